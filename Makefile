@@ -1,0 +1,85 @@
+# Everything goes through the `pipeline` command; make only installs it and names the usual calls.
+#   make run COMPETITION=titanic EXPERIMENT=default MINUTES=10
+COMPETITION ?= practice-houses
+EXPERIMENT  ?= default
+MINUTES     ?=
+PYTHON      ?= python3
+
+VENV      := .venv
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CHOICE     = $(COMPETITION) --experiment $(EXPERIMENT) $(if $(MINUTES),--minutes $(MINUTES))
+STAGES    := ingest preprocess split budget train tune ensemble submit
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  $(STAGES)"
+	@echo "               run the pipeline up to that stage"
+	@echo "Choose with COMPETITION=slug EXPERIMENT=name MINUTES=n; without them: practice-houses, default."
+
+setup: $(INSTALLED) ## install everything into .venv (again only when a pin changed)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11 to 3.13 is needed; $$($(PYTHON) --version) found. Choose one with PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), a few minutes the first time" >&2
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+run: setup ## run the whole pipeline and print score, submission and what to do next
+	@$(BIN)/pipeline run $(CHOICE)
+
+$(STAGES): setup
+	@$(BIN)/pipeline $@ $(CHOICE)
+
+plan: setup ## say for every stage whether it is cached, or will run and why
+	@$(BIN)/pipeline plan $(CHOICE)
+
+explain: setup ## walk a submission back to the raw files: make explain SUBMISSION=submissions/<slug>/<file>.csv
+	@$(BIN)/pipeline explain $(SUBMISSION)
+
+show: setup ## compare a competition's experiments
+	@$(BIN)/pipeline show $(COMPETITION)
+
+report: setup ## write the HTML report of an experiment
+	@$(BIN)/pipeline report $(CHOICE)
+
+ui: setup ## open the MLflow UI on http://127.0.0.1:5000
+	@$(BIN)/pipeline ui
+
+new: setup ## scaffold a competition from data/<slug>/raw: make new COMPETITION=slug
+	@$(BIN)/pipeline new $(COMPETITION)
+
+holdout: setup ## make a practice competition of a real one, judged locally
+	@$(BIN)/pipeline holdout $(COMPETITION)
+
+verify: setup ## hash every cached result
+	@$(BIN)/pipeline verify $(COMPETITION)
+
+gc: setup ## remove cached results that no experiment reaches
+	@$(BIN)/pipeline gc $(COMPETITION)
+
+test: setup ## run the tests (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest
+
+test-slow: setup ## run the long tests: kills at random moments, whole runs on real data
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup ## check style and formatting
+	@$(BIN)/ruff check pipeline tests
+	@$(BIN)/ruff format --check pipeline tests
+
+type: setup ## check types
+	@$(BIN)/mypy
+
+check: lint type test ## everything that must pass before a commit
+
+bench: setup ## measure; results land in tests/benchmarks/results
+	@$(BIN)/python -m tests.benchmarks
+
+clean: ## remove the virtual environment and tool caches; data, experiments and submissions stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

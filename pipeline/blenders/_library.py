@@ -1,0 +1,117 @@
+"""The library of out-of-fold predictions, and blends of it that no row's own label has touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ConfigError
+from pipeline.metrics import rmse
+from pipeline.seeds import derive
+from pipeline.types import CrossFit, Folds, Metric
+
+PARTS = 5
+
+
+@dataclass(frozen=True)
+class Blender:
+    """A blender plug-in with its validated options."""
+
+    module: ModuleType
+    options: Any
+
+    def fit(self, oof: np.ndarray, target: np.ndarray, metric: Metric, seed: int) -> np.ndarray:
+        """Return weights (n_entries,) for predictions (n_rows, n_entries, n_outputs)."""
+        weights: np.ndarray = self.module.fit_weights(oof, target, metric, seed=seed, options=self.options)
+        return weights
+
+
+@dataclass(frozen=True)
+class Library:
+    """The candidates' predictions side by side, in the space in which they are averaged.
+
+    oof (n_repeats, n_train, n_entries, n_outputs), NaN where no fold validates the row; test (n_test,
+    n_entries, n_outputs); target (n_train,) values or class codes; metric of what is averaged. logs: the
+    arrays hold log(1 + value), in which RMSLE is a plain RMSE.
+    """
+
+    names: tuple[str, ...]
+    oof: np.ndarray
+    test: np.ndarray
+    target: np.ndarray
+    metric: Metric
+    logs: bool
+
+    def leave(self, averages: np.ndarray) -> np.ndarray:
+        """Turn averages back into values."""
+        return np.expm1(averages) if self.logs else averages
+
+    def weights(self, blender: Blender, use: np.ndarray, seed: int) -> np.ndarray:
+        """Return a blender's weights from the rows marked in `use` (n_repeats, n_train)."""
+        repeats, rows = np.nonzero(use)
+        return blender.fit(self.oof[repeats, rows], self.target[rows], self.metric, seed)
+
+    def blend_test(self, weights: np.ndarray) -> np.ndarray:
+        """Return the blended test predictions (n_test, n_outputs)."""
+        return self.leave(np.tensordot(self.test, weights, (1, 0)))
+
+    def blend_oof(self, blender: Blender, folds: Folds, seed: int) -> np.ndarray:
+        """Return cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
+
+        The rows of each part of a repeat are blended with weights fitted on the other parts of that repeat.
+        """
+        n_repeats, n_rows, _, n_outputs = self.oof.shape
+        blended = np.full((n_repeats, n_rows, n_outputs), np.nan)
+        for repeat, part in enumerate(_parts(folds, seed)):
+            for number in range(part.max() + 1):
+                use = np.zeros((n_repeats, n_rows), dtype=bool)
+                use[repeat] = (part >= 0) & (part != number)
+                weights = self.weights(blender, use, derive(seed, repeat, number))
+                rows = np.flatnonzero(part == number)
+                blended[repeat, rows] = self.leave(np.tensordot(self.oof[repeat, rows], weights, (1, 0)))
+        return blended
+
+
+def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric) -> Library:
+    """Stack every entry that is not a reference; nothing to stack is a ConfigError.
+
+    For rmsle log(1 + value) is averaged, which is what the metric compares; elsewhere the predictions as they are.
+    """
+    candidates = {name: entry for name, entry in entries.items() if not entry.reference}
+    if not candidates:
+        raise ConfigError(
+            f"there is nothing to blend: found {len(entries)} entries, none of them a candidate",
+            hint="add a [models.<name>] section to the experiment",
+        )
+    oof = np.stack([entry.oof for entry in candidates.values()], axis=2)
+    test = np.stack([entry.test for entry in candidates.values()], axis=1)
+    if metric.name != "rmsle":
+        return Library(tuple(candidates), oof, test, target, metric, logs=False)
+    logs = [np.log1p(np.maximum(values, 0.0)) for values in (oof, test)]  # RMSLE counts a negative value as 0
+    return Library(tuple(candidates), *logs, np.log1p(target), Metric.from_module(rmse), logs=True)
+
+
+def covered_rows(folds: Folds) -> np.ndarray:
+    """Return (n_repeats, n_train): whether a fold of the repeat validates the row."""
+    covered = np.zeros((folds.n_repeats, folds.role.shape[2]), dtype=bool)
+    for repeat, fold in folds:
+        covered[repeat, folds.valid_rows(repeat, fold)] = True
+    return covered
+
+
+def _parts(folds: Folds, seed: int) -> list[np.ndarray]:
+    """Return, a repeat each, every row's part, -1 where uncovered: its fold, or with a single fold a random fifth."""
+    parts = []
+    for repeat in range(folds.n_repeats):
+        part = np.full(folds.role.shape[2], -1)
+        for fold in range(folds.n_folds):
+            part[folds.valid_rows(repeat, fold)] = fold
+        if folds.n_folds == 1:
+            rows = np.flatnonzero(part == 0)
+            part[rows] = np.random.default_rng(derive(seed, "parts", repeat)).permutation(len(rows)) % PARTS
+        parts.append(part)
+    return parts

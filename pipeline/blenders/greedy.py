@@ -1,0 +1,79 @@
+"""Greedy ensemble selection with replacement: add, step by step, the entry that helps the metric most.
+
+Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from libraries of models";
+bagging of the library: Caruana, Munson and Niculescu-Mizil 2006, "Getting the most out of ensemble selection".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.blenders._objective import candidate_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.types import Metric
+
+
+class Options(BaseModel):
+    """How long to select, and how much to guard against selecting by luck."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(50, ge=1, description="selections in one bag; the weights are multiples of 1 / steps or coarser")
+    bags: int = Field(1, ge=1, description="selections from random parts of the library, whose weights are averaged")
+    bag_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the entries in a bag, where there are several")
+    max_rows: int = Field(20_000, ge=100, description="rows that a metric without a closed form is computed on")
+
+
+def fit_weights(oof: np.ndarray, target: np.ndarray, metric: Metric, *, seed: int, options: Options) -> np.ndarray:
+    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs)."""
+    n_entries = oof.shape[1]
+    rng = np.random.default_rng(seed)
+    errors = candidate_errors(oof, target, metric, max_rows=options.max_rows, rng=rng)
+    weights = np.zeros(n_entries)
+    for _ in range(options.bags):
+        allowed = np.ones(n_entries, dtype=bool)
+        if options.bags > 1:
+            left_out = n_entries - max(1, round(options.bag_share * n_entries))
+            allowed[rng.permutation(n_entries)[:left_out]] = False
+        weights += _select(errors, allowed, options.steps) / options.bags
+    return weights / weights.sum()
+
+
+def _select(errors: Callable[[np.ndarray], np.ndarray], allowed: np.ndarray, steps: int) -> np.ndarray:
+    """Return the share of each entry in the best prefix of a greedy selection."""
+    counts = np.zeros(len(allowed), dtype=np.int64)
+    best, best_error = counts, (np.inf, np.inf)
+    for _ in range(steps):
+        candidates = np.where(allowed[:, None], errors(counts), np.inf)
+        chosen = _lowest(candidates, counts)
+        counts = counts.copy()
+        counts[chosen] += 1
+        error = tuple(candidates[chosen])
+        if _is_lower(error, best_error):
+            best, best_error = counts, error
+    return best / best.sum() if best.any() else allowed / allowed.sum()
+
+
+def _lowest(candidates: np.ndarray, counts: np.ndarray) -> int:
+    """Return the candidate of lowest error, then of lowest second error, then one chosen before, then the first."""
+    tied = np.ones(len(candidates), dtype=bool)
+    for column in candidates.T:
+        lowest = column[tied].min()
+        tied &= (column <= lowest + 1e-12 * abs(lowest)) if np.isfinite(lowest) else tied
+    if (tied & (counts > 0)).any():
+        tied &= counts > 0
+    return int(np.flatnonzero(tied)[0])
+
+
+def _is_lower(error: tuple[float, ...], best: tuple[float, ...]) -> bool:
+    """Return whether an error is lower by more than rounding, the second number deciding ties of the first."""
+    for found, lowest in zip(error, best, strict=True):
+        if abs(found - lowest) > 1e-12 * abs(lowest) or np.isinf(lowest):
+            return found < lowest
+    return False

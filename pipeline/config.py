@@ -1,0 +1,206 @@
+"""Two TOML files: the facts of a competition and an experiment; unknown keys are refused with the nearest right one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pipeline.engine import plugins
+from pipeline.errors import ConfigError, nearest
+from pipeline.space import Dimension, split_section
+from pipeline.workspace import Workspace
+
+
+class Section(BaseModel):
+    """A part of a TOML file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Files(Section):
+    """Names of the raw files, below the competition's raw folder."""
+
+    train: str = "train.csv"
+    test: str = "test.csv"
+    sample: str | None = "sample_submission.csv"
+
+
+class Columns(Section):
+    """Overrides of the column kinds that ingest infers."""
+
+    numeric: list[str] = []
+    categorical: list[str] = []
+    date: list[str] = []
+    text: list[str] = []
+    drop: list[str] = []
+
+
+class Competition(Section):
+    """The facts of a competition, as experiments/<slug>/competition.toml states them."""
+
+    slug: str
+    title: str = ""
+    task: Literal["regression", "binary", "multiclass"]
+    id: str
+    target: str
+    metric: str
+    submission: Literal["value", "label", "probability", "probabilities"]
+    groups: str | None = None
+    time: str | None = None
+    files: Files = Files()
+    columns: Columns = Columns()
+
+
+class Preprocess(Section):
+    """Row-local preprocessing: which of the competition's own features, and what is dropped."""
+
+    features: Literal["all", "none"] | list[str] = "all"
+    drop_constant: bool = True
+    drop_duplicate: bool = True
+
+
+class Split(Section):
+    """How rows are cut into folds; `options` belong to the splitter."""
+
+    kind: str = "kfold"
+    n_folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    seed: int = 0
+    options: dict[str, Any] = {}
+
+
+class Tune(Section):
+    """How long and how models with a search space are tuned."""
+
+    trials: int = Field(20, ge=0)
+    wave: int = Field(10, ge=1)
+    sampler: Literal["tpe", "random"] = "tpe"
+
+
+class Ensemble(Section):
+    """How the entries of the library are blended; `options` belong to the blender."""
+
+    kind: str = "greedy"
+    options: dict[str, Any] = {}
+
+
+class Model(Section):
+    """One [models.<name>] section: the recipe with every default filled in, and the space around it."""
+
+    kind: str
+    recipe: dict[str, Any]
+    space: dict[str, Dimension] = {}
+
+
+class Experiment(Section):
+    """One experiment, as experiments/<slug>/<name>.toml states it."""
+
+    name: str
+    seed: int = 0
+    minutes: float = Field(10, gt=0)
+    preprocess: Preprocess = Preprocess()
+    split: Split = Split()
+    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Model] = Field(min_length=1)
+    tune: Tune = Tune()
+    ensemble: Ensemble = Ensemble()
+
+
+def load_competition(workspace: Workspace, slug: str) -> Competition:
+    """Read and check a competition's facts."""
+    path = workspace.competition(slug) / "competition.toml"
+    competition = _validated(Competition, read_toml(path) | {"slug": slug}, path)
+    metric_plugin(workspace, competition)
+    return competition
+
+
+def load_experiment(workspace: Workspace, slug: str, name: str, minutes: float | None = None) -> Experiment:
+    """Read and check an experiment; `minutes` overrides the file's."""
+    path = workspace.experiment(slug, name)
+    raw = read_toml(path) | {"name": name} | ({} if minutes is None else {"minutes": minutes})
+    sections = raw.get("models", {})
+    if not isinstance(sections, Mapping) or not all(isinstance(s, Mapping) for s in sections.values()):
+        raise ConfigError(f"{path}: [models] must hold one section a model, such as [models.mlp]")
+    raw["models"] = {model: _model(section, f"{path}: [models.{model}]", model) for model, section in sections.items()}
+    experiment = _validated(Experiment, raw, path)
+    _check_options(experiment, path)
+    return experiment
+
+
+def metric_plugin(workspace: Workspace, competition: Competition) -> plugins.Plugin:
+    """Return the metric's plug-in: one of the package, or the competition's own metric.py for metric = "own"."""
+    folder = workspace.competition(competition.slug)
+    where = f"{folder / 'competition.toml'}: metric"
+    if competition.metric == "own":
+        if not (folder / "metric.py").is_file():
+            raise ConfigError(f"{where} is 'own', but {folder / 'metric.py'} does not exist")
+        return plugins.Plugin("competition_metric", folder / "metric.py")
+    plugin = plugins.find("metrics", competition.metric, where=where)
+    tasks = plugins.load(plugin).TASKS
+    if competition.task not in tasks:
+        raise ConfigError(f"{where} '{competition.metric}' is for {' or '.join(tasks)}, but task is '{competition.task}'")
+    return plugin
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; a syntax error is a ConfigError with its line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
+    section = dict(section)
+    kind = section.pop("kind", name)
+    recipe_type = plugins.load(plugins.find("models", kind, where=f"{where} kind")).Recipe
+    values, raw_space = split_section(section)
+    recipe = _validated(recipe_type, values, where)
+    adapter: TypeAdapter[Any] = TypeAdapter(Dimension)
+    space = {}
+    for parameter, dimension in raw_space.items():
+        _known(parameter, recipe_type, where)
+        space[parameter] = _checked(lambda d=dimension: adapter.validate_python(d), f"{where} {parameter}")
+        for edge in space[parameter].edges():
+            _validated(recipe_type, values | {parameter: edge}, f"{where} {parameter}")
+    return {"kind": kind, "recipe": recipe.model_dump(mode="json"), "space": space}
+
+
+def _check_options(experiment: Experiment, path: Path) -> None:
+    """Check the sections whose keys a plug-in declares."""
+    for kind, section, table in (("splitters", experiment.split, "split"), ("blenders", experiment.ensemble, "ensemble")):
+        plugin = plugins.find(kind, section.kind, where=f"{path}: [{table}] kind")
+        options = getattr(plugins.load(plugin), "Options", None)
+        if options is not None:
+            _validated(options, section.options, f"{path}: [{table}.options]")
+
+
+def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object) -> Any:
+    for name in values:
+        _known(name, model, where)
+    return _checked(lambda: model.model_validate(dict(values)), where)
+
+
+def _known(name: str, model: type[BaseModel], where: object) -> None:
+    if name not in model.model_fields:
+        raise ConfigError(f"{where}: unknown key '{name}'", hint=nearest(name, model.model_fields))
+
+
+def _checked(validate: Any, where: object) -> Any:
+    try:
+        return validate()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "unknown key"
+        raise ConfigError(f"{where}: {place or 'value'}: {message}, found {_short(first.get('input'))}") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,58 @@
+"""Which rows each member sees in each step, and its dropout noise: every member draws from its own generator.
+
+A generator is made anew for every epoch from (member seed, epoch), so a member's randomness depends neither on who
+shares its batch nor on where a run was interrupted. Everything of an epoch is drawn in bulk, a byte a hidden unit:
+on a CPU drawing is otherwise the largest part of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The steps of one epoch. Members are sorted by their rows, so those active in a step are the first few.
+
+    order (M, longest) int64: positions of training rows in the order they are visited, padded with 0.
+    counts (steps, M): rows of each member's batch, 0 when it has finished its epoch.
+    """
+
+    order: np.ndarray
+    counts: np.ndarray
+    generators: list[np.random.Generator]
+
+    @property
+    def active(self) -> np.ndarray:
+        """Number of members that take each step."""
+        return (self.counts > 0).sum(axis=1)
+
+
+def plan_epoch(seeds: Sequence[int], n_rows: np.ndarray, batch_size: int, epoch: int) -> Epoch:
+    """Shuffle every member's rows and cut them into batches; the last one may be smaller, no row is dropped."""
+    generators = [np.random.Generator(np.random.SFC64([seed, epoch])) for seed in seeds]
+    order = np.zeros((len(seeds), n_rows.max()), dtype=np.int64)
+    for row, generator, n in zip(order, generators, n_rows, strict=True):
+        row[:n] = generator.permutation(n)
+    starts = np.arange(0, n_rows.max(), batch_size)[:, None]
+    return Epoch(order, np.clip(n_rows[None, :] - starts, 0, batch_size), generators)
+
+
+def draw_noise(epoch: Epoch, step: int, n_units: int) -> Tensor:
+    """Return random bytes (active, batch, n_units) for one step; steps must be drawn in their order."""
+    counts, words = epoch.counts[step, : epoch.active[step]], -(-n_units // 8)
+    noise = np.zeros((len(counts), counts.max(), words * 8), dtype=np.uint8)
+    for part, generator, n in zip(noise, epoch.generators, counts, strict=False):
+        part[:n] = generator.bit_generator.random_raw(int(n) * words).view(np.uint8).reshape(n, -1)
+    return torch.from_numpy(noise)
+
+
+def row_weights(counts: np.ndarray) -> np.ndarray:
+    """Return (active, batch) weights that make a sum over a padded batch the mean over each member's rows."""
+    present = np.arange(counts.max())[None, :] < counts[:, None]
+    return present / counts[:, None]

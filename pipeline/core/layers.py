@@ -1,0 +1,100 @@
+"""Layers whose parameters may carry a leading member axis, so that one forward pass serves one network or many.
+
+A layer is written for one network: weight (in, out), bias (1, out). Stacking M such networks gives weight
+(M, in, out) and bias (M, 1, out), and the same forward turns (M, batch, in) into (M, batch, out).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return x W + b in one operation: (batch, in) for one network, (M, batch, in) for M stacked ones."""
+    return torch.baddbmm(bias, x, weight) if weight.ndim == 3 else torch.addmm(bias, x, weight)
+
+
+class Linear(nn.Module):
+    """A linear layer that takes its input width from the first batch it sees (zeros until initialised)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.weight = UninitializedParameter()
+        self.bias = nn.Parameter(torch.zeros(1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.weight, UninitializedParameter):
+            self.weight.materialize((x.shape[-1], self.width), dtype=x.dtype)
+            nn.init.zeros_(self.weight)
+        return affine(x, self.weight, self.bias)
+
+
+class Centre(nn.Module):
+    """Subtract each column's mean over the batch: a layer without parameters (d2l, section 6.5)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(dim=-2, keepdim=True)
+
+
+class Standardise(nn.Module):
+    """Shift and scale columns by constants that are saved with the network and never trained."""
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.reshape(1, -1))
+        self.register_buffer("scale", scale.reshape(1, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.scale
+
+
+class Scale(nn.Module):
+    """One trained factor a column, 1 at the start: a soft feature selection (RealMLP, Holzmueller et al. 2024)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = UninitializedParameter()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.factor, UninitializedParameter):
+            self.factor.materialize((1, x.shape[-1]), dtype=x.dtype)
+            nn.init.ones_(self.factor)
+        return x * self.factor
+
+
+class Embedding(nn.Module):
+    """A trained vector for every level of every categorical column, in one table.
+
+    codes (batch, c) count through the levels of all columns: column j starts where column j - 1 ends.
+    Returns (batch, c * width).
+    """
+
+    def __init__(self, n_levels: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(n_levels, width))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        table = self.table
+        if table.ndim == 3:
+            members = torch.arange(table.shape[0], device=codes.device).reshape(-1, 1, 1)
+            codes, table = codes + members * table.shape[1], table.flatten(0, 1)
+        return nn.functional.embedding(codes, table).flatten(-2)
+
+
+class Dropout(nn.Module):
+    """Multiply by a mask that is given, so that whoever trains decides where its randomness comes from.
+
+    Without a mask it is the book's dropout: random in training mode, nothing when predicting.
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        if keep is not None:
+            return x * keep
+        return nn.functional.dropout(x, self.rate, self.training)

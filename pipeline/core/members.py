@@ -1,0 +1,112 @@
+"""What the fused trainer is given and what it gives back: members, the rows they see, and their trained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.core.blocks import Architecture
+from pipeline.core.init import Init
+from pipeline.core.losses import Loss
+from pipeline.core.optimiser import Optimiser
+from pipeline.core.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows: dense (n, d) floats, codes (n, c) int64, target (n, k) floats or (n,) class codes."""
+
+    dense: Tensor
+    codes: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.dense)
+
+
+@dataclass(frozen=True)
+class View:
+    """One fold's rows in its own encoding: those to learn from, and those that choose the epoch, if any."""
+
+    train: Rows
+    stop: Rows | None = None
+    n_levels: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train: which view it sees, its seed, and the hyperparameters that are its own.
+
+    epochs: how many of the program's epochs it trains (all of them when None); its schedules follow the
+    program's length nevertheless. dropout is rounded to 1/256.
+    """
+
+    view: int
+    seed: int
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What all members of one fused run share.
+
+    parametrisation: "standard" uses each member's lr for all its parameters; "ntk" divides it by the root
+    of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
+    lr fit all widths (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
+    patience: epochs without a better stopping loss after which a member ends (None: never).
+    """
+
+    architecture: Architecture
+    loss: Loss
+    epochs: int
+    batch_size: int
+    init: Init = "lecun"
+    parametrisation: str = "standard"
+    optimiser: Optimiser = "adamw"
+    beta: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    decay_schedule: Schedule = "constant"
+    dropout_schedule: Schedule = "constant"
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained member: its best weights, as the state dict of a plain network, and how it went.
+
+    epoch: how many epochs the kept weights have seen. losses (epochs, 2): training and stopping loss after
+    each epoch, NaN where there are no stopping rows. diverged: a loss or weight became NaN or infinite, and
+    the weights are those of the last epoch before.
+    """
+
+    state: dict[str, Tensor] = field(repr=False)
+    epoch: int
+    losses: np.ndarray = field(repr=False)
+    diverged: bool
+
+
+def stack(parts: Sequence[Tensor]) -> Tensor:
+    """Stack tensors of the same rank into one, padding each at its ends with zeros to the largest."""
+    shape = [max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True)]
+    out = parts[0].new_zeros((len(parts), *shape))
+    for row, part in zip(out, parts, strict=True):
+        row[tuple(slice(size) for size in part.shape)] = part
+    return out
+
+
+def unstack(stacked: dict[str, Tensor], member: int, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """Cut one member out of stacked parameters, without the padding."""
+    return {
+        name: tensor[member][tuple(slice(size) for size in shapes[name])].detach().cpu().clone()
+        for name, tensor in stacked.items()
+    }

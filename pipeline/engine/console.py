@@ -1,0 +1,84 @@
+"""What a person sees while it works: progress on stderr, as bars on a terminal and as plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console as Rich
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY_SECONDS = 10.0
+
+
+class Console:
+    """The log handed to stages; one line a finished stage, its reason while it runs."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.rich = Rich(stderr=True, highlight=False, quiet=quiet)
+        self.bars: Progress | None = None
+
+    def info(self, text: str) -> None:
+        self.rich.print(f"  {escape(text)}", style="dim")
+
+    def warn(self, text: str) -> None:
+        self.rich.print(f"  ! {escape(text)}", style="yellow")
+
+    @contextmanager
+    def stage(self, name: str, reasons: Sequence[str]) -> Iterator[None]:
+        """Frame one stage: why it runs, then how long it took."""
+        started = time.monotonic()
+        more = f" (+{len(reasons) - 2} more, see `pipeline plan`)" if len(reasons) > 2 else ""
+        self.rich.print(f"[bold]{escape(name)}[/] [dim]{escape('; '.join(reasons[:2]))}{more}[/]")
+        yield
+        self.rich.print(f"  [green]done[/] in {time.monotonic() - started:.1f} s")
+
+    @contextmanager
+    def progress(self, text: str, total: int) -> Iterator[_Bar | _Lines]:
+        """Show how far a loop of `total` steps is; bars nest."""
+        if not self.rich.is_terminal:
+            yield _Lines(self.rich, text, total)
+            return
+        outermost = self.bars is None
+        if self.bars is None:
+            self.bars = Progress(
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=self.rich,
+                transient=True,
+            )
+            self.bars.start()
+        task = self.bars.add_task(escape(text), total=total, note="")
+        try:
+            yield _Bar(self.bars, task)
+        finally:
+            self.bars.remove_task(task)
+            if outermost:
+                self.bars.stop()
+                self.bars = None
+
+
+class _Bar:
+    def __init__(self, bars: Progress, task: int) -> None:
+        self.bars, self.task = bars, task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.bars.update(self.task, advance=steps, note=note)  # type: ignore[arg-type]
+
+
+class _Lines:
+    def __init__(self, rich: Rich, text: str, total: int) -> None:
+        self.rich, self.text, self.total = rich, text, total
+        self.done, self.said = 0, time.monotonic()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self.done += steps
+        if time.monotonic() - self.said >= LINE_EVERY_SECONDS:
+            self.said = time.monotonic()
+            self.rich.print(f"  {self.text}: {self.done}/{self.total} {note}".rstrip(), markup=False)

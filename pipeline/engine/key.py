@@ -1,0 +1,75 @@
+"""The cache key: a hash over everything a result depends on, and nothing else.
+
+In it: the scheme's version, stage and variant, code, config, contents of inputs and of raw files, library
+versions, seed. Not in it: device, threads, paths, verbosity, tracking address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.code import closure
+from pipeline.engine.stage import Node
+from pipeline.errors import DataError
+
+SCHEME = "stage/v1"
+"""Raise this number whenever what goes into a key, or how it is hashed, changes."""
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text that equal values share."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON value."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+
+
+def key_parts(node: Node, inputs: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the key of `node` is made of; inputs and sources are content digests by name."""
+    code = closure([node.module], node.plugins.values())
+    return {
+        "scheme": SCHEME,
+        "stage": f"{node.name}/{node.function}",
+        "code": code.digests,
+        "config": dict(node.config),
+        "inputs": dict(inputs),
+        "sources": dict(sources),
+        "libraries": {name: _version(name) for name in code.libraries},
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "seed": node.seed,
+    }
+
+
+def progress_key(node: Node, parts: Mapping[str, Any]) -> str:
+    """Return the key of the folder that results share which differ only in how long they went on."""
+    shared = dict(parts)
+    for section in ("config", "inputs"):
+        shared[section] = {name: value for name, value in parts[section].items() if name not in node.continues}
+    return digest(shared)
+
+
+@cache
+def _version(library: str) -> str:
+    try:
+        # the local part (+cpu, +cu130) names a build of the same version; results belong to the version
+        return importlib.metadata.version(library).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

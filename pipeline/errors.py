@@ -1,0 +1,74 @@
+"""Every error a user can cause, as one tree; each message says what was found, expected, where, and what to do.
+
+    PipelineError
+    ├── ConfigError     a TOML file, a command-line value or an unknown name
+    ├── DataError       a competition's raw files
+    ├── FeatureError    the competition's own features.py
+    ├── ModelError      a model could not be fitted or gave unusable predictions
+    ├── StoreError      the cache: not writable, not deterministic
+    │   └── DamagedError  a result whose bytes are not those that were written; it is set aside
+    ├── SubmissionError predictions that do not fit the sample submission
+    ├── TrackingError   the MLflow server could not be reached
+    └── Interrupted     Ctrl-C; what is done is kept
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PipelineError(Exception):
+    """Base of every error shown to a user as one message, without a traceback; exit_code is the command's."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(PipelineError):
+    """Exception for a configuration or command-line value that cannot be used."""
+
+
+class DataError(PipelineError):
+    """Exception for raw files that are not what the competition says they are."""
+
+
+class FeatureError(PipelineError):
+    """Exception for a feature function that fails or breaks its contract."""
+
+
+class ModelError(PipelineError):
+    """Exception for a model that cannot be fitted on this data."""
+
+
+class StoreError(PipelineError):
+    """Exception for a cache that cannot be written or contradicts itself."""
+
+
+class DamagedError(StoreError):
+    """Exception for a result whose bytes changed after it was written."""
+
+
+class SubmissionError(PipelineError):
+    """Exception for predictions that do not fit the form of the sample submission."""
+
+
+class TrackingError(PipelineError):
+    """Exception for an MLflow server that does not answer."""
+
+
+class Interrupted(PipelineError):
+    """Exception for a run that its user stopped; the shell's exit code for Ctrl-C is 130."""
+
+    exit_code = 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean X?" and the known names, for the hint of an unknown-name error."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"{guess}known: {', '.join(known) or 'none'}"

@@ -1,0 +1,102 @@
+"""How tables, folds and predictions lie on disk: parquet, safetensors and JSON, the same bytes for the same values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pandas as pd
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
+
+ARRAYS = ("oof", "test", "fold_errors", "train_errors", "epochs")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON value, keys sorted, so that equal values give equal bytes."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_tensors(path: Path, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Write named arrays with a JSON header into one safetensors file.
+
+    The header is one metadata entry, because safetensors writes several in an order that changes from run to run.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file(arrays, path, metadata={"header": json.dumps(header, sort_keys=True)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays and the header that `write_tensors` wrote."""
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return arrays, json.loads(file.metadata()["header"])
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time of train) and task.json."""
+    table.train.to_parquet(folder / "train.parquet", index=False)
+    table.test.to_parquet(folder / "test.parquet", index=False)
+    rows = {"id": table.train_ids, "target": table.target}
+    rows |= {name: part for name in ("groups", "time") if (part := getattr(table, name)) is not None}
+    pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
+    pd.DataFrame({"id": table.test_ids}).to_parquet(folder / "test_ids.parquet", index=False)
+    write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)})
+
+
+def read_table(folder: Path, metric: Metric) -> Table:
+    """Read what `write_table` wrote; the metric is code and comes from its plug-in."""
+    task = read_json(folder / "task.json")
+    rows = pd.read_parquet(folder / "rows.parquet")
+    return Table(
+        task=Task(task["kind"], metric, tuple(task["classes"])),
+        train=pd.read_parquet(folder / "train.parquet"),
+        test=pd.read_parquet(folder / "test.parquet"),
+        target=rows["target"].to_numpy(),
+        train_ids=rows["id"].to_numpy(),
+        test_ids=pd.read_parquet(folder / "test_ids.parquet")["id"].to_numpy(),
+        groups=rows["groups"].to_numpy() if "groups" in rows else None,
+        time=rows["time"].to_numpy() if "time" in rows else None,
+    )
+
+
+def write_folds(folder: Path, folds: Folds) -> None:
+    """Write folds.safetensors."""
+    write_tensors(folder / "folds.safetensors", {"role": folds.role}, {"kind": folds.kind})
+
+
+def read_folds(folder: Path) -> Folds:
+    """Read what `write_folds` wrote."""
+    arrays, header = read_tensors(folder / "folds.safetensors")
+    return Folds(arrays["role"], header["kind"])
+
+
+def write_entry(folder: Path, name: str, entry: CrossFit) -> None:
+    """Write one entry's predictions (and its loss curves) under its quoted name; seconds are not written."""
+    arrays = {label: np.asarray(getattr(entry, label), dtype=np.float64) for label in ARRAYS}
+    stem = quote(name, safe="")
+    write_tensors(folder / f"{stem}.safetensors", arrays, {"stop_on": entry.stop_on, "reference": entry.reference})
+    if entry.curves is not None:
+        entry.curves.to_parquet(folder / f"{stem}.curves.parquet", index=False)
+
+
+def read_entries(folder: Path) -> dict[str, CrossFit]:
+    """Read every entry of a folder, by name, in the order of their names."""
+    entries = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        arrays, header = read_tensors(path)
+        curves = path.with_name(f"{path.stem}.curves.parquet")
+        entries[unquote(path.stem)] = CrossFit(
+            **arrays, **header, curves=pd.read_parquet(curves) if curves.exists() else None
+        )
+    return entries

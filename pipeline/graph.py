@@ -1,0 +1,200 @@
+"""The stages in order, in one place: what each reads and what it promises. No stage imports this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config import Competition, Experiment, metric_plugin
+from pipeline.engine import plugins
+from pipeline.engine.code import functions
+from pipeline.engine.stage import Input, Node, Plugin
+from pipeline.errors import ConfigError, nearest
+from pipeline.seeds import derive
+from pipeline.workspace import Workspace
+
+STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "ensemble", "submit")
+
+
+def build(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
+    """Return every node of an experiment, each after those it reads."""
+    facts = competition.model_dump(mode="json", exclude={"files"})
+    metric = metric_plugin(workspace, competition)
+    features = _features(workspace, competition, experiment)
+    tuned = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
+    trains = [_train(experiment, name, metric) for name in experiment.models]
+    return [
+        _ingest(workspace, competition, facts),
+        *features,
+        _preprocess(experiment, facts, features, metric),
+        _split(experiment, metric),
+        *([_split(experiment, metric, variant="tune")] if tuned else []),
+        _budget(experiment),
+        *trains,
+        *(node for name in tuned for node in _tuned(experiment, name, metric)),
+        _ensemble(experiment, [n.name for n in trains] + [f"train[{name}-tuned]" for name in tuned], metric),
+        _submit(workspace, experiment, facts, metric),
+    ]
+
+
+def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
+    folder = workspace.raw_folder(competition.slug)
+    files = competition.files.model_dump(exclude_none=True)
+    return Node(
+        stage="ingest",
+        module="pipeline.stages.ingest",
+        config=facts,
+        sources={role: folder / name for role, name in files.items()},
+        outputs=("train.parquet", "test.parquet", "sample.parquet", "schema.json"),
+    )
+
+
+def _features(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
+    """Return one node a function of the competition's features.py, so that an edit reruns only that one."""
+    file = workspace.competition(competition.slug) / "features.py"
+    there = functions(file) if file.is_file() else []
+    wanted = experiment.preprocess.features
+    chosen = {"all": there, "none": []}[wanted] if isinstance(wanted, str) else wanted
+    for name in chosen:
+        if name not in there:
+            raise ConfigError(f"[preprocess] features: {file} has no function '{name}'", hint=nearest(name, there))
+    return [_feature(file, name, competition) for name in chosen]
+
+
+def _feature(file: Path, name: str, competition: Competition) -> Node:
+    return Node(
+        stage="preprocess",
+        variant=name,
+        module="pipeline.stages.preprocess",
+        function="run_feature",
+        config={"function": name, "target": competition.target, "id": competition.id},
+        inputs={"ingest": Input("ingest", ("train.parquet", "test.parquet"))},
+        plugins={"feature": Plugin("competition_features", file, symbol=name)},
+        outputs=("train.parquet", "test.parquet"),
+    )
+
+
+def _preprocess(experiment: Experiment, facts: dict, features: list[Node], metric: Plugin) -> Node:
+    return Node(
+        stage="preprocess",
+        module="pipeline.stages.preprocess",
+        config=facts | {"preprocess": experiment.preprocess.model_dump(mode="json", exclude={"features"})},
+        inputs={"ingest": Input("ingest")} | {f"feature:{n.variant}": Input(n.name) for n in features},
+        plugins={"metric": metric},
+        outputs=("train.parquet", "test.parquet", "rows.parquet", "test_ids.parquet", "task.json", "report.json"),
+    )
+
+
+def _split(experiment: Experiment, metric: Plugin, variant: str = "") -> Node:
+    """The folds of all models; tuning has folds of its own, so that the final ones were not chosen on."""
+    split = experiment.split
+    seed = derive(split.seed, "split", variant) if variant else split.seed
+    return Node(
+        stage="split",
+        variant=variant,
+        module="pipeline.stages.split",
+        config=split.model_dump(mode="json") | {"seed": seed} | ({"repeats": 1} if variant else {}),
+        inputs={"preprocess": Input("preprocess")},
+        plugins={"splitter": plugins.find("splitters", split.kind, where="[split] kind"), "metric": metric},
+        outputs=("folds.safetensors", "report.json"),
+    )
+
+
+def _budget(experiment: Experiment) -> Node:
+    """Minutes become work units here, once, so that what runs after it needs no clock."""
+    models = experiment.models
+    return Node(
+        stage="budget",
+        module="pipeline.stages.budget",
+        config={
+            "minutes": experiment.minutes,
+            "trials": experiment.tune.trials,
+            "models": {
+                name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)} for name, m in models.items()
+            },
+        },
+        inputs={"preprocess": Input("preprocess", ("train.parquet", "test.parquet", "task.json")), "split": Input("split")},
+        plugins={f"model:{name}": _model(m.kind) for name, m in models.items()},
+        outputs=tuple(f"{name}/recipe.json" for name in models),
+    )
+
+
+def _train(experiment: Experiment, name: str, metric: Plugin) -> Node:
+    recipe = Input("budget", (f"{name}/recipe.json",))
+    return _fit(experiment, name, name, metric, recipe, f"{name}/recipe.json")
+
+
+def _fit(experiment: Experiment, name: str, entry: str, metric: Plugin, recipe: Input, path: str) -> Node:
+    return Node(
+        stage="train",
+        variant=entry,
+        module="pipeline.stages.train",
+        config={"entry": entry, "recipe": path},
+        inputs={"preprocess": _TABLE, "split": _FOLDS, "recipe": recipe},
+        plugins={"model": _model(experiment.models[name].kind), "metric": metric},
+        outputs=("entries",),
+        seed=derive(experiment.seed, "train", entry),
+        reproducible=experiment.models[name].kind != "autogluon",
+    )
+
+
+def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
+    """Return the search over a model's space and the fit of what it found."""
+    model, tune = experiment.models[name], experiment.tune
+    search = Node(
+        stage="tune",
+        variant=name,
+        module="pipeline.stages.tune",
+        config={
+            "entry": name,
+            "space": {parameter: d.model_dump(mode="json") for parameter, d in model.space.items()},
+            **tune.model_dump(mode="json", exclude={"trials"}),
+        },
+        inputs={
+            "preprocess": _TABLE,
+            "split": Input("split[tune]", ("folds.safetensors",)),
+            "recipe": Input("budget", (f"{name}/recipe.json",)),
+            "trials": Input("budget", (f"{name}/trials.json",)),
+        },
+        plugins={"model": _model(model.kind), "metric": metric},
+        outputs=("trials.parquet", "recipe.json"),
+        seed=derive(experiment.seed, "tune", name),
+        continues=("trials",),
+    )
+    best = Input(search.name, ("recipe.json",))
+    return [search, _fit(experiment, name, f"{name}-tuned", metric, best, "recipe.json")]
+
+
+def _ensemble(experiment: Experiment, trains: list[str], metric: Plugin) -> Node:
+    blender = plugins.find("blenders", experiment.ensemble.kind, where="[ensemble] kind")
+    return Node(
+        stage="ensemble",
+        module="pipeline.stages.ensemble",
+        config=experiment.ensemble.model_dump(mode="json"),
+        inputs={"preprocess": _TABLE, "split": _FOLDS} | {f"train:{n[6:-1]}": Input(n, ("entries",)) for n in trains},
+        plugins={"blender": blender, "metric": metric},
+        outputs=("ensemble.safetensors", "weights.json", "leaderboard.json", "result.json"),
+        seed=derive(experiment.seed, "ensemble"),
+    )
+
+
+def _submit(workspace: Workspace, experiment: Experiment, facts: dict, metric: Plugin) -> Node:
+    solution = workspace.solution(facts["slug"])
+    judged = solution.is_file()
+    return Node(
+        stage="submit",
+        module="pipeline.stages.submit",
+        config=facts | {"experiment": experiment.name},
+        inputs={"ingest": Input("ingest"), "preprocess": _TABLE, "ensemble": Input("ensemble")}
+        | ({f"train:{name}": Input(f"train[{name}]", ("entries",)) for name in experiment.models} if judged else {}),
+        plugins={"metric": metric},
+        sources={"solution": solution} if judged else {},
+        outputs=("submission.csv", "provenance.json", *(["judged.json"] if judged else [])),
+    )
+
+
+def _model(kind: str) -> Plugin:
+    return plugins.find("models", kind, where="[models] kind")
+
+
+_TABLE = Input("preprocess", ("train.parquet", "test.parquet", "rows.parquet", "test_ids.parquet", "task.json"))
+_FOLDS = Input("split", ("folds.safetensors",))

@@ -1,0 +1,15 @@
+"""Median absolute error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TASKS = ("regression",)
+READS = "value"
+GREATER_IS_BETTER = False
+OPTIMUM = 0.0
+
+
+def score(target: np.ndarray, prediction: np.ndarray) -> float:
+    """Return the median absolute difference of values (n,) and (n,), in the target's unit."""
+    return float(np.median(np.abs(target - prediction)))

@@ -1,0 +1,15 @@
+"""Root mean squared error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+TASKS = ("regression",)
+READS = "value"
+GREATER_IS_BETTER = False
+OPTIMUM = 0.0
+
+
+def score(target: np.ndarray, prediction: np.ndarray) -> float:
+    """Return the root of the mean squared difference of values (n,) and (n,), in the target's unit."""
+    return float(np.sqrt(np.mean((target - prediction) ** 2)))

@@ -1,0 +1,230 @@
+"""One AutoGluon predictor on the folds of one repeat, with its predictions checked row by row."""
+
+from __future__ import annotations
+
+import logging
+import random
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from autogluon.core.callbacks import AbstractCallback
+from autogluon.tabular import TabularPredictor
+
+from pipeline.errors import ModelError
+from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
+from pipeline.types import Folds, Log, Progress, Table, Task
+
+MAX_THREADS = 8
+ENOUGH_MEMORY = 1e6
+TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
+METRICS = {
+    "rmse": "root_mean_squared_error",
+    "rmsle": "root_mean_squared_error",  # of log(1 + target)
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "medae": "median_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "smape": "symmetric_mean_absolute_percentage_error",
+    "r2": "r2",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "f1": "f1",
+    "f1_macro": "f1_macro",
+    "mcc": "mcc",
+    "quadratic_kappa": "quadratic_kappa",
+    "log_loss": "log_loss",
+    "auc": "roc_auc",
+    "gini": "roc_auc",
+}
+"""Our metrics by AutoGluon's name; any other is fitted by what the task's usual metric is (TASK_METRIC)."""
+
+FIXED = {
+    "GBM": {"deterministic": True, "force_col_wise": True},
+    "GBM_PREP": {"deterministic": True, "force_col_wise": True},
+}
+CLASSES = {"RF": OrderedForest, "XT": OrderedExtraTrees}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one base model, or the weighted ensemble, predicted: oof (n_train, n_outputs), test (n_test, n_outputs)."""
+
+    oof: np.ndarray
+    test: np.ndarray
+    seconds: float
+
+
+def fit_repeat(
+    table: Table, folds: Folds, repeat: int, models: Mapping[str, list[dict[str, Any]]], seed: int, log: Log
+) -> dict[str, Fit]:
+    """Return what every model of AutoGluon predicted on one repeat of the folds, by AutoGluon's name.
+
+    models: {family: configurations}. Raises ModelError where AutoGluon did not keep our rows as they are.
+    """
+    frame, label, n_added = _train_frame(table)
+    splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
+    total = sum(map(len, models.values())) + 1
+    with tempfile.TemporaryDirectory() as folder, _quiet(), log.progress("autogluon", total) as bar:
+        predictor = TabularPredictor(
+            label,
+            problem_type=table.task.kind,
+            eval_metric=METRICS.get(table.task.metric.name, TASK_METRIC[table.task.metric.reads]),
+            path=f"{folder}/predictor",
+            verbosity=0,
+            learner_kwargs={"label_count_threshold": 1},
+        )
+        predictor.fit(
+            frame,
+            hyperparameters=_hyperparameters(models),
+            num_bag_folds=len(splits),
+            num_bag_sets=1,
+            num_stack_levels=0,
+            dynamic_stacking=False,
+            delay_bag_sets=False,
+            calibrate=False,
+            calibrate_decision_threshold=False,
+            refit_full=False,
+            fit_weighted_ensemble=True,
+            fit_strategy="sequential",
+            num_cpus=min(joblib.cpu_count(), MAX_THREADS),
+            num_gpus=0,
+            # its memory estimate depends on what else runs, and would drop models or trees by chance
+            ag_args_fit={"max_memory_usage_ratio": ENOUGH_MEMORY},
+            ag_args_ensemble={
+                "custom_splits": splits,
+                "fold_fitting_strategy": "sequential_local",
+                "model_random_seed": seed % 2**30,
+                "vary_seed_across_folds": True,
+            },
+            callbacks=[_Watch(seed, bar)],
+        )
+        _report_failures(predictor, log)
+        return _collect(predictor, table, splits, n_added)
+
+
+def _train_frame(table: Table) -> tuple[pd.DataFrame, str, int]:
+    """Return the rows with their target, its column's name, and how many rows were added at the end.
+
+    AutoGluon drops a class of a single row before positions apply (or, under log loss, doubles the row). A
+    copy of the row behind all others, which no fold uses, keeps the class and every position.
+    """
+    target = np.log1p(table.target) if table.task.metric.name == "rmsle" else table.target
+    label = "target"
+    while label in table.train:
+        label += "_"
+    frame = table.train.assign(**{label: target})
+    if table.task.kind == "regression":
+        return frame, label, 0
+    codes, first, counts = np.unique(target, return_index=True, return_counts=True)
+    alone = first[counts < 2]
+    if len(codes) < 2:
+        raise ModelError("AutoGluon needs at least two classes in the target, found one")
+    return pd.concat([frame, frame.iloc[alone]], ignore_index=True), label, len(alone)
+
+
+def _hyperparameters(models: Mapping[str, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
+    return {
+        CLASSES.get(family, family): [FIXED.get(family, {}) | config for config in configs]
+        for family, configs in models.items()
+        if configs
+    }
+
+
+def _collect(predictor: TabularPredictor, table: Table, splits: list[Any], n_added: int) -> dict[str, Fit]:
+    seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
+    fits = {}
+    for name in predictor.model_names():
+        if table.task.kind == "regression":
+            oof, test = predictor.predict_oof(name).to_frame(), predictor.predict(table.test, model=name).to_frame()
+        else:
+            oof, test = predictor.predict_proba_oof(name), predictor.predict_proba(table.test, model=name)
+        _check_rows(name, oof, test, table, splits, n_added)
+        values = [_as_outputs(part, table.task) for part in (oof.iloc[: len(table.train)], test)]
+        fits[name] = Fit(values[0], values[1], float(seconds[name]))
+    return fits
+
+
+def _check_rows(
+    name: str, oof: pd.DataFrame, test: pd.DataFrame, table: Table, splits: list[Any], n_added: int
+) -> None:
+    """Refuse predictions that are not row by row ours: AutoGluon must neither drop, double, move nor skip a row."""
+    if not oof.index.equals(pd.RangeIndex(len(table.train) + n_added)) or not test.index.equals(table.test.index):
+        raise ModelError(
+            f"AutoGluon's {name} returned {len(oof)} train and {len(test)} test rows that are not the "
+            f"{len(table.train)} and {len(table.test)} rows it was given",
+            hint="leave this model out of `models`",
+        )
+    covered = np.zeros(len(oof), dtype=bool)
+    covered[np.concatenate([valid for _, valid in splits])] = True
+    if (oof.notna().all(axis=1).to_numpy() != covered).any():
+        raise ModelError(f"AutoGluon's {name} predicted other rows out-of-fold than those that the folds validate")
+
+
+def _as_outputs(predicted: pd.DataFrame, task: Task) -> np.ndarray:
+    """Return float64 (n, n_outputs), classes in the order of their codes; 0 for a class that it has never seen."""
+    if task.kind != "regression":
+        codes = list(range(task.n_outputs))
+        return predicted.reindex(columns=codes).fillna({c: 0.0 for c in codes if c not in predicted}).to_numpy(float)
+    values = predicted.to_numpy(float)
+    return np.expm1(values) if task.metric.name == "rmsle" else values
+
+
+def _report_failures(predictor: TabularPredictor, log: Log) -> None:
+    failures = predictor.model_failures()
+    for row in failures.itertuples():
+        log.warn(f"AutoGluon could not fit {row.model}: {row.exc_type}: {str(row.exc_str).splitlines()[0]}")
+    if not [name for name in predictor.model_names() if "Weighted" not in name]:
+        raise ModelError("AutoGluon could fit none of its models", hint="leave the model out, or choose other `models`")
+
+
+@dataclass
+class _Watch(AbstractCallback):
+    """Seeds every model by itself, so that none depends on those before it, and shows how far the fit is."""
+
+    seed: int
+    bar: Progress | None
+    _skip: bool = field(default=False)
+
+    def _before_model_fit(self, trainer: Any, model: Any, **_: Any) -> tuple[bool, bool]:
+        _seed_all(self.seed)
+        return False, False
+
+    def _after_model_fit(self, trainer: Any, model_names: list[str], **_: Any) -> bool:
+        for name in model_names:
+            self.bar.advance(note=name)
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"bar": None}
+
+
+def _seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - what AutoGluon and scikit-learn draw from
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence AutoGluon, and put back what it changes for the whole process: generators, threads, log level."""
+    logger = logging.getLogger("autogluon")
+    level, threads = logger.level, torch.get_num_threads()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
+        torch.set_num_threads(threads)

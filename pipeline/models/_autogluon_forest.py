@@ -1,0 +1,27 @@
+"""AutoGluon's forests, summing their trees in order: threads that finish first would otherwise change the last bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from autogluon.tabular.models import RFModel, XTModel
+
+
+class OrderedForest(RFModel):
+    """Random forest grown on all threads, whose predictions are summed on one."""
+
+    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> np.ndarray:
+        self.model.n_jobs = 1
+        prediction: np.ndarray = super()._predict_proba(X, **kwargs)
+        return prediction
+
+
+class OrderedExtraTrees(XTModel):
+    """Extremely randomised trees, likewise."""
+
+    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> np.ndarray:
+        self.model.n_jobs = 1
+        prediction: np.ndarray = super()._predict_proba(X, **kwargs)
+        return prediction

@@ -1,0 +1,100 @@
+"""Puts a submission where its user looks for it, with its provenance beside it, and walks that provenance back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.key import hash_file
+from pipeline.engine.store import Result, Store
+from pipeline.errors import SubmissionError
+
+
+def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
+    """Write <experiment>-<sha8>.csv and .json into `folder`, each whole or not at all, and return the CSV's path.
+
+    The name carries the hash of the file's bytes: the same submission is the same file, another never overwrites it.
+    """
+    sha256 = submit.manifest["outputs"]["submission.csv"]["sha256"]
+    path = folder / f"{experiment}-{sha256[:8]}.csv"
+    provenance = json.loads((submit.folder / "provenance.json").read_text(encoding="utf-8"))
+    provenance |= {
+        "experiment": experiment,
+        "sha256": sha256,
+        "submit_key": submit.key,
+        "raw_files": _raw_files(results),
+        "results": {name: result.key for name, result in results.items()},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(path, (submit.folder / "submission.csv").read_bytes())
+    _replace(path.with_suffix(".json"), (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
+    return path
+
+
+def _raw_files(results: Mapping[str, Result]) -> dict[str, str]:
+    manifest = results["ingest"].manifest
+    return {manifest["sources"][role]: sha256 for role, sha256 in sorted(manifest["parts"]["sources"].items())}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    if path.is_file() and path.read_bytes() == content:
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def kept_keys(folder: Path) -> set[str]:
+    """Return the keys of all results that the submissions of a folder were made from."""
+    provenances = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
+    return {key for provenance in provenances for key in provenance.get("results", {}).values()}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One line of a walk back from a submission: how deep, what it is, and its hash or key."""
+
+    depth: int
+    what: str
+    digest: str
+    detail: str = ""
+
+
+def trace(submission: Path, store: Store) -> Iterator[Origin]:
+    """Yield where a submission comes from, stage by stage, down to the hashes of the raw files."""
+    sha256 = hash_file(submission)
+    results = list(store.results())
+    found = [r for r in results if r.manifest["outputs"].get("submission.csv", {}).get("sha256") == sha256]
+    if not found:
+        raise SubmissionError(
+            f"{submission} (sha256 {sha256[:16]}…) was not made by any result below {store.root}",
+            hint="it was edited, made elsewhere, or its results were removed by `pipeline gc`",
+        )
+    by_key = {result.key: result for result in results}
+    yield Origin(0, submission.name, sha256, "the file's bytes are those that were made")
+    yield from _walk(max(found, key=lambda r: r.manifest["finished"]), by_key, 1, set())
+
+
+def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[str]) -> Iterator[Origin]:
+    manifest = result.manifest
+    again = result.key in seen
+    seen.add(result.key)
+    yield Origin(depth, result.name, result.key, "see above" if again else _made(manifest))
+    if again:
+        return
+    for role, name in sorted(manifest["sources"].items()):
+        yield Origin(depth + 1, f"raw file {name}", manifest["parts"]["sources"][role], role)
+    inputs = {origin["key"]: origin["node"] for origin in manifest["inputs"].values()}
+    for key, node in inputs.items():
+        if key in by_key:
+            yield from _walk(by_key[key], by_key, depth + 1, seen)
+        else:
+            yield Origin(depth + 1, node, key, "no longer in the cache")
+
+
+def _made(manifest: Mapping[str, Any]) -> str:
+    return f"made {manifest['started'][:16].replace('T', ' ')} UTC in {manifest['seconds']:.1f} s"

@@ -1,0 +1,190 @@
+"""What a column of strings holds: numbers, booleans, dates, categories or text; train and test decide together.
+
+| kind        | in the parquet file                        | when                                                    |
+|-------------|--------------------------------------------|---------------------------------------------------------|
+| numeric     | int64, or float64 where a value is missing | every value is a number and none is a code such as 007  |
+| boolean     | bool, or boolean where a value is missing  | every value is True or False, in any of three spellings |
+| date        | datetime64[ns]                             | every value is an ISO date or time                      |
+| categorical | str                                        | other strings, few levels                               |
+| text        | str                                        | other strings, on average under two rows a level        |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError
+from pipeline.raw.sheet import blank_missing
+
+Kind = Literal["numeric", "boolean", "date", "categorical", "text"]
+
+BOOLEANS = {"true": True, "false": False}
+ISO_DATE = r"^\d{4}[-/]\d{2}[-/]\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+CODE = r"^[+-]?0[0-9]+$"
+MAX_CATEGORICAL_LEVELS = 100
+
+
+@dataclass(frozen=True)
+class Column:
+    """A typed column: values of train and test in one Series (train first), its kind, and what was noted."""
+
+    kind: Kind
+    values: pd.Series
+    notes: tuple[str, ...] = ()
+
+
+def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Column:
+    """Type one column from its strings (train and test in one); `forced` is the competition's own word on its kind."""
+    present = blank_missing(cells)
+    if forced is None:
+        column = _infer(present)
+        return Column(column.kind, column.values.rename(name), tuple(f"{name}: {note}" for note in column.notes))
+    column = FORCED[forced](name, present)
+    return Column(forced, column.values.rename(name), column.notes)
+
+
+def identifiers(cells: pa.ChunkedArray) -> pd.Series:
+    """Return ids as int64 where all are whole numbers (3 and 3.0 are the same), else as strings; missing is NaN."""
+    present = blank_missing(cells)
+    return _codes(present)
+
+
+def numbers(present: pa.ChunkedArray) -> pd.Series | None:
+    """Return int64 or float64 values (float64 where one is missing), or None if a value is no number or a code."""
+    known = present.drop_null()
+    whole = _integers(known)
+    if whole is not None:
+        return _spread(whole.to_numpy(), present, np.dtype(np.float64))
+    try:
+        values = pc.cast(known, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    if _any_match(known, CODE) or _any_match(known, r"^[+-]?[0-9]{19,}$"):
+        return None
+    return _spread(values.to_numpy(), present, np.dtype(np.float64))
+
+
+def _integers(known: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    try:
+        whole = pc.cast(known, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    # the usual spelling of every number, without 007, 0x1F, -0
+    return whole if pc.all(pc.equal(pc.cast(whole, pa.string()), known)).as_py() in (True, None) else None
+
+
+def _infer(present: pa.ChunkedArray) -> Column:
+    known = present.drop_null()
+    if not len(known):
+        return Column("numeric", pd.Series(np.full(len(present), np.nan)), ("every value is missing",))
+    values = numbers(present)
+    if values is not None:
+        infinite = int(np.isinf(values).sum())
+        if infinite:
+            note = f"{infinite} infinite values read as missing"
+            return Column("numeric", values.where(np.isfinite(values)), (note,))
+        return Column("numeric", values)
+    levels = known.unique()
+    if set(pc.utf8_lower(levels).to_pylist()) <= set(BOOLEANS):
+        return Column("boolean", _booleans(present))
+    if not _any_mismatch(levels, ISO_DATE) and (dates := _dates(present)) is not None:
+        return Column("date", dates)
+    many = len(levels) > MAX_CATEGORICAL_LEVELS and 2 * len(levels) > len(known)
+    return Column("text" if many else "categorical", _strings(present), _nearly_numeric(known, levels))
+
+
+def _nearly_numeric(known: pa.ChunkedArray, levels: pa.Array) -> tuple[str, ...]:
+    number = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+    words = levels.filter(pc.invert(pc.match_substring_regex(levels, number))).to_pylist()
+    share = pc.mean(pc.match_substring_regex(known, number).cast(pa.int8())).as_py()
+    if len(words) > 3 or share < 0.9 or not words:
+        return ()
+    listed = ", ".join(map(repr, words))
+    return (f"numbers, but for {listed}: read as categories ([columns] numeric would read {listed} as missing)",)
+
+
+def _booleans(present: pa.ChunkedArray) -> pd.Series:
+    values = pc.utf8_lower(present).to_pandas().map(BOOLEANS)
+    return values.astype("boolean" if present.null_count else "bool")
+
+
+def _dates(present: pa.ChunkedArray) -> pd.Series | None:
+    texts = _strings(present)
+    zoned = texts.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", na=False) & (texts.str.len() > 10)
+    dates = pd.to_datetime(texts, format="mixed", errors="coerce", utc=bool(zoned.any()))
+    if dates.isna().sum() != present.null_count:
+        return None
+    # with time zones the instants are kept, in universal time
+    return (dates.dt.tz_localize(None) if dates.dt.tz is not None else dates).astype("datetime64[ns]")
+
+
+def _strings(present: pa.ChunkedArray) -> pd.Series:
+    return present.to_pandas().astype(object)
+
+
+def _codes(present: pa.ChunkedArray) -> pd.Series:
+    """Whole numbers as int64 (float64 where one is missing), else strings."""
+    values = numbers(present)
+    if values is None or not (values.dropna() % 1 == 0).all() or (values.abs() > 2**53).any():
+        return _strings(present)
+    return values if values.isna().any() else values.astype(np.int64)
+
+
+def _force_categorical(_name: str, present: pa.ChunkedArray) -> Column:
+    """Numbers lose their decimals, because one file may say 3 where the other, with missing values, says 3.0."""
+    codes = _codes(present)
+    if codes.dtype != object:
+        codes = codes.astype("Int64").astype(object).map(str, na_action="ignore").where(codes.notna(), None)
+    return Column("categorical", codes.astype(object))
+
+
+def _force_text(_name: str, present: pa.ChunkedArray) -> Column:
+    return Column("text", _strings(present))
+
+
+def _force_numeric(name: str, present: pa.ChunkedArray) -> Column:
+    if (clean := numbers(present)) is not None and np.isfinite(clean.dropna()).all():
+        return Column("numeric", clean)
+    values = pd.to_numeric(_strings(present), errors="coerce")
+    values = values.where(np.isfinite(values)).astype(np.float64)
+    lost = int(values.isna().sum()) - present.null_count
+    words = ", ".join(sorted(map(repr, _strings(present)[values.isna()].dropna().unique()))[:5])
+    if lost and lost == len(present) - present.null_count:
+        raise DataError(f"column {name!r} has no numbers: found {words}", hint="take it out of [columns] numeric")
+    notes = (f"{name}: {lost} values are no numbers, read as missing: {words}",) if lost else ()
+    return Column("numeric", values, notes)
+
+
+def _force_date(name: str, present: pa.ChunkedArray) -> Column:
+    dates = _dates(present)
+    if dates is None:
+        texts = _strings(present)
+        wrong = texts[pd.to_datetime(texts, format="mixed", errors="coerce").isna() & texts.notna()]
+        found = f"column {name!r} should hold dates, found {wrong.iloc[0]!r}"
+        raise DataError(found, hint="take it out of [columns] date")
+    return Column("date", dates)
+
+
+FORCED = {"numeric": _force_numeric, "categorical": _force_categorical, "date": _force_date, "text": _force_text}
+
+
+def _spread(known: np.ndarray, present: pa.ChunkedArray, dtype: np.dtype) -> pd.Series:
+    if not present.null_count:
+        return pd.Series(known)
+    values = np.full(len(present), np.nan, dtype=dtype)
+    values[pc.is_valid(present).to_numpy()] = known
+    return pd.Series(values)
+
+
+def _any_match(cells: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(cells, pattern)).as_py())
+
+
+def _any_mismatch(cells: pa.ChunkedArray | pa.Array, pattern: str) -> bool:
+    return not pc.all(pc.match_substring_regex(cells, pattern)).as_py()

@@ -1,0 +1,110 @@
+"""CSV text as a table of strings: separators and headers understood, ragged lines refused with their number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from pipeline.errors import DataError
+from pipeline.raw.source import Text, read_text
+
+SEPARATORS = (",", ";", "\t", "|")
+
+# what pandas.read_csv takes for a missing value by default (pandas 2.3, read_csv, na_values)
+MISSING = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV file's cells as trimmed strings, none of them missing yet, with where they came from."""
+
+    name: str
+    cells: pa.Table
+    text: Text
+    separator: str
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        return self.cells.column_names
+
+    def line(self, row: int) -> int:
+        """Return the line of the file (from 1) on which a row (position from 0) ends; slow, for messages."""
+        records = _records(self.text, self.separator)
+        return next(line for position, (line, _) in enumerate(records, start=-1) if position == row)
+
+
+def read_sheet(path: Path) -> Sheet:
+    """Read a CSV file; every refusal is a DataError that names file and line."""
+    return parse(read_text(path))
+
+
+def blank_missing(cells: pa.ChunkedArray, words: tuple[str, ...] = MISSING) -> pa.ChunkedArray:
+    """Return the cells with null where one of `words` stands."""
+    return pc.if_else(pc.is_in(cells, value_set=pa.array(words)), pa.scalar(None, pa.string()), cells)
+
+
+def parse(text: Text) -> Sheet:
+    """Turn CSV text into a table of strings."""
+    separator = _separator(text)
+    header_lines, header = next(_records(text, separator))
+    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(header)]  # as pandas calls them
+    _check_header(text, header)
+    quoted = b'"' in text.content
+    block = min(len(text.content) + 1, (1 << 31) - 1) if quoted else 1 << 24
+    try:
+        cells = arrow_csv.read_csv(
+            pa.BufferReader(text.content),
+            read_options=arrow_csv.ReadOptions(column_names=header, skip_rows=header_lines, block_size=block),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=quoted),
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
+        )
+    except pa.ArrowInvalid as error:
+        raise _ragged(text, separator, header, error) from None
+    if not cells.num_rows:
+        raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
+    trimmed = [pc.utf8_trim_whitespace(column) for column in cells.columns]
+    return Sheet(text.name, pa.table(trimmed, names=header), text, separator, (*text.notes, *_note(text, separator)))
+
+
+def _note(text: Text, separator: str) -> list[str]:
+    words = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    return [f"{text.name}: fields are separated by {words[separator]}"] if separator in words else []
+
+
+def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line on which it ends, fields) of every record that is not blank."""
+    reader = csv.reader(io.StringIO(text.content.decode(), newline=""), delimiter=separator)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text.content)))
+    yield from ((reader.line_num, record) for record in reader if record)
+
+
+def _separator(text: Text) -> str:
+    """The first of the usual separators that cuts the header: a comma wins where it does."""
+    line = text.content.lstrip(b"\n").split(b"\n", 1)[0].decode()
+    counts = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in SEPARATORS}
+    return next((separator for separator, count in counts.items() if count > 1), ",")
+
+
+def _check_header(text: Text, header: list[str]) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"{text.name}, line 1: the column name {twice[0]!r} stands there twice", hint="rename one")
+
+
+def _ragged(text: Text, separator: str, header: list[str], error: Exception) -> DataError:
+    for line, record in _records(text, separator):
+        if len(record) != len(header):
+            found = f"{text.name}, line {line}: found {len(record)} fields, expected {len(header)} as in the header"
+            return DataError(found, hint="a broken download, or a text with a separator in it and no quotes around it")
+    return DataError(f"{text.name} cannot be read as CSV: {error}", hint="download the competition's data again")

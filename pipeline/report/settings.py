@@ -1,0 +1,69 @@
+"""What a run was configured with, read back from the manifests of its results: no TOML file is trusted to be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipeline.engine.store import Result
+
+
+def settings(results: Mapping[str, Result]) -> dict[str, Any]:
+    """Return the configuration of a run under the names of its TOML files, flat: {"split.n_folds": 5}.
+
+    Competition facts stand below "competition."; of seeds only the derived one of the ensemble is known.
+    """
+    parts = {name: result.manifest["parts"] for name, result in results.items()}
+    facts = dict(parts["preprocess"]["config"])
+    budget = parts["budget"]["config"]
+    nested: dict[str, Any] = {
+        "minutes": budget["minutes"],
+        "preprocess": {**facts.pop("preprocess", {}), "features": sorted(_variants(parts, "preprocess"))},
+        "split": parts["split"]["config"],
+        "models": {name: _model(name, model, parts) for name, model in budget["models"].items()},
+        "tune": {"trials": budget["trials"]} | _tune(parts),
+        "ensemble": parts["ensemble"]["config"],
+        "seed_of_ensemble": parts["ensemble"]["seed"],
+        "competition": facts,
+    }
+    return _flat(nested)
+
+
+def differing(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of flat settings in which runs differ; of a model that not all have, only its kind."""
+    runs = list(runs)
+    shared = set.intersection(*({_model_of(key) for key in run} for run in runs)) if runs else set()
+    keys = {key for run in runs for key in run if _model_of(key) in shared or key.endswith(".kind")}
+    return sorted(key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs))
+
+
+def _model_of(key: str) -> str:
+    """Return "mlp" for "models.mlp.lr", and nothing for keys of other sections."""
+    return key.split(".")[1] if key.startswith("models.") else ""
+
+
+def _model(name: str, model: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    tune = parts.get(f"tune[{name}]")
+    space = {f"space.{parameter}": str(d) for parameter, d in tune["config"]["space"].items()} if tune else {}
+    return {"kind": model["kind"], **model["recipe"], **space}
+
+
+def _tune(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section that all searches of a run share."""
+    found = [parts[f"tune[{name}]"]["config"] for name in _variants(parts, "tune")]
+    return {key: value for config in found for key, value in config.items() if key not in ("entry", "space")}
+
+
+def _variants(parts: Mapping[str, Any], stage: str) -> list[str]:
+    return [name[len(stage) + 1 : -1] for name in parts if name.startswith(f"{stage}[")]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten sections; an empty one and a list stay values."""
+    flat: dict[str, Any] = {}
+    for name, part in value.items():
+        if isinstance(part, Mapping) and part:
+            flat |= _flat(part, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = part
+    return flat

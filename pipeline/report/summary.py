@@ -1,0 +1,150 @@
+"""What a finished run found, read from its results' JSON files and manifests; needs nothing but the standard library."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine.store import Result
+
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard; `kind` is "entry" or "blend", `se` NaN where there is one fold."""
+
+    entry: str
+    kind: str
+    cv_score: float
+    cv_error: float
+    se: float
+    stop_on: str
+    reference: bool
+    weight: float
+    fold_errors: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores by the local judge of a practice competition: ours, each entry's, and the best that anyone could get.
+
+    public and best_possible are NaN where the judge does not know them.
+    """
+
+    private: float
+    public: float
+    best_possible: float
+    entries: Mapping[str, float]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in a few numbers: the leaderboard best first, the ensemble's row, the judge's scores, seconds by node."""
+
+    metric: str
+    greater_is_better: bool
+    n_folds: int
+    n_repeats: int
+    n_entries: int
+    rows: tuple[Row, ...]
+    weights: Mapping[str, float]
+    judged: Judged | None
+    seconds: Mapping[str, float]
+
+    @property
+    def ensemble(self) -> Row:
+        """The row of the ensemble, which is what is submitted."""
+        return next(row for row in self.rows if row.entry == ENSEMBLE)
+
+    @property
+    def minutes(self) -> float:
+        """Minutes of work in all results, whenever they were made."""
+        return sum(self.seconds.values()) / 60
+
+    @property
+    def decimals(self) -> int:
+        """Decimals that scores are shown with."""
+        return decimals(self.ensemble.cv_score, self.ensemble.se)
+
+
+def summarise(results: Mapping[str, Result]) -> Summary:
+    """Read the summary of the results of one run, by node name."""
+    ensemble, submit = results["ensemble"].folder, results["submit"].folder
+    result = _read(ensemble / "result.json")
+    return Summary(
+        metric=result["metric"],
+        greater_is_better=result["greater_is_better"],
+        n_folds=result["n_folds"],
+        n_repeats=result["n_repeats"],
+        n_entries=result["n_entries"],
+        rows=tuple(_row(row) for row in _read(ensemble / "leaderboard.json")),
+        weights=_read(ensemble / "weights.json"),
+        judged=_judged(_read(submit / "judged.json")) if (submit / "judged.json").is_file() else None,
+        seconds={name: float(r.manifest["seconds"]) for name, r in results.items()},
+    )
+
+
+def ancestors(results: Mapping[str, Result], key: str) -> dict[str, Result]:
+    """Return the result under `key` and all it was made from, by node name; `results` are those of a store by key.
+
+    A result that was removed from the store is left out.
+    """
+    found: dict[str, Result] = {}
+    waiting = [key]
+    while waiting:
+        result = results.get(waiting.pop())
+        if result is not None and result.name not in found:
+            found[result.name] = result
+            waiting.extend(origin["key"] for origin in result.manifest["inputs"].values())
+    return found
+
+
+def decimals(score: float, se: float) -> int:
+    """Return how many decimals a score is shown with: three digits of its standard error, else five of its own."""
+    size, digits = (se, 2) if math.isfinite(se) and se > 0 else (abs(score), 4)
+    return min(max(digits - math.floor(math.log10(size)), 0), 8) if size > 0 else 5
+
+
+def duration(seconds: float) -> str:
+    """Return "42 s", "3.5 min" or "2.1 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    return Row(
+        entry=row["entry"],
+        kind=row["kind"],
+        cv_score=row["cv_score"],
+        cv_error=row["cv_error"],
+        se=_number(row["se"]),
+        stop_on=row["stop_on"],
+        reference=row["reference"],
+        weight=_number(row["weight"]),
+        fold_errors=tuple(tuple(errors) for errors in row["fold_errors"]),
+    )
+
+
+def _judged(judged: Mapping[str, Any]) -> Judged:
+    return Judged(
+        private=_number(judged["ours"].get("private")),
+        public=_number(judged["ours"].get("public")),
+        best_possible=_number(judged["ours"].get("best_possible")),
+        entries={name: _number(scores.get("private")) for name, scores in judged["entries"].items()},
+        references=tuple(judged["references"]),
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,249 @@
+"""What a run prints when it is done, and the comparison of a competition's experiments.
+
+Imports no table, torch or tracking library, so that a run which finds everything cached ends at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config import Competition, Experiment
+from pipeline.engine.run import Outcome
+from pipeline.engine.store import Result, Store
+from pipeline.publish import publish
+from pipeline.report.settings import differing, settings
+from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, summarise
+from pipeline.workspace import Workspace
+
+ROWS_SHOWN = 8
+VALUE_LENGTH = 28
+OPTIMISTIC = "*"
+
+
+def finish(
+    workspace: Workspace, competition: Competition, experiment: Experiment, outcome: Outcome, out: Console
+) -> Path:
+    """Verify the last results, publish the submission, print what was found and return the CSV's path."""
+    slug, name, results = competition.slug, experiment.name, outcome.results
+    store = Store(workspace.cache(slug))
+    store.open(results["ensemble"])
+    store.open(results["submit"])
+    path = publish(workspace.submissions / slug, name, results["submit"], results)
+    summary = summarise(results)
+    out.print()
+    out.print(_done(outcome, summary), style="dim")
+    out.print()
+    _print_leaderboard(summary, out)
+    out.print()
+    _print_figures(summary, path, out)
+    out.print()
+    for label, command in _next(workspace, slug, name):
+        out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
+    return path
+
+
+def _done(outcome: Outcome, summary: Summary) -> str:
+    total, made = len(outcome.results), list(outcome.made)
+    if not made:
+        return f"all {total} stages cached; they took {duration(summary.minutes * 60)} when they were made"
+    named = ", ".join(made[:4]) + (f" and {len(made) - 4} more" if len(made) > 4 else "")
+    seconds = sum(summary.seconds[name] for name in made)
+    return escape(f"{total - len(made)} of {total} stages cached; made in {duration(seconds)}: {named}")
+
+
+def _print_leaderboard(summary: Summary, out: Console) -> None:
+    better = "higher" if summary.greater_is_better else "lower"
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("entry")
+    table.add_column(f"CV {summary.metric}", justify="right")
+    table.add_column("± se", justify="right")
+    table.add_column("weight", justify="right")
+    table.add_column("")
+    rows = _chosen(summary)
+    for row in rows:
+        style = "bold" if row is summary.ensemble else "dim" if row.reference or row.kind == "blend" else None
+        table.add_row(
+            escape(row.entry),
+            _number(row.cv_score, summary.decimals) + (OPTIMISTIC if row.stop_on == "fold" else " "),
+            _number(row.se, summary.decimals),
+            "" if math.isnan(row.weight) else f"{row.weight:.0%}" if row.weight else "-",
+            "for comparison" if row.reference else "",
+            style=style,
+        )
+    out.print(table)
+    hidden = len(summary.rows) - len(rows)
+    out.print(f"{better} is better{f'; {hidden} more in the report' if hidden else ''}", style="dim")
+    if any(row.stop_on == "fold" for row in rows):
+        out.print(f"{OPTIMISTIC} stopped on the rows that score it: somewhat too good", style="dim")
+
+
+def _chosen(summary: Summary) -> list[Row]:
+    """Return the rows to show, in order: the ensemble, its comparisons, and the best of the others."""
+    must = [row for row in summary.rows if row.kind == "blend" or row.reference]
+    others = [row for row in summary.rows if row not in must][: max(ROWS_SHOWN - len(must), 3)]
+    return [row for row in summary.rows if row in must or row in others]
+
+
+def _print_figures(summary: Summary, path: Path, out: Console) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(justify="right")
+    grid.add_column(style="dim")
+    grid.add_row("CV score", _with_se(summary), _how(summary))
+    for label, score, note in _judged(summary):
+        grid.add_row(label, _number(score, summary.decimals), escape(note))
+    out.print(grid)
+    out.print(f"[bold]submission[/]  {escape(str(path))}", soft_wrap=True)
+
+
+def _with_se(summary: Summary) -> str:
+    row = summary.ensemble
+    score = _number(row.cv_score, summary.decimals)
+    return f"{score} ± {_number(row.se, summary.decimals)}" if math.isfinite(row.se) else score
+
+
+def _how(summary: Summary) -> str:
+    repeats = f"{summary.n_repeats} x " if summary.n_repeats > 1 else ""
+    stopped = {
+        "inner": "stopped on inner rows",
+        "none": "without early stopping",
+        "fold": "partly stopped on the scored rows",
+    }[summary.ensemble.stop_on]
+    return f"{repeats}{summary.n_folds} folds, weights out-of-fold too, {stopped}"
+
+
+def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
+    judged = summary.judged
+    if judged is None:
+        return
+    yield "private", judged.private, "our submission, judged on hidden rows"
+    if math.isfinite(judged.public):
+        yield "public", judged.public, "the part that a leaderboard would show"
+    for name in judged.references:
+        yield "AutoGluon", judged.entries[name], f"its own ensemble alone ({name}), private"
+    if math.isfinite(judged.best_possible):
+        yield "best", judged.best_possible, "possible: knows everything but the noise"
+
+
+def _next(workspace: Workspace, slug: str, name: str) -> Iterator[tuple[str, str]]:
+    yield "details", f"pipeline report {slug} --experiment {name}"
+    yield "compare", f"pipeline show {slug}    make ui"
+    for other in [e for e in workspace.experiments_of(slug) if e != name][:3]:
+        yield "another", f"pipeline run {slug} --experiment {other}"
+    if workspace.solution(slug).is_file():
+        real = [c for c in workspace.competitions() if _is_real(workspace, c)]
+        yield (
+            "a real one",
+            f"pipeline run {real[0]}" if real else "files into data/<slug>/raw, then pipeline new <slug>",
+        )
+
+
+def _is_real(workspace: Workspace, slug: str) -> bool:
+    return any(workspace.raw_folder(slug).glob("*")) and not workspace.solution(slug).is_file()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One line of the comparison: an experiment's newest result under one configuration."""
+
+    name: str
+    submit: Result
+    summary: Summary
+    settings: Mapping[str, Any]
+
+
+def compare(workspace: Workspace, slug: str, out: Console) -> None:
+    """Print one line an experiment and configuration, best first, and the settings in which they differ."""
+    runs = find_runs(workspace, slug)
+    if not runs:
+        out.print(f"no results yet for {escape(slug)}; next: pipeline run {escape(slug)}")
+        return
+    out.print(_runs_table(runs))
+    missing = sorted(set(workspace.experiments_of(slug)) - {run.name for run in runs})
+    if missing:
+        out.print(f"never run to the end: {escape(', '.join(missing))}", style="dim")
+    keys = differing([run.settings for run in runs])
+    if keys:
+        out.print()
+        out.print(_settings_table(runs, keys))
+
+
+def find_runs(workspace: Workspace, slug: str) -> list[Run]:
+    """Return the newest result of every experiment under every configuration, the best CV first."""
+    results = {result.key: result for result in Store(workspace.cache(slug)).results()}
+    newest: dict[str, Run] = {}
+    for name, submit in _submitted(workspace, slug, results):
+        family = ancestors(results, submit.key)
+        if not {"ensemble", "budget", "split", "preprocess"} <= family.keys():
+            continue  # `pipeline gc` or a hand has taken a part of it away
+        run = Run(name, submit, summarise(family), settings(family))
+        identity = json.dumps([name, run.settings], sort_keys=True)
+        if identity not in newest or _finished(newest[identity]) < _finished(run):
+            newest[identity] = run
+    return sorted(newest.values(), key=lambda run: (run.summary.ensemble.cv_error, run.name))
+
+
+def _submitted(workspace: Workspace, slug: str, results: Mapping[str, Result]) -> Iterator[tuple[str, Result]]:
+    """Yield every result of submit with the name of each experiment that published it."""
+    names: dict[str, list[str]] = {}
+    for path in sorted((workspace.submissions / slug).glob("*.json")):
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        names.setdefault(str(provenance.get("submit_key")), []).append(str(provenance.get("experiment")))
+    for key, result in results.items():
+        if result.name == "submit":
+            yield from ((name, result) for name in names.get(key, [f"({key[:8]})"]))
+
+
+def _finished(run: Run) -> str:
+    return str(run.submit.manifest["finished"])
+
+
+def _runs_table(runs: Sequence[Run]) -> Table:
+    first = runs[0].summary
+    places = max(decimals(run.summary.ensemble.cv_score, run.summary.ensemble.se) for run in runs)
+    judged = any(run.summary.judged for run in runs)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("experiment")
+    for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "entries", "minutes"):
+        table.add_column(label, justify="right")
+    table.add_column("made (UTC)", style="dim", no_wrap=True)
+    for number, run in enumerate(runs, 1):
+        row, summary = run.summary.ensemble, run.summary
+        private = [_number(summary.judged.private if summary.judged else math.nan, places)] if judged else []
+        scores = (
+            _number(row.cv_score, places) + (OPTIMISTIC if row.stop_on == "fold" else " "),
+            _number(row.se, places),
+        )
+        when = _finished(run)[:16].replace("T", " ")
+        table.add_row(
+            str(number), escape(run.name), *scores, *private, str(summary.n_entries), f"{summary.minutes:.1f}", when
+        )
+    return table
+
+
+def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:
+    table = Table("differs in", box=None, header_style="bold", pad_edge=False)
+    for number in range(1, len(runs) + 1):
+        table.add_column(f"#{number}", justify="right")
+    for key in keys:
+        table.add_row(escape(key), *(_value(run.settings.get(key, "-")) for run in runs))
+    return table
+
+
+def _value(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return escape(text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…")
+
+
+def _number(value: float, places: int) -> str:
+    return f"{value:.{places}f}" if math.isfinite(value) else "-"

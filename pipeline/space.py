@@ -1,0 +1,97 @@
+"""The search space stands where the value stands: `lr = { tune = "loguniform", low = 1e-4, high = 1e-2 }`.
+
+Kinds: uniform, loguniform, int, choice. `default` is the value of the untuned model; without it the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Dimension(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Uniform(_Dimension):
+    """A float between low and high, on a plain or a logarithmic scale."""
+
+    tune: Literal["uniform", "loguniform"]
+    low: float
+    high: float
+    default: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Uniform:
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        if self.tune == "loguniform" and self.low <= 0:
+            raise ValueError(f"loguniform needs low > 0, found {self.low}")
+        return self
+
+    def suggest(self, trial: Any, name: str) -> float:
+        """Ask an Optuna trial for a value."""
+        return float(trial.suggest_float(name, self.low, self.high, log=self.tune == "loguniform"))
+
+    def edges(self) -> list[Any]:
+        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        return [self.low, self.high]
+
+
+class Int(_Dimension):
+    """An integer from low to high, both included, in steps."""
+
+    tune: Literal["int"]
+    low: int
+    high: int
+    step: int = 1
+    default: int | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Int:
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        return self
+
+    def suggest(self, trial: Any, name: str) -> int:
+        """Ask an Optuna trial for a value."""
+        return int(trial.suggest_int(name, self.low, self.high, step=self.step))
+
+    def edges(self) -> list[Any]:
+        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        return [self.low, self.high]
+
+
+class Choice(_Dimension):
+    """One of several values; lists and tables are chosen by their place."""
+
+    tune: Literal["choice"]
+    values: list[Any] = Field(min_length=2)
+    default: Any = None
+
+    def suggest(self, trial: Any, name: str) -> Any:
+        """Ask an Optuna trial for a value."""
+        return self.values[trial.suggest_categorical(name, list(range(len(self.values))))]
+
+    def edges(self) -> list[Any]:
+        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        return self.values
+
+
+Dimension = Annotated[Uniform | Int | Choice, Field(discriminator="tune")]
+
+
+def split_section(section: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a model section into its plain values (tuned ones by their default, if any) and its raw dimensions."""
+    values: dict[str, Any] = {}
+    space: dict[str, Any] = {}
+    for name, value in section.items():
+        if isinstance(value, Mapping) and "tune" in value:
+            space[name] = value
+            if "default" in value:
+                values[name] = value["default"]
+        else:
+            values[name] = value
+    return values, space

@@ -1,0 +1,48 @@
+"""K folds that never cut a group and keep the shares of classes (or of target ranges) as equal as groups allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pipeline.splitters._rows import Rows, Split
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_bins: int = Field(5, ge=2, description="regression: how many equally filled ranges of the target")
+
+
+def most_folds(rows: Rows) -> int:
+    """Return how many folds the rows allow: as many as there are groups."""
+    from pipeline.splitters._rows import codes_of_groups
+
+    return int(codes_of_groups(rows).max()) + 1
+
+
+def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
+    """Return (train_rows, valid_rows) of each fold.
+
+    Each group, big ones first, goes where it adds least to the sum over folds and classes of squared shares
+    (the row total counts as one more class): the greedy form of the objective of scikit-learn's
+    StratifiedGroupKFold. While folds are still empty they are filled first, so that none stays without rows.
+    """
+    from pipeline.splitters._rows import big_groups_first, codes_of_groups, from_folds, strata
+
+    codes, stratum = codes_of_groups(rows), strata(rows, options.n_bins)
+    held = np.zeros((codes.max() + 1, stratum.max() + 2))
+    np.add.at(held, (codes, stratum), 1.0)
+    held[:, -1] = held.sum(axis=1)
+    sizes, total = held[:, -1].copy(), np.maximum(held.sum(axis=0), 1.0)
+    fold_of_group = np.empty(len(held), dtype=np.int64)
+    filled = np.zeros((n_folds, held.shape[1]))
+    for place, group in enumerate(big_groups_first(sizes, seed)):
+        cost = filled @ (held[group] / total**2)
+        fold = place if place < n_folds else int(cost.argmin())
+        fold_of_group[group] = fold
+        filled[fold] += held[group]
+    return from_folds(fold_of_group[codes], n_folds)

@@ -1,0 +1,63 @@
+"""budget: minutes become work units (which recipes, how many trials) that then run without a clock.
+
+A pure formula of the minutes and the table's size, so that the same budget means the same work everywhere;
+each model's own formula stands beside it (`affordable` in its plug-in), measured on 2 cores.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.engine.stage import Job
+from pipeline.files import read_folds, read_json, write_json
+
+TUNING_SHARE = 1.0
+"""Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json."""
+    models = job.config["models"]
+    shares = {name: job.plugins[f"model:{name}"].SHARE for name in models}
+    tuning = {name: TUNING_SHARE for name, m in models.items() if m["tuned"] and job.config["trials"]}
+    minute = job.config["minutes"] / max(sum(shares.values()) + sum(tuning.values()), 1e-9)
+    size = _size(job)
+    notes = []
+    for name, model in models.items():
+        plugin = job.plugins[f"model:{name}"]
+        wanted = plugin.Recipe.model_validate(model["recipe"])
+        recipe = plugin.affordable(wanted, minute * shares[name], **size)
+        (job.out / name).mkdir()
+        write_json(job.out / name / "recipe.json", recipe.model_dump(mode="json"))
+        if recipe != wanted:
+            notes.append(f"{name}: cut to fit into {minute * shares[name]:.1f} minutes")
+            job.log.warn(f"{notes[-1]} ({_cut(wanted, recipe)}); more with --minutes")
+        if name in tuning:
+            trials = plugin.affordable_trials(recipe, minute * tuning[name], **size)
+            write_json(job.out / name / "trials.json", min(trials, job.config["trials"]))
+    return {"notes": notes}
+
+
+def _size(job: Job) -> dict[str, int]:
+    """Return what costs depend on: rows, columns and classes of the table, and the fits a cross-fit makes."""
+    import pyarrow.parquet as pq
+
+    folder = job.inputs["preprocess"]
+    train, test = (pq.ParquetFile(folder / f"{part}.parquet").metadata for part in ("train", "test"))
+    folds = read_folds(job.inputs["split"])
+    return {
+        "n_train": train.num_rows,
+        "n_test": test.num_rows,
+        "n_columns": train.num_columns,
+        "n_outputs": len(read_json(folder / "task.json")["classes"]) or 1,
+        "n_fits": folds.n_repeats * folds.n_folds,
+    }
+
+
+def _cut(wanted: Any, recipe: Any) -> str:
+    before, after = wanted.model_dump(mode="json"), recipe.model_dump(mode="json")
+    return ", ".join(f"{k}: {_short(before[k])} → {_short(after[k])}" for k in before if before[k] != after[k])
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} of them" if isinstance(value, list | dict) else str(value)

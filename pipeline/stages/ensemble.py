@@ -1,0 +1,185 @@
+"""Stage ensemble: convex weights over every model's predictions, scored on rows the weights were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from pipeline.blenders import best, mean
+from pipeline.blenders._library import Blender, Library, build_library, covered_rows
+from pipeline.engine.stage import Job
+from pipeline.errors import ConfigError, ModelError
+from pipeline.figures import cv_figure, rows_ratio
+from pipeline.files import read_entries, read_folds, write_entry, write_json
+from pipeline.seeds import derive
+from pipeline.types import CrossFit, Folds, Metric, StopOn
+
+ENSEMBLE = "ensemble"
+EQUAL = "equal weights"
+BEST = "best single"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What every row of the leaderboard is computed with."""
+
+    target: np.ndarray
+    folds: Folds
+    metric: Metric
+
+    def fold_errors(self, oof: np.ndarray) -> np.ndarray:
+        """Return the error (n_repeats, n_folds) of predictions (n_repeats, n_train, n_outputs)."""
+        errors = np.empty((self.folds.n_repeats, self.folds.n_folds))
+        for repeat, fold in self.folds:
+            rows = self.folds.valid_rows(repeat, fold)
+            errors[repeat, fold] = self.metric.error(self.target[rows], oof[repeat, rows])
+        return errors
+
+    def figures(self, oof: np.ndarray) -> dict[str, Any]:
+        """Return error, score, standard error (None with one fold) and fold errors as JSON values."""
+        errors = self.fold_errors(oof)
+        figure = cv_figure(errors, rows_ratio(self.folds))
+        return {
+            "cv_error": figure.mean,
+            "cv_score": self.metric.as_score(figure.mean),
+            "se": figure.se if np.isfinite(figure.se) else None,
+            "fold_errors": errors.tolist(),
+            "rows_covered": int((~np.isnan(oof).any(axis=2)).sum()),
+        }
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Fit the weights; write ensemble.safetensors, weights.json, leaderboard.json and result.json.
+
+    Reads preprocess (rows.parquet), split and the entries of every input `train:<name>`. config: options of
+    the blender. Raises ModelError where an entry misses rows that the folds
+    validate, ConfigError where there is nothing to blend.
+    """
+    metric = Metric.from_module(job.plugins["metric"])
+    target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
+    judge = Judge(target, read_folds(job.inputs["split"]), metric)
+    entries = read_library(job.inputs)
+    covered = covered_rows(judge.folds)
+    _check_coverage(entries, covered)
+    library = build_library(entries, target, metric)
+    blender = _blender(job.plugins["blender"], job.config.get("options", {}))
+    blends = _blends(library, blender, judge.folds, job)
+    weights = library.weights(blender, covered, derive(job.seed, ENSEMBLE))
+    shares = {name: float(w) for name, w in zip(library.names, weights, strict=True) if w > 0}
+    rows = _leaderboard(entries, blends, shares, judge)
+    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend_test(weights), entries, shares, judge))
+    write_json(job.out / "weights.json", shares)
+    write_json(job.out / "leaderboard.json", rows)
+    write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
+    return _facts(covered, library, job)
+
+
+def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:
+    """Return the entries of every input `train:<name>`, by name; a name that occurs twice is a ConfigError."""
+    entries: dict[str, CrossFit] = {}
+    for node in sorted(name for name in inputs if name.startswith("train:")):
+        for name, entry in read_entries(inputs[node] / "entries").items():
+            if name in entries or name in (ENSEMBLE, EQUAL, BEST):
+                raise ConfigError(
+                    f"the entry name '{name}' of {node.removeprefix('train:')} is taken",
+                    hint="rename one of the [models.<name>] sections",
+                )
+            entries[name] = entry
+    return dict(sorted(entries.items()))
+
+
+def _check_coverage(entries: Mapping[str, CrossFit], covered: np.ndarray) -> None:
+    for name, entry in entries.items():
+        missing = np.isnan(entry.oof).any(axis=2) & covered
+        if missing.any():
+            raise ModelError(
+                f"entry '{name}' has no out-of-fold prediction for {int(missing.sum())} of "
+                f"{int(covered.sum())} rows that the folds validate",
+                hint="leave the model out, or repair it: every validated row needs a prediction",
+            )
+
+
+def _blender(module: ModuleType, options: Mapping[str, Any]) -> Blender:
+    settings: type[BaseModel] = module.Options
+    try:
+        return Blender(module, settings(**options))
+    except ValidationError as error:
+        known = ", ".join(settings.model_fields) or "none"
+        raise ConfigError(f"ensemble.options: {error}", hint=f"options of this blender: {known}") from error
+
+
+def _blends(library: Library, blender: Blender, folds: Folds, job: Job) -> dict[str, np.ndarray]:
+    """Return the cross-fitted predictions of the ensemble and of the two plain ways to which it is compared."""
+    blenders = {ENSEMBLE: blender, EQUAL: Blender(mean, mean.Options()), BEST: Blender(best, best.Options())}
+    blends = {}
+    with job.log.progress("ensemble", len(blenders)) as bar:
+        for name, how in blenders.items():
+            blends[name] = library.blend_oof(how, folds, derive(job.seed, name))
+            bar.advance(note=name)
+    return blends
+
+
+def _leaderboard(
+    entries: Mapping[str, CrossFit], blends: Mapping[str, np.ndarray], shares: Mapping[str, float], judge: Judge
+) -> list[dict[str, Any]]:
+    """Return a row an entry and a blend, best first; `kind` tells them apart.
+
+    A blend's predictions are cross-fitted ("best single" is chosen on other folds too), so that all rows can
+    be compared; only a reference, AutoGluon's own ensemble, has seen the rows that it is scored on.
+    """
+    rows = [
+        {"entry": name, "kind": "entry", "stop_on": entry.stop_on, "reference": entry.reference}
+        | {"weight": shares.get(name, 0.0)}
+        | judge.figures(entry.oof)
+        for name, entry in entries.items()
+    ]
+    stop_on = _stop_on(entries, shares)
+    rows += [
+        {"entry": name, "kind": "blend", "stop_on": stop_on, "reference": False, "weight": None} | judge.figures(oof)
+        for name, oof in blends.items()
+    ]
+    return sorted(rows, key=lambda row: (row["cv_error"], row["entry"]))
+
+
+def _stop_on(entries: Mapping[str, CrossFit], shares: Mapping[str, float]) -> StopOn:
+    """Return "fold" where a part of the blend was stopped on the rows that it is scored on, else "inner" or "none"."""
+    found = {entries[name].stop_on for name in shares}
+    return next(kind for kind in ("fold", "inner", "none") if kind in found)
+
+
+def _result_entry(
+    oof: np.ndarray, test: np.ndarray, entries: Mapping[str, CrossFit], shares: Mapping[str, float], judge: Judge
+) -> CrossFit:
+    unknown = np.full((judge.folds.n_repeats, judge.folds.n_folds), np.nan)
+    return CrossFit(oof, test, judge.fold_errors(oof), unknown, unknown, _stop_on(entries, shares))
+
+
+def _result(rows: list[dict[str, Any]], judge: Judge, n_entries: int) -> dict[str, Any]:
+    """Return what is printed of a run, so that printing needs no table library."""
+    row = next(row for row in rows if row["entry"] == ENSEMBLE)
+    shown = {key: row[key] for key in ("cv_score", "cv_error", "se", "fold_errors", "rows_covered", "stop_on")}
+    return shown | {
+        "metric": judge.metric.name,
+        "greater_is_better": judge.metric.greater_is_better,
+        "n_folds": judge.folds.n_folds,
+        "n_repeats": judge.folds.n_repeats,
+        "n_entries": n_entries,
+    }
+
+
+def _facts(covered: np.ndarray, library: Library, job: Job) -> dict[str, Any]:
+    uncovered = int((~covered).sum())
+    if uncovered:
+        job.log.info(f"ensemble: {uncovered} of {covered.size} rows are validated by no fold and were left out")
+    return {
+        "n_entries": len(library.names),
+        "n_rows_uncovered": uncovered,
+        "averages": "logs" if library.logs else "values",
+    }

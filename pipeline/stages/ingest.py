@@ -1,0 +1,243 @@
+"""Raw files to typed parquet: train, test and sample with a schema, or one clear message about what is wrong.
+
+Reads the sources train, test and (optional) sample. Writes train.parquet (id, features, target), test.parquet (id,
+features), sample.parquet and schema.json. A class label stays the string of the raw file; the target of a regression
+is a number. Kinds of columns and what counts as missing: pipeline/raw/kinds.py, pipeline/raw/sheet.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.engine.stage import Job
+from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.files import write_json
+from pipeline.raw.kinds import Column, Kind, identifiers, numbers, settle
+from pipeline.raw.sample import check_sample, default_sample, find_class_columns
+from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
+from pipeline.raw.source import fingerprint
+
+OVERRIDES: tuple[Kind, ...] = ("numeric", "categorical", "date", "text")
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Type and check the raw files; returns their fingerprints, row counts, notes and warnings."""
+    facts, log = job.config, job.log
+    sheets = {}
+    with log.progress("reading", total=len(job.sources)) as bar:
+        for role, path in job.sources.items():
+            sheets[role] = read_sheet(path)
+            bar.advance(note=sheets[role].name)
+    notes = [note for sheet in sheets.values() for note in sheet.notes]
+    warnings: list[str] = []
+    train, test = sheets["train"], sheets["test"]
+    names = _features(facts, train, test, notes, warnings)
+    ids = _ids(facts, sheets, notes)
+    target, classes = _target(facts, train)
+    columns = _columns(facts, names, train, test, log)
+    extra = _train_only(facts, names, train)
+    notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
+
+    frame = pd.DataFrame({name: column.values for name, column in columns.items()}, columns=names)
+    rows = {facts["id"]: ids["train"], **{name: column.values for name, column in extra.items()}}
+    labelled = target.notna().to_numpy()
+    if not labelled.all():
+        warnings.append(f"{train.name}: {(~labelled).sum()} rows have no {facts['target']} and are left out")
+    n_train = train.cells.num_rows
+    train_frame = pd.concat([pd.DataFrame(rows), frame[:n_train], target.rename(facts["target"])], axis=1)[labelled]
+    test_frame = pd.concat([ids["test"].rename(facts["id"]), frame[n_train:].reset_index(drop=True)], axis=1)
+    if "sample" in sheets:
+        sample, order = check_sample(facts, sheets["sample"], ids["sample"], ids["test"], classes)
+        notes += order
+    else:
+        sample = default_sample(facts, ids["test"], classes)
+        notes.append("no sample submission: its form is taken from competition.toml")
+
+    train_frame.reset_index(drop=True).to_parquet(job.out / "train.parquet", index=False)
+    test_frame.to_parquet(job.out / "test.parquet", index=False)
+    sample.to_parquet(job.out / "sample.parquet", index=False)
+    write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
+    for text in notes:
+        log.info(text)
+    for text in warnings:
+        log.warn(text)
+    rows_read = {role: sheet.cells.num_rows for role, sheet in sheets.items()}
+    files = {role: fingerprint(path) | {"rows": rows_read[role]} for role, path in job.sources.items()}
+    return {"files": files, "columns": len(columns), "notes": notes, "warnings": warnings}
+
+
+def _schema(
+    facts: Mapping[str, Any],
+    columns: dict[str, Column],
+    extra: dict[str, Column],
+    sample: pd.DataFrame,
+    classes: list[str],
+    labelled: np.ndarray,
+) -> dict[str, Any]:
+    n_all = len(labelled)
+    return {
+        "id": facts["id"],
+        "target": facts["target"],
+        "n_train": int(labelled.sum()),
+        "n_test": len(next(iter(columns.values())).values) - n_all if columns else len(sample),
+        "classes": classes,
+        "class_columns": find_class_columns(facts, list(sample.columns), classes),
+        "sample_columns": list(sample.columns),
+        "train_only": list(extra),
+        "columns": [_describe(name, column, n_all) for name, column in columns.items()],
+    }
+
+
+def _describe(name: str, column: Column, n_train: int) -> dict[str, Any]:
+    train, test = column.values[:n_train], column.values[n_train:]
+    return {
+        "name": name,
+        "kind": column.kind,
+        "dtype": str(column.values.dtype),
+        "levels": int(column.values.nunique()),
+        "missing_train": int(train.isna().sum()),
+        "missing_test": int(test.isna().sum()),
+    }
+
+
+def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, notes: list[str], warnings: list[str]) -> list[str]:
+    """Names of the columns that train and test share, in train's order; an unexplained difference is refused."""
+    known = dict.fromkeys((*train.columns, *test.columns))
+    overrides = facts.get("columns") or {}
+    for key, listed in overrides.items():
+        for name in listed:
+            if name not in known:
+                found = f"competition.toml, [columns] {key}: no column {name!r} in {train.name} or {test.name}"
+                raise ConfigError(found, hint=nearest(name, known))
+    target, own = facts["target"], {facts["id"], facts["target"], *overrides.get("drop", ())}
+    if target not in train.columns:
+        raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
+    if target in test.columns:
+        _target_in_test(target, test, warnings)
+    for key in ("groups", "time"):
+        if (name := facts.get(key)) and name not in train.columns:
+            found = f"competition.toml, {key}: {train.name} has no column {name!r}"
+            raise ConfigError(found, hint=nearest(name, train.columns))
+        if name and name not in test.columns:
+            notes.append(f"{name} ({key}) is only in {train.name}: used to split, not as a feature")
+            own.add(name)
+    only_train = [name for name in train.columns if name not in own and name not in test.columns]
+    only_test = [name for name in test.columns if name not in own and name not in train.columns]
+    if only_train or only_test:
+        raise _differing(train, test, only_train, only_test)
+    return [name for name in train.columns if name not in own]
+
+
+def _target_in_test(target: str, test: Sheet, warnings: list[str]) -> None:
+    filled = len(blank_missing(test.cells[target]).drop_null())
+    if filled:
+        warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
+
+
+def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
+    sides = [
+        f"only in {sheet.name}: {', '.join(names)}"
+        for sheet, names in ((train, only_train), (test, only_test))
+        if names
+    ]
+    hint = "if that is as it should be, list them under [columns] drop in competition.toml"
+    if only_train and only_test:
+        hint = f"{only_train[0]}: {nearest(only_train[0], only_test)}; {hint}"
+    return DataError("the columns of train and test differ; " + "; ".join(sides), hint=hint)
+
+
+def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], notes: list[str]) -> dict[str, pd.Series]:
+    """Ids of train, test and sample, typed together; missing or repeated ones are refused."""
+    name = facts["id"]
+    having = {role: sheet for role, sheet in sheets.items() if name in sheet.columns}
+    for role, sheet in sheets.items():
+        if role not in having and (role != "train" or "test" not in having):
+            raise DataError(f"{sheet.name} has no id column {name!r}", hint=nearest(name, sheet.columns))
+    everything = identifiers(
+        pa.chunked_array([chunk for sheet in having.values() for chunk in sheet.cells[name].chunks])
+    )
+    parts, start = {}, 0
+    for role, sheet in having.items():
+        end = start + sheet.cells.num_rows
+        parts[role] = everything[start:end].reset_index(drop=True)
+        _check_ids(sheet, name, parts[role])
+        start = end
+    if "train" not in parts:
+        train = sheets["train"]
+        notes.append(f"{train.name} has no id column {name!r}: its rows are numbered from 0")
+        parts["train"] = pd.Series(range(train.cells.num_rows)).astype(everything.dtype)
+    return parts
+
+
+def _check_ids(sheet: Sheet, name: str, ids: pd.Series) -> None:
+    if ids.isna().any():
+        row = int(np.flatnonzero(ids.isna())[0])
+        found = f"{sheet.name}, line {sheet.line(row)}: the id {name!r} is missing"
+        raise DataError(f"{found} ({ids.isna().sum()} in all)", hint="every row needs an id of its own")
+    repeated = ids.duplicated(keep=False)
+    if repeated.any():
+        first = ids[repeated].iloc[0]
+        rows = np.flatnonzero(ids == first)[:2]
+        lines = " and ".join(str(sheet.line(int(row))) for row in rows)
+        found = f"{sheet.name}: the id {name} = {first} stands in lines {lines}"
+        raise DataError(f"{found} ({ids.duplicated().sum()} repeated ids in all)", hint="is this the id column?")
+
+
+def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.Series, list[str]]:
+    """The target of every row of train, and the class labels in the order of their codes."""
+    name = facts["target"]
+    cells = train.cells[name]
+    if facts["task"] != "regression":
+        # a class may well be called None: only an empty cell is a missing label
+        labels = blank_missing(cells, ("",)).to_pandas().astype(object)
+        classes = in_order(labels.dropna().unique())
+        expected = {"binary": "2"}.get(facts["task"], "2 or more")
+        if len(classes) < 2 or (len(classes) > 2 and facts["task"] == "binary"):
+            found = f"{train.name}: the target {name} has {len(classes)} classes ({', '.join(classes[:5])} ...)"
+            raise DataError(f"{found}, expected {expected}", hint="check task and target in competition.toml")
+        return labels, classes
+    present = blank_missing(cells)
+    values = numbers(present)
+    if values is None or not np.isfinite(values.dropna()).all():
+        parsed = pd.to_numeric(present.to_pandas(), errors="coerce").replace([np.inf, -np.inf], np.nan)
+        wrong = np.flatnonzero(parsed.isna() & ~present.is_null().to_pandas())
+        row = int(wrong[0]) if len(wrong) else 0
+        found = (
+            f"{train.name}, line {train.line(row)}: the target {name} is {present[row].as_py()!r}, expected a number"
+        )
+        raise DataError(found, hint="check task and target in competition.toml")
+    if not values.notna().any():
+        raise DataError(f"{train.name}: the target {name} is missing in every row", hint="is this the train file?")
+    return values.astype(np.float64), []
+
+
+def in_order(labels: Any) -> list[str]:
+    """Class labels in the order of their codes: by number where all are numbers, else by letters."""
+    try:
+        return sorted(labels, key=float)
+    except ValueError:
+        return sorted(labels)
+
+
+def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Any) -> dict[str, Column]:
+    overrides = facts.get("columns") or {}
+    forced = {name: kind for kind in OVERRIDES for name in overrides.get(kind, ())}
+    columns = {}
+    with log.progress("typing columns", total=len(names)) as bar:
+        for name in names:
+            cells = pa.chunked_array([*train.cells[name].chunks, *test.cells[name].chunks])
+            columns[name] = settle(name, cells, forced.get(name))
+            bar.advance()
+    return columns
+
+
+def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dict[str, Column]:
+    """Group and time columns that test does not have."""
+    wanted = [facts[key] for key in ("groups", "time") if facts.get(key)]
+    wanted = [name for name in dict.fromkeys(wanted) if name not in (*names, facts["id"], facts["target"])]
+    return {name: settle(name, train.cells[name]) for name in wanted}

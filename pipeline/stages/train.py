@@ -1,0 +1,53 @@
+"""train: cross-fit one model on our folds; its out-of-fold and test predictions are all that later stages read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.engine.stage import Job
+from pipeline.errors import ModelError
+from pipeline.files import read_folds, read_json, read_table, write_entry
+from pipeline.types import VALID, CrossFit, Folds, Metric
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Fit every fold of the recipe; write entries/<name>.safetensors and fitted/<repeat>-<fold>/ where a model saves."""
+    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    folds = read_folds(job.inputs["split"])
+    model = job.plugins["model"]
+    recipe = model.Recipe.model_validate(read_json(job.inputs["recipe"] / job.config["recipe"]))
+    entries = model.cross_fit({job.config["entry"]: recipe}, table, folds, seed=job.seed, log=job.log)
+    (job.out / "entries").mkdir()
+    for name, entry in sorted(entries.items()):
+        check(name, entry, folds)
+        write_entry(job.out / "entries", name, entry)
+        _save_fitted(job, entry)
+        job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "seconds": {name: round(entry.seconds, 3) for name, entry in entries.items()},
+    }
+
+
+def check(name: str, entry: CrossFit, folds: Folds) -> None:
+    """Refuse an entry whose out-of-fold predictions do not cover exactly the rows that validate."""
+    covered = np.isfinite(entry.oof).all(axis=2)
+    wanted = (folds.role == VALID).any(axis=1)
+    if covered.shape != wanted.shape or (covered != wanted).any():
+        raise ModelError(
+            f"{name} predicted {covered.sum()} rows out-of-fold, but {wanted.sum()} rows validate",
+            hint="a model must predict every validation row of every repeat, and no other",
+        )
+
+
+def _save_fitted(job: Job, entry: CrossFit) -> None:
+    for (repeat, fold), fitted in entry.fitted.items():
+        folder = job.out / "fitted" / f"{repeat}-{fold}"
+        folder.mkdir(parents=True)
+        fitted.save(folder)
+
+
+def _shown(metric: Metric, entry: CrossFit) -> str:
+    return f"{metric.name} {metric.as_score(float(np.nanmean(entry.fold_errors))):.5f} (stopped on {entry.stop_on})"

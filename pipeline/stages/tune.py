@@ -1,0 +1,130 @@
+"""tune: Optuna proposes waves of trials, each wave is cross-fitted in one call, and the best recipe is written.
+
+The folds are not the final ones. The stored study holds finished trials only: a wave's trials are asked of a copy
+in memory by a sampler seeded with (seed, wave), so a resumed study proposes what an undisturbed one would.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from pydantic import TypeAdapter
+
+from pipeline.engine.stage import Job
+from pipeline.files import read_folds, read_json, read_table, write_json
+from pipeline.seeds import derive
+from pipeline.space import Dimension
+from pipeline.types import Metric
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write trials.parquet (number, error, se, one column a parameter) and recipe.json (the best trial's)."""
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    stored = optuna.create_study(
+        storage=f"sqlite:///{job.progress / 'study.db'}", study_name=job.config["entry"], load_if_exists=True
+    )
+    n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
+    wanted = job.plugins["model"].Recipe.model_validate(
+        read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
+    )
+    cross_fit = _objective(job, wanted)
+    with job.log.progress(f"tune {job.config['entry']}", n_trials) as bar:
+        bar.advance(min(len(stored.trials), n_trials))
+        while len(stored.trials) < n_trials:
+            trials = _wave(job, stored)
+            for trial, (error, se) in zip(trials, cross_fit([t.params for t in trials]), strict=True):
+                stored.add_trial(_finished(trial, error, se))
+            bar.advance(len(trials), note=f"best {_best(stored, n_trials)}")
+    return _write(job, stored.trials[:n_trials], wanted)
+
+
+def _objective(job: Job, wanted: Any) -> Any:
+    """Return a function from parameter sets to (mean, standard error) of their fold errors, all fitted in one call."""
+    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    folds = read_folds(job.inputs["split"])
+    model = job.plugins["model"]
+
+    def cross_fit(parameters: list[Mapping[str, Any]]) -> list[tuple[float, float]]:
+        recipes = {str(i): model.for_tuning(_recipe(wanted, p, job.config["space"])) for i, p in enumerate(parameters)}
+        entries = model.cross_fit(recipes, table, folds, seed=derive(job.seed, "fit"), log=job.log)
+        errors = [entries[str(i)].fold_errors.ravel() for i in range(len(parameters))]
+        return [(float(e.mean()), float(e.std(ddof=1) / np.sqrt(len(e)))) for e in errors]
+
+    return cross_fit
+
+
+def _wave(job: Job, stored: optuna.Study) -> list[optuna.Trial]:
+    """Ask for the rest of the wave that the stored trials have reached; the first trial ever is the default."""
+    done = stored.get_trials(deepcopy=False)
+    wave, offset = divmod(len(done), job.config["wave"])
+    study = optuna.create_study(sampler=_sampler(job.config["sampler"], derive(job.seed, "wave", wave)))
+    study.add_trials(done[: wave * job.config["wave"]])
+    space = _dimensions(job.config["space"])
+    asked = []
+    for _ in range(job.config["wave"]):
+        trial = study.ask()
+        for name, dimension in space.items():
+            dimension.suggest(trial, name)
+        asked.append(trial)
+    return asked[offset:]
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    # constant_liar: the trials of a wave know of each other, as Optuna's docs advise for batches
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, n_startup_trials=10)
+
+
+def _finished(trial: optuna.Trial, error: float, se: float) -> optuna.trial.FrozenTrial:
+    """Return the trial as it is stored; a diverged one counts as failed, not as good or bad."""
+    failed = not np.isfinite(error)
+    return optuna.trial.create_trial(
+        params=trial.params,
+        distributions=trial.distributions,
+        value=None if failed else error,
+        state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+        user_attrs={} if failed else {"se": se},
+    )
+
+
+def _best(stored: optuna.Study, n_trials: int) -> str:
+    values = [t.value for t in stored.trials[:n_trials] if t.value is not None]
+    return f"{min(values):.5f}" if values else "none yet"
+
+
+def _write(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any) -> dict[str, Any]:
+    finished = [t for t in trials if t.value is not None]
+    rows = [
+        {"number": t.number, "error": t.value, "se": t.user_attrs.get("se")}
+        | {n: json.dumps(v) if isinstance(v, list | dict) else v for n, v in _values(t, job).items()}
+        for t in trials
+    ]
+    pd.DataFrame(rows).to_parquet(job.out / "trials.parquet", index=False)
+    best = min(finished, key=lambda t: (t.value, t.number), default=None)
+    recipe = wanted if best is None else _recipe(wanted, best.params, job.config["space"])
+    write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
+    return {"trials": len(trials), "failed": len(trials) - len(finished), "best": None if best is None else best.value}
+
+
+def _values(trial: optuna.trial.FrozenTrial, job: Job) -> dict[str, Any]:
+    """Return a trial's parameters as the recipe takes them; choices are stored by their place."""
+    space = _dimensions(job.config["space"])
+    return {n: space[n].values[v] if space[n].tune == "choice" else v for n, v in trial.params.items()}
+
+
+def _recipe(wanted: Any, parameters: Mapping[str, Any], space: Mapping[str, Any]) -> Any:
+    dimensions = _dimensions(space)
+    values = {n: dimensions[n].values[v] if dimensions[n].tune == "choice" else v for n, v in parameters.items()}
+    return type(wanted).model_validate(wanted.model_dump() | values)
+
+
+def _dimensions(space: Mapping[str, Any]) -> dict[str, Any]:
+    adapter: TypeAdapter[Any] = TypeAdapter(Dimension)
+    return {name: adapter.validate_python(dimension) for name, dimension in space.items()}

@@ -1,0 +1,151 @@
+"""The target of a regression is put on the scale a network learns best on, and predictions are put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.transforms._skewness import skewness
+from pipeline.transforms.recipe import Target
+from pipeline.transforms.skew_yeo_johnson import fit as fit_power
+from pipeline.transforms.skew_yeo_johnson import inverse_yeo_johnson, yeo_johnson
+from pipeline.types import Task
+
+KIND = "general"
+READS = "target"
+SKEWED = 1.0
+RELATIVE = ("rmsle", "mape", "rmspe", "smape")  # metrics that judge ratios
+N_QUANTILES = 1_000
+
+
+@dataclass(frozen=True)
+class TargetTransform:
+    """shape: how values are bent; then (bent - center) / scale. limits: the bent values an inverse may reach.
+
+    power: Yeo-Johnson's lambda. quantiles: fitted values at evenly spaced ranks, of the shape "quantile".
+    """
+
+    shape: str
+    center: float = 0.0
+    scale: float = 1.0
+    limits: tuple[float, float] | None = None
+    power: float = 1.0
+    quantiles: tuple[float, ...] = ()
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """Return what the model learns, for target values (n,)."""
+        return (_bend(self, values) - self.center) / self.scale
+
+    def inverse(self, learnt: np.ndarray) -> np.ndarray:
+        """Return target values for what the model predicts, any shape.
+
+        A bent value is kept within one range of the fitted ones beyond their ends, so that one wild
+        output of a network cannot become an infinite price.
+        """
+        bent = learnt * self.scale + self.center
+        return _unbend(self, np.clip(bent, *self.limits) if self.limits else bent)
+
+    def to_dict(self) -> dict[str, Any]:
+        limits = list(self.limits) if self.limits else None
+        return vars(self) | {"limits": limits, "quantiles": list(self.quantiles)}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> TargetTransform:
+        limits = tuple(state["limits"]) if state["limits"] else None
+        return cls(**(state | {"limits": limits, "quantiles": tuple(state["quantiles"])}))
+
+
+def fit_target(kind: Target, target: np.ndarray, task: Task) -> TargetTransform:
+    """Fit on the target (n,) of a fold's training rows; every kind but "none" ends standardised.
+
+    "auto" is log1p where the metric judges ratios, or where all values are positive, their skewness is above 1
+    and the logarithm lowers it; otherwise standardise. "log", "log1p" and "sqrt" refuse values they cannot take.
+    """
+    if task.kind != "regression":
+        raise ValueError(f"a {task.kind} target has classes and is not transformed")
+    if kind == "none":
+        return TargetTransform("identity")
+    shape = _chosen(target, task) if kind == "auto" else {"standardise": "identity"}.get(kind, kind)
+    fitted = TargetTransform(
+        shape,
+        power=_power(target) if shape == "yeo-johnson" else 1.0,
+        quantiles=_quantiles(target) if shape == "quantile" else (),
+    )
+    return _standardised(fitted, target)
+
+
+def _chosen(target: np.ndarray, task: Task) -> str:
+    if target.min() < 0:
+        return "identity"
+    before, after = (float(skewness(values[:, None])[0]) for values in (target, np.log1p(target)))
+    skewed = target.min() > 0 and before > SKEWED and abs(after) < before
+    return "log1p" if skewed or task.metric.name in RELATIVE else "identity"
+
+
+def _standardised(fitted: TargetTransform, target: np.ndarray) -> TargetTransform:
+    bent = _bend(fitted, target)
+    if not np.isfinite(bent).all():
+        raise ValueError(f"target transform {fitted.shape!r} cannot take values down to {target.min()}")
+    low, high = float(bent.min()), float(bent.max())
+    scale = float(bent.std()) if high > low else 1.0
+    limits = None if fitted.shape == "identity" else (2 * low - high, 2 * high - low)
+    return TargetTransform(fitted.shape, float(bent.mean()), scale or 1.0, limits, fitted.power, fitted.quantiles)
+
+
+def _power(target: np.ndarray) -> float:
+    powers = fit_power(target[:, None]).powers
+    return powers[0][1] if powers else 1.0
+
+
+def _quantiles(target: np.ndarray) -> tuple[float, ...]:
+    values = np.unique(target)
+    return tuple(np.quantile(values, np.linspace(0, 1, min(N_QUANTILES, len(values)))).tolist())
+
+
+def _bend(fitted: TargetTransform, values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):  # what it cannot take becomes NaN and is refused by the caller
+        if fitted.shape == "log1p":
+            return np.log1p(values)
+        if fitted.shape == "log":
+            return np.log(values)
+        if fitted.shape == "sqrt":
+            return np.sqrt(values)
+    if fitted.shape == "yeo-johnson":
+        return yeo_johnson(values[..., None], np.array([fitted.power]))[..., 0]
+    if fitted.shape == "quantile":
+        return _normal_scores(len(fitted.quantiles), np.interp(values, fitted.quantiles, _ranks(fitted)))
+    return values
+
+
+def _unbend(fitted: TargetTransform, bent: np.ndarray) -> np.ndarray:
+    if fitted.shape == "log1p":
+        return np.expm1(bent)
+    if fitted.shape == "log":
+        return np.exp(bent)
+    if fitted.shape == "sqrt":
+        return np.maximum(bent, 0.0) ** 2
+    if fitted.shape == "yeo-johnson":
+        return inverse_yeo_johnson(bent[..., None], np.array([fitted.power]))[..., 0]
+    if fitted.shape == "quantile":
+        return np.interp(_share(len(fitted.quantiles), bent), _ranks(fitted), fitted.quantiles)
+    return bent
+
+
+def _ranks(fitted: TargetTransform) -> np.ndarray:
+    return np.linspace(0, 1, len(fitted.quantiles))
+
+
+def _normal_scores(n_quantiles: int, share: np.ndarray) -> np.ndarray:
+    """Turn ranks in [0, 1] into normal deviates, the ends half a step inside."""
+    from scipy.special import ndtri
+
+    return ndtri((share * (n_quantiles - 1) + 0.5) / n_quantiles)
+
+
+def _share(n_quantiles: int, scores: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return np.clip((ndtr(scores) * n_quantiles - 0.5) / max(n_quantiles - 1, 1), 0.0, 1.0)

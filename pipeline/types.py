@@ -1,0 +1,233 @@
+"""The few values that travel between stages: frozen, and checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+TaskKind = Literal["regression", "binary", "multiclass"]
+StopOn = Literal["inner", "fold", "none"]
+
+UNUSED, TRAIN, STOP, VALID = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A Kaggle metric: `score` is what Kaggle shows, `error` is lower-is-better with 0 at the optimum.
+
+    `score(target, prediction)` takes target (n,) and prediction (n,) values, (n,) class codes or
+    (n, n_classes) probabilities, as `reads` says.
+    """
+
+    name: str
+    reads: Literal["value", "label", "probability"]
+    greater_is_better: bool
+    optimum: float
+    function: Callable[[np.ndarray, np.ndarray], float]
+
+    @classmethod
+    def from_module(cls, module: ModuleType) -> Metric:
+        """Read a plug-in of pipeline/metrics/ (constants READS, GREATER_IS_BETTER, OPTIMUM, function score)."""
+        name = module.__name__.rpartition(".")[2]
+        return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, module.score)
+
+    def score(self, target: np.ndarray, prediction: np.ndarray) -> float:
+        """Return Kaggle's number for predictions (n, n_outputs) of the rows in `target` (n,)."""
+        if self.reads == "value":
+            prediction = prediction[:, 0]
+        elif self.reads == "label":
+            prediction = prediction.argmax(axis=1)
+        return float(self.function(target, prediction))
+
+    def error(self, target: np.ndarray, prediction: np.ndarray) -> float:
+        """Return the same number turned so that lower is better and 0 is perfect."""
+        return self.as_error(self.score(target, prediction))
+
+    def as_error(self, score: float) -> float:
+        """Turn a score into an error; `as_score` is the inverse."""
+        return self.optimum - score if self.greater_is_better else score - self.optimum
+
+    def as_score(self, error: float) -> float:
+        """Turn an error back into Kaggle's number."""
+        return self.optimum - error if self.greater_is_better else self.optimum + error
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted and how it is judged; `classes` are the labels in the order of their codes."""
+
+    kind: TaskKind
+    metric: Metric
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.kind == "regression") != (not self.classes):
+            raise ValueError(f"a {self.kind} task with classes {self.classes}")
+
+    @property
+    def n_outputs(self) -> int:
+        """1 for regression, else one probability a class (2 for binary)."""
+        return len(self.classes) or 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """A competition's rows after preprocessing: features of train and test, and the target of train.
+
+    train (n_train, n_columns), test (n_test, n_columns): the same columns in the same order, each
+    float64 (NaN = missing) or category (levels: the sorted strings of train and test, NaN = missing),
+    index 0..n-1. target (n_train,): float64, or int64 codes into task.classes. ids, groups, time: (n,).
+    """
+
+    task: Task
+    train: pd.DataFrame
+    test: pd.DataFrame
+    target: np.ndarray
+    train_ids: np.ndarray
+    test_ids: np.ndarray
+    groups: np.ndarray | None = None
+    time: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if not self.train.dtypes.equals(self.test.dtypes):
+            differing = [c for c in self.train if c not in self.test or self.train[c].dtype != self.test[c].dtype]
+            raise ValueError(f"train and test differ in columns or types: {differing or list(self.test)}")
+        for name, dtype in self.train.dtypes.items():
+            if not (dtype == np.float64 or isinstance(dtype, pd.CategoricalDtype)):
+                raise ValueError(f"column {name!r} is {dtype}, expected float64 or category")
+        for label, length, rows in (
+            ("target", len(self.target), self.train),
+            ("train_ids", len(self.train_ids), self.train),
+            ("test_ids", len(self.test_ids), self.test),
+        ):
+            if length != len(rows):
+                raise ValueError(f"{label} has {length} entries for {len(rows)} rows")
+        if not np.isfinite(self.target).all():
+            raise ValueError("the target has missing or infinite values")
+
+    @property
+    def numeric(self) -> list[str]:
+        """Names of the float64 columns."""
+        return [c for c in self.train if self.train[c].dtype == np.float64]
+
+    @property
+    def categorical(self) -> list[str]:
+        """Names of the category columns."""
+        return [c for c in self.train if self.train[c].dtype != np.float64]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which rows train, stop and validate in each fold; made once, used by every model.
+
+    role: (n_repeats, n_folds, n_train) int8, one of UNUSED, TRAIN, STOP, VALID. STOP rows are
+    training rows that the inner split sets aside for early stopping; the final fit uses them too.
+    """
+
+    role: np.ndarray
+    kind: str = "kfold"
+
+    def __post_init__(self) -> None:
+        if self.role.ndim != 3 or self.role.dtype != np.int8:
+            raise ValueError(f"role must be (n_repeats, n_folds, n_rows) int8, found {self.role.shape} {self.role.dtype}")
+        if ((self.role == VALID).sum(axis=1) > 1).any():
+            raise ValueError("a row validates in more than one fold of a repeat")
+        for wanted, label in ((TRAIN, "training"), (STOP, "stopping"), (VALID, "validation")):
+            if not (self.role == wanted).any(axis=2).all():
+                raise ValueError(f"a fold has no {label} rows")
+
+    @property
+    def n_repeats(self) -> int:
+        return self.role.shape[0]
+
+    @property
+    def n_folds(self) -> int:
+        return self.role.shape[1]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield every (repeat, fold)."""
+        return ((r, f) for r in range(self.n_repeats) for f in range(self.n_folds))
+
+    def train_rows(self, repeat: int, fold: int) -> np.ndarray:
+        """Positions of all training rows of a fold (inner training rows and stopping rows)."""
+        role = self.role[repeat, fold]
+        return np.flatnonzero((role == TRAIN) | (role == STOP))
+
+    def inner_rows(self, repeat: int, fold: int) -> np.ndarray:
+        """Positions of the training rows without those set aside for early stopping."""
+        return np.flatnonzero(self.role[repeat, fold] == TRAIN)
+
+    def stop_rows(self, repeat: int, fold: int) -> np.ndarray:
+        """Positions of the training rows set aside for early stopping."""
+        return np.flatnonzero(self.role[repeat, fold] == STOP)
+
+    def valid_rows(self, repeat: int, fold: int) -> np.ndarray:
+        """Positions of the rows that the fold predicts out-of-fold."""
+        return np.flatnonzero(self.role[repeat, fold] == VALID)
+
+
+class Fitted(Protocol):
+    """A fitted model of one fold, kept beside the predictions; read only to predict new rows."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return (n, n_outputs) values or probabilities."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything `load` of the same model file needs into an empty folder."""
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What one entry predicted out-of-fold and for the test rows; all that later stages read.
+
+    oof (n_repeats, n_train, n_outputs): NaN where no fold of that repeat validates the row.
+    test (n_test, n_outputs): mean over folds and repeats. fold_errors, train_errors, epochs
+    (n_repeats, n_folds): NaN where unknown. curves: columns repeat, fold, seed, epoch, train_loss,
+    stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
+    reference: shown for comparison, never blended (AutoGluon's own ensemble).
+    """
+
+    oof: np.ndarray
+    test: np.ndarray
+    fold_errors: np.ndarray
+    train_errors: np.ndarray
+    epochs: np.ndarray
+    stop_on: StopOn
+    seconds: float = 0.0
+    reference: bool = False
+    curves: pd.DataFrame | None = None
+    fitted: Mapping[tuple[int, int], Fitted] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:
+            raise ValueError(f"oof {self.oof.shape} and test {self.test.shape} do not belong together")
+        if not np.isfinite(self.test).all():
+            raise ValueError("test predictions hold NaN or infinite values")
+        if np.isinf(self.oof).any():
+            raise ValueError("out-of-fold predictions hold infinite values")
+        for label in ("fold_errors", "train_errors", "epochs"):
+            if getattr(self, label).shape[:1] != self.oof.shape[:1]:
+                raise ValueError(f"{label} {getattr(self, label).shape} does not fit {self.oof.shape[0]} repeats")
+
+
+class Progress(Protocol):
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+
+class Log(Protocol):
+    """Where stages and models say what they do; engine/console.py implements it."""
+
+    def info(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def progress(self, text: str, total: int) -> AbstractContextManager[Progress]: ...

@@ -1,0 +1,55 @@
+"""Where things lie: data, raw files, experiments and submissions, each settable by option or environment variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ConfigError, nearest
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The roots of one invocation; `raw` is set where the raw files lie apart, as on Kaggle's /kaggle/input."""
+
+    data: Path = Path("data")
+    experiments: Path = Path("experiments")
+    submissions: Path = Path("submissions")
+    raw: Path | None = None
+
+    def raw_folder(self, slug: str) -> Path:
+        """Return the folder of a competition's raw files: <raw>/<slug>, or <data>/<slug>/raw."""
+        return self.data / slug / "raw" if self.raw is None else self.raw / slug
+
+    def cache(self, slug: str) -> Path:
+        """Return the folder of a competition's cached results."""
+        return self.data / slug / "cache"
+
+    def solution(self, slug: str) -> Path:
+        """Return where a practice competition's hidden solution lies; real competitions have none."""
+        return self.data / slug / "solution.csv"
+
+    def competition(self, slug: str) -> Path:
+        """Return the folder of a competition's config; an unknown slug is a ConfigError."""
+        folder = self.experiments / slug
+        if not (folder / "competition.toml").is_file():
+            raise ConfigError(
+                f"no competition '{slug}': {folder / 'competition.toml'} does not exist",
+                hint=f"{nearest(slug, self.competitions())}; `pipeline new {slug}` writes one from its raw files",
+            )
+        return folder
+
+    def competitions(self) -> list[str]:
+        """Return the slugs of all competitions with a competition.toml."""
+        return sorted(path.parent.name for path in self.experiments.glob("*/competition.toml"))
+
+    def experiment(self, slug: str, name: str) -> Path:
+        """Return the TOML file of an experiment; an unknown name is a ConfigError."""
+        path = self.competition(slug) / f"{name}.toml"
+        if name == "competition" or not path.is_file():
+            raise ConfigError(f"no experiment '{name}': {path} does not exist", hint=nearest(name, self.experiments_of(slug)))
+        return path
+
+    def experiments_of(self, slug: str) -> list[str]:
+        """Return the names of a competition's experiments."""
+        return sorted(path.stem for path in self.competition(slug).glob("*.toml") if path.stem != "competition")
