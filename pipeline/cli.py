@@ -91,8 +91,6 @@ for _stage in STAGES:
 
 def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last: str) -> None:
     console = Console()
-    if provide(workspace, slug):
-        console.info(f"wrote the practice competition {slug} to {workspace.raw_folder(slug)}")
     competition, experiment, nodes = _load(workspace, slug, name, minutes)
     wanted = [node for node in nodes if STAGES.index(node.stage) <= STAGES.index(last)]
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
@@ -101,7 +99,13 @@ def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last
         shown.finish(workspace, competition, experiment, outcome, out)
         _track(workspace, competition, experiment, outcome, console)
     else:
-        shown.made(outcome, out)
+        _print_results(outcome)
+
+
+def _print_results(outcome: Outcome) -> None:
+    for name, result in outcome.results.items():
+        state = "[yellow]made[/]  " if name in outcome.made else "[green]cached[/]"
+        out.print(f"{escape(name):32} {state} {escape(str(result.folder))}", soft_wrap=True)
 
 
 def _run_graph(workspace: Workspace, slug: str, nodes: list[Node], console: Console) -> Outcome:
@@ -122,7 +126,6 @@ def _track(
 @app.command()
 def plan(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
     """Say for every stage whether it is cached, or will run and why; no stage is run."""
-    provide(context.obj, slug)
     _, _, nodes = _load(context.obj, slug, experiment, minutes)
     table = Table("stage", "state", "why", box=None, header_style="bold")
     states = {"cached": "[green]cached[/]", "run": "[yellow]run[/]", "maybe": "[dim]run?[/]"}
@@ -159,7 +162,6 @@ def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "def
     """Write the HTML report of an experiment (which is run first where it is not cached)."""
     from pipeline.report import html
 
-    provide(context.obj, slug)
     _, _, nodes = _load(context.obj, slug, experiment, minutes)
     outcome = _run_graph(context.obj, slug, nodes, Console())
     out.print(str(html.write(context.obj, slug, experiment, outcome)), soft_wrap=True)
@@ -234,6 +236,7 @@ def gc(context: typer.Context, slug: Slug = DEFAULT) -> None:
 def _load(
     workspace: Workspace, slug: str, name: str, minutes: float | None
 ) -> tuple[Competition, Experiment, list[Node]]:
+    provide(workspace, slug)
     competition = load_competition(workspace, slug)
     experiment = load_experiment(workspace, slug, name, minutes)
     return competition, experiment, build(workspace, competition, experiment)

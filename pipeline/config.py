@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.engine import plugins
+from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, nearest
+from pipeline.mistakes import mistake
 from pipeline.space import Dimension, split_section
 from pipeline.workspace import Workspace
+
+METRIC_PARTS = ("TASKS", "READS", "GREATER_IS_BETTER", "OPTIMUM", "score")
 
 
 class Section(BaseModel):
@@ -112,7 +117,7 @@ class Experiment(Section):
 def load_competition(workspace: Workspace, slug: str) -> Competition:
     """Read and check a competition's facts."""
     path = workspace.competition(slug) / "competition.toml"
-    competition = _validated(Competition, read_toml(path) | {"slug": slug}, path)
+    competition = _validated(Competition, _named(read_toml(path), "slug", slug, path), path)
     metric_plugin(workspace, competition)
     return competition
 
@@ -120,7 +125,7 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
 def load_experiment(workspace: Workspace, slug: str, name: str, minutes: float | None = None) -> Experiment:
     """Read and check an experiment; `minutes` overrides the file's."""
     path = workspace.experiment(slug, name)
-    raw = read_toml(path) | {"name": name} | ({} if minutes is None else {"minutes": minutes})
+    raw = _named(read_toml(path), "name", name, path) | ({} if minutes is None else {"minutes": minutes})
     sections = raw.get("models", {})
     if not isinstance(sections, Mapping) or not all(isinstance(s, Mapping) for s in sections.values()):
         raise ConfigError(f"{path}: [models] must hold one section a model, such as [models.mlp]")
@@ -130,25 +135,40 @@ def load_experiment(workspace: Workspace, slug: str, name: str, minutes: float |
     return experiment
 
 
-def metric_plugin(workspace: Workspace, competition: Competition) -> plugins.Plugin:
+def metric_plugin(workspace: Workspace, competition: Competition) -> Plugin:
     """Return the metric's plug-in: one of the package, or the competition's own metric.py for metric = "own"."""
     folder = workspace.competition(competition.slug)
     where = f"{folder / 'competition.toml'}: metric"
     if competition.metric == "own":
-        if not (folder / "metric.py").is_file():
-            raise ConfigError(f"{where} is 'own', but {folder / 'metric.py'} does not exist")
-        return plugins.Plugin("competition_metric", folder / "metric.py")
-    plugin = plugins.find("metrics", competition.metric, where=where)
+        plugin = Plugin("competition_metric", folder / "metric.py")
+        _check_own_metric(folder / "metric.py", where)
+    else:
+        plugin = plugins.find("metrics", competition.metric, where=where)
     tasks = plugins.load(plugin).TASKS
     if competition.task not in tasks:
-        raise ConfigError(f"{where} '{competition.metric}' is for {' or '.join(tasks)}, but task is '{competition.task}'")
+        raise ConfigError(
+            f"{where} '{competition.metric}' is for {' or '.join(tasks)}, but task is '{competition.task}'"
+        )
     return plugin
 
 
+def _check_own_metric(file: Path, where: str) -> None:
+    if not file.is_file():
+        raise ConfigError(f"{where} is 'own', but {file} does not exist")
+    module = plugins.load(Plugin("competition_metric", file))
+    lacking = [name for name in METRIC_PARTS if not hasattr(module, name)]
+    if lacking:
+        raise ConfigError(
+            f"{file} has no {', '.join(lacking)}", hint="pipeline/metrics/rmsle.py shows what a metric says"
+        )
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; a syntax error is a ConfigError with its line."""
+    """Read a TOML file; a syntax error is a ConfigError with its line, and so is a number that is none."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        _refuse_infinite(values, str(path))
+        return values
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
@@ -159,11 +179,10 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     recipe_type = plugins.load(plugins.find("models", kind, where=f"{where} kind")).Recipe
     values, raw_space = split_section(section)
     recipe = _validated(recipe_type, values, where)
-    adapter: TypeAdapter[Any] = TypeAdapter(Dimension)
     space = {}
     for parameter, dimension in raw_space.items():
         _known(parameter, recipe_type, where)
-        space[parameter] = _checked(lambda d=dimension: adapter.validate_python(d), f"{where} {parameter}")
+        space[parameter] = _checked(Dimension, dimension, f"{where} {parameter}")
         for edge in space[parameter].edges():
             _validated(recipe_type, values | {parameter: edge}, f"{where} {parameter}")
     return {"kind": kind, "recipe": recipe.model_dump(mode="json"), "space": space}
@@ -171,17 +190,25 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
 
 def _check_options(experiment: Experiment, path: Path) -> None:
     """Check the sections whose keys a plug-in declares."""
-    for kind, section, table in (("splitters", experiment.split, "split"), ("blenders", experiment.ensemble, "ensemble")):
+    for kind, section, table in (
+        ("splitters", experiment.split, "split"),
+        ("blenders", experiment.ensemble, "ensemble"),
+    ):
         plugin = plugins.find(kind, section.kind, where=f"{path}: [{table}] kind")
         options = getattr(plugins.load(plugin), "Options", None)
+        where = f"{path}: [{table}.options]"
         if options is not None:
-            _validated(options, section.options, f"{path}: [{table}.options]")
+            _validated(options, section.options, where)
+        elif section.options:
+            raise ConfigError(
+                f"{where}: {kind.rstrip('s')} '{section.kind}' has no options", hint="leave the section out"
+            )
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object) -> Any:
     for name in values:
         _known(name, model, where)
-    return _checked(lambda: model.model_validate(dict(values)), where)
+    return _checked(model, dict(values), where)
 
 
 def _known(name: str, model: type[BaseModel], where: object) -> None:
@@ -189,18 +216,26 @@ def _known(name: str, model: type[BaseModel], where: object) -> None:
         raise ConfigError(f"{where}: unknown key '{name}'", hint=nearest(name, model.model_fields))
 
 
-def _checked(validate: Any, where: object) -> Any:
+def _checked(annotation: Any, value: Any, where: object) -> Any:
     try:
-        return validate()
+        return TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = "unknown key"
-        raise ConfigError(f"{where}: {place or 'value'}: {message}, found {_short(first.get('input'))}") from error
+        raise mistake(error, annotation, value, where) from error
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _named(values: dict[str, Any], key: str, name: str, path: Path) -> dict[str, Any]:
+    """Add what the place of a file says already; the file may repeat but not contradict it."""
+    if values.get(key, name) != name:
+        raise ConfigError(f"{path}: {key} is {values[key]!r}, but the file's place says '{name}'", hint="leave it out")
+    return values | {key: name}
+
+
+def _refuse_infinite(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_infinite(part, f"{where}: {name}" if ": " not in where else f"{where}.{name}")
+    elif isinstance(value, list):
+        for part in value:
+            _refuse_infinite(part, where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: expected a finite number, found {value}")

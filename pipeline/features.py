@@ -2,7 +2,7 @@
 
 A feature function takes a DataFrame of typed raw columns and returns a Series (a column named like the function,
 unless the Series was given a name of its own) or a DataFrame of several new columns. What it says of a row must
-depend on that row alone; what looks at several rows (means, counts, ranks) belongs into a transform fitted inside folds.
+depend on that row alone; what looks at several rows (means, counts, ranks) is a transform, fitted inside folds.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ def _call(feature: Feature, name: str, rows: pd.DataFrame, where: str) -> pd.Dat
 
 
 def _plain(column: pd.Series) -> pd.Series:
-    """Give a column one of few types: numbers, bool, datetime, or objects that are strings or None."""
+    """Keep numbers, booleans and dates; anything else becomes objects that are strings or None."""
     if isinstance(column.dtype, pd.CategoricalDtype) or not (
         pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
     ):
         known = column.notna()
         return column.astype(object).map(str).where(known, None)
-    return column.astype(np.float64) if column.dtype in ("Float64", "Int64", "Float32", "Int32") else column
+    return column
 
 
 def _compare(before: pd.DataFrame, after: pd.DataFrame, name: str, rows: np.ndarray, where: str) -> None:
     if list(before) != list(after):
         raise FeatureError(
-            f"features.py: {name}() makes columns {list(before)} of all rows of {where}, but {list(after)} of half of them",
+            f"features.py: {name}() makes columns {list(before)} of {where}, but {list(after)} of half its rows",
             hint="return the same columns whatever the rows hold (get_dummies does not; return the category itself)",
         )
     for column in before:

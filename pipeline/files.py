@@ -97,6 +97,13 @@ def read_entries(folder: Path) -> dict[str, CrossFit]:
         arrays, header = read_tensors(path)
         curves = path.with_name(f"{path.stem}.curves.parquet")
         entries[unquote(path.stem)] = CrossFit(
-            **arrays, **header, curves=pd.read_parquet(curves) if curves.exists() else None
+            oof=arrays["oof"],
+            test=arrays["test"],
+            fold_errors=arrays["fold_errors"],
+            train_errors=arrays["train_errors"],
+            epochs=arrays["epochs"],
+            stop_on=header["stop_on"],
+            reference=header["reference"],
+            curves=pd.read_parquet(curves) if curves.exists() else None,
         )
     return entries

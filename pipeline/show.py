@@ -97,18 +97,15 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(justify="right")
+    grid.add_column()
     grid.add_column(style="dim")
-    grid.add_row("CV score", _with_se(summary), _how(summary))
+    ours, places = summary.ensemble, summary.decimals
+    se = f"± {_number(ours.se, places)}" if math.isfinite(ours.se) else ""
+    grid.add_row("CV score", _number(ours.cv_score, places), se, _how(summary))
     for label, score, note in _judged(summary):
-        grid.add_row(label, _number(score, summary.decimals), escape(note))
+        grid.add_row(label, _number(score, places), "", escape(note))
     out.print(grid)
     out.print(f"[bold]submission[/]  {escape(str(path))}", soft_wrap=True)
-
-
-def _with_se(summary: Summary) -> str:
-    row = summary.ensemble
-    score = _number(row.cv_score, summary.decimals)
-    return f"{score} ± {_number(row.se, summary.decimals)}" if math.isfinite(row.se) else score
 
 
 def _how(summary: Summary) -> str:
@@ -181,26 +178,27 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
     """Return the newest result of every experiment under every configuration, the best CV first."""
     results = {result.key: result for result in Store(workspace.cache(slug)).results()}
     newest: dict[str, Run] = {}
-    for name, submit in _submitted(workspace, slug, results):
-        family = ancestors(results, submit.key)
-        if not {"ensemble", "budget", "split", "preprocess"} <= family.keys():
+    for name, family in _families(workspace.submissions / slug, results):
+        if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
-        run = Run(name, submit, summarise(family), settings(family))
+        run = Run(name, family["submit"], summarise(family), settings(family))
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run
     return sorted(newest.values(), key=lambda run: (run.summary.ensemble.cv_error, run.name))
 
 
-def _submitted(workspace: Workspace, slug: str, results: Mapping[str, Result]) -> Iterator[tuple[str, Result]]:
-    """Yield every result of submit with the name of each experiment that published it."""
-    names: dict[str, list[str]] = {}
-    for path in sorted((workspace.submissions / slug).glob("*.json")):
+def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
+    """Yield an experiment's name and its results by node, for every submission that was published or only made."""
+    names: dict[str, str] = {}
+    for path in sorted(submissions.glob("*.json")):
         provenance = json.loads(path.read_text(encoding="utf-8"))
-        names.setdefault(str(provenance.get("submit_key")), []).append(str(provenance.get("experiment")))
+        names |= {provenance["submit_key"]: provenance["experiment"], provenance["sha256"]: provenance["experiment"]}
+        yield provenance["experiment"], {n: results[key] for n, key in provenance["results"].items() if key in results}
     for key, result in results.items():
-        if result.name == "submit":
-            yield from ((name, result) for name in names.get(key, [f"({key[:8]})"]))
+        if result.name == "submit" and key not in names:
+            sha256 = result.manifest["outputs"]["submission.csv"]["sha256"]
+            yield names.get(sha256, f"({key[:8]})"), ancestors(results, key)
 
 
 def _finished(run: Run) -> str:

@@ -6,9 +6,11 @@ Kinds: uniform, loguniform, int, choice. `default` is the value of the untuned m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Ranged = TypeVar("Ranged", "Uniform", "Int")
 
 
 class _Dimension(BaseModel):
@@ -29,7 +31,7 @@ class Uniform(_Dimension):
             raise ValueError(f"low {self.low} must be below high {self.high}")
         if self.tune == "loguniform" and self.low <= 0:
             raise ValueError(f"loguniform needs low > 0, found {self.low}")
-        return self
+        return _starting_inside(self)
 
     def suggest(self, trial: Any, name: str) -> float:
         """Ask an Optuna trial for a value."""
@@ -46,14 +48,14 @@ class Int(_Dimension):
     tune: Literal["int"]
     low: int
     high: int
-    step: int = 1
+    step: int = Field(1, ge=1)
     default: int | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Int:
         if not self.low < self.high:
             raise ValueError(f"low {self.low} must be below high {self.high}")
-        return self
+        return _starting_inside(self)
 
     def suggest(self, trial: Any, name: str) -> int:
         """Ask an Optuna trial for a value."""
@@ -71,6 +73,12 @@ class Choice(_Dimension):
     values: list[Any] = Field(min_length=2)
     default: Any = None
 
+    @model_validator(mode="after")
+    def _starts_inside(self) -> Choice:
+        if self.default is not None and self.default not in self.values:
+            raise ValueError(f"default {self.default!r} must be one of the values {self.values}")
+        return self
+
     def suggest(self, trial: Any, name: str) -> Any:
         """Ask an Optuna trial for a value."""
         return self.values[trial.suggest_categorical(name, list(range(len(self.values))))]
@@ -78,6 +86,12 @@ class Choice(_Dimension):
     def edges(self) -> list[Any]:
         """Return the values that the recipe must accept for the whole dimension to be valid."""
         return self.values
+
+
+def _starting_inside(dimension: Ranged) -> Ranged:
+    if dimension.default is not None and not dimension.low <= dimension.default <= dimension.high:
+        raise ValueError(f"default {dimension.default} must lie between low {dimension.low} and high {dimension.high}")
+    return dimension
 
 
 Dimension = Annotated[Uniform | Int | Choice, Field(discriminator="tune")]

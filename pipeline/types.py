@@ -115,12 +115,12 @@ class Table:
     @property
     def numeric(self) -> list[str]:
         """Names of the float64 columns."""
-        return [c for c in self.train if self.train[c].dtype == np.float64]
+        return [str(c) for c in self.train if self.train[c].dtype == np.float64]
 
     @property
     def categorical(self) -> list[str]:
         """Names of the category columns."""
-        return [c for c in self.train if self.train[c].dtype != np.float64]
+        return [str(c) for c in self.train if self.train[c].dtype != np.float64]
 
 
 @dataclass(frozen=True)

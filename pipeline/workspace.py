@@ -18,8 +18,9 @@ class Workspace:
     raw: Path | None = None
 
     def raw_folder(self, slug: str) -> Path:
-        """Return the folder of a competition's raw files: <raw>/<slug>, or <data>/<slug>/raw."""
-        return self.data / slug / "raw" if self.raw is None else self.raw / slug
+        """Return the folder of a competition's raw files: <raw>/<slug> where it is there, else <data>/<slug>/raw."""
+        apart = None if self.raw is None else self.raw / slug
+        return apart if apart is not None and apart.is_dir() else self.data / slug / "raw"
 
     def cache(self, slug: str) -> Path:
         """Return the folder of a competition's cached results."""

@@ -91,8 +91,8 @@ def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: M
     test = np.stack([entry.test for entry in candidates.values()], axis=1)
     if metric.name != "rmsle":
         return Library(tuple(candidates), oof, test, target, metric, logs=False)
-    logs = [np.log1p(np.maximum(values, 0.0)) for values in (oof, test)]  # RMSLE counts a negative value as 0
-    return Library(tuple(candidates), *logs, np.log1p(target), Metric.from_module(rmse), logs=True)
+    oof, test = (np.log1p(np.maximum(values, 0.0)) for values in (oof, test))  # RMSLE counts a negative value as 0
+    return Library(tuple(candidates), oof, test, np.log1p(target), Metric.from_module(rmse), logs=True)
 
 
 def covered_rows(folds: Folds) -> np.ndarray:

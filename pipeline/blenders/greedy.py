@@ -31,7 +31,10 @@ class Options(BaseModel):
 
 
 def fit_weights(oof: np.ndarray, target: np.ndarray, metric: Metric, *, seed: int, options: Options) -> np.ndarray:
-    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs)."""
+    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs).
+
+    Where the metric is undefined on the rows (AUC of one class), the weights are equal.
+    """
     n_entries = oof.shape[1]
     rng = np.random.default_rng(seed)
     errors = candidate_errors(oof, target, metric, max_rows=options.max_rows, rng=rng)
@@ -42,7 +45,8 @@ def fit_weights(oof: np.ndarray, target: np.ndarray, metric: Metric, *, seed: in
             left_out = n_entries - max(1, round(options.bag_share * n_entries))
             allowed[rng.permutation(n_entries)[:left_out]] = False
         weights += _select(errors, allowed, options.steps) / options.bags
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def _select(errors: Callable[[np.ndarray], np.ndarray], allowed: np.ndarray, steps: int) -> np.ndarray:
@@ -57,7 +61,8 @@ def _select(errors: Callable[[np.ndarray], np.ndarray], allowed: np.ndarray, ste
         error = tuple(candidates[chosen])
         if _is_lower(error, best_error):
             best, best_error = counts, error
-    return best / best.sum() if best.any() else allowed / allowed.sum()
+    share: np.ndarray = best if best.any() else allowed
+    return np.asarray(share / share.sum())
 
 
 def _lowest(candidates: np.ndarray, counts: np.ndarray) -> int:
@@ -74,6 +79,6 @@ def _lowest(candidates: np.ndarray, counts: np.ndarray) -> int:
 def _is_lower(error: tuple[float, ...], best: tuple[float, ...]) -> bool:
     """Return whether an error is lower by more than rounding, the second number deciding ties of the first."""
     for found, lowest in zip(error, best, strict=True):
-        if abs(found - lowest) > 1e-12 * abs(lowest) or np.isinf(lowest):
-            return found < lowest
+        if np.isinf(found) or np.isinf(lowest) or abs(found - lowest) > 1e-12 * abs(lowest):
+            return bool(found < lowest)
     return False

@@ -48,12 +48,14 @@ def fit_weights(
     triangle = np.linalg.qr(residuals / scale, mode="r")
     pull = np.sqrt(options.ridge) * np.eye(n_entries)
     system = np.vstack([triangle, pull, np.ones((1, n_entries))])
-    weights, _ = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))
-    return weights / weights.sum()
+    weights: np.ndarray = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))[0]
+    weights /= weights.sum()
+    return weights
 
 
 def _as_outputs(target: np.ndarray, n_outputs: int) -> np.ndarray:
     """Return the target as (n_rows, n_outputs): values, or one-hot classes."""
     if n_outputs == 1:
         return target.astype(np.float64)[:, None]
-    return np.eye(n_outputs)[target]
+    one_hot: np.ndarray = np.eye(n_outputs)[target]
+    return one_hot

@@ -1,32 +1,16 @@
-"""Networks built from a description: activations, plain, residual and tied blocks, and reading their parameters."""
+"""Networks built from a description: plain, residual and tied blocks, and reading their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.core.layers import Dropout, Embedding, Linear, Scale
-
-
-def scaled_sigmoid(x: Tensor) -> Tensor:
-    """Return 4 sigmoid(x) - 2: unlike the sigmoid it is close to x around 0, so that signals keep their size."""
-    return 4 * torch.sigmoid(x) - 2
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "selu": torch.selu,
-    "mish": nn.functional.mish,
-    "silu": nn.functional.silu,
-    "gelu": nn.functional.gelu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "scaled_sigmoid": scaled_sigmoid,
-}
+from pipeline.core.activations import ACTIVATIONS, Activation
+from pipeline.core.layers import Dropout, Embedding, Linear
 
 
 @dataclass(frozen=True)
@@ -41,7 +25,7 @@ class Architecture:
 
     n_outputs: int
     hidden: tuple[int, ...] = ()
-    activation: str = "relu"
+    activation: Activation = "relu"
     residual: bool = False
     tied: bool = False
     scaling: bool = False
@@ -52,9 +36,9 @@ class Architecture:
 class Block(nn.Module):
     """Linear, activation, dropout; `residual` adds the input where the widths allow it."""
 
-    def __init__(self, width: int, activation: str, *, residual: bool = False) -> None:
+    def __init__(self, width: int, activation: Activation, *, residual: bool = False, scaling: bool = False) -> None:
         super().__init__()
-        self.linear = Linear(width)
+        self.linear = Linear(width, scaling=scaling)
         self.activation = ACTIVATIONS[activation]
         self.dropout = Dropout()
         self.residual = residual
@@ -65,7 +49,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Embedding and scaling, hidden blocks, and a linear head, as an `Architecture` says.
+    """Embedding, hidden blocks, and a linear head, as an `Architecture` says.
 
     forward: dense (..., batch, d), codes (..., batch, c) or None, and one dropout mask a hidden block
     (none when predicting); returns (..., batch, n_outputs).
@@ -75,16 +59,13 @@ class Network(nn.Module):
         super().__init__()
         wanted = architecture
         self.embedding = Embedding(wanted.n_levels, wanted.embedding) if wanted.n_levels and wanted.embedding else None
-        self.scale = Scale() if wanted.scaling else None
         self.blocks = nn.ModuleList(_blocks(wanted))
-        self.head = Linear(wanted.n_outputs)
+        self.head = Linear(wanted.n_outputs, scaling=wanted.scaling and not wanted.hidden)
 
     def forward(self, dense: Tensor, codes: Tensor | None = None, keep: Sequence[Tensor] = ()) -> Tensor:
         x = dense
         if self.embedding is not None and codes is not None:
             x = torch.cat([self.embedding(codes), dense], dim=-1)
-        if self.scale is not None:
-            x = self.scale(x)
         for number, block in enumerate(self.blocks):
             x = block(x, keep[number] if keep else None)
         return self.head(x)
@@ -93,7 +74,9 @@ class Network(nn.Module):
 def _blocks(wanted: Architecture) -> Iterable[Block]:
     shared: Block | None = None
     for depth, width in enumerate(wanted.hidden):
-        block = shared or Block(width, wanted.activation, residual=wanted.residual)
+        block = shared or Block(
+            width, wanted.activation, residual=wanted.residual, scaling=wanted.scaling and depth == 0
+        )
         if wanted.tied and depth > 0:
             shared = block
         yield block

@@ -164,9 +164,11 @@ def _draw_masks(program: Program, plan: Epoch, step: int, drop: np.ndarray, like
     """Return one dropout mask a hidden block, (active, batch, width): 0, or the factor that keeps the mean."""
     widths = list(program.architecture.hidden)
     noise = batches.draw_noise(plan, step, sum(widths)).to(like.device)
-    rate = torch.from_numpy(drop).to(like.device).reshape(-1, 1, 1)
-    kept = 256 / (256 - rate.to(like.dtype))
-    return [torch.where(part, kept, 0.0) for part in (noise >= rate)[..., : sum(widths)].split(widths, dim=-1)]
+    dropped = torch.from_numpy(drop).to(like.device, like.dtype).reshape(-1, 1, 1)
+    kept = 256 / (256 - dropped)
+    parts = (part.to(like.dtype) for part in noise[..., : sum(widths)].split(widths, dim=-1))
+    # 1 where byte >= dropped, else 0: arithmetic on whole numbers, far faster on a CPU than comparing
+    return [part.sub_(dropped - 1).clamp_(0, 1).mul_(kept) for part in parts]
 
 
 def take(rows: Rows, at: Tensor) -> Rows:

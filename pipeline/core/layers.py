@@ -17,19 +17,31 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Linear(nn.Module):
-    """A linear layer that takes its input width from the first batch it sees (zeros until initialised)."""
+    """A linear layer that takes its input width from the first batch it sees (zeros until initialised).
 
-    def __init__(self, width: int) -> None:
+    scaling: train one more factor for each input column, 1 at the start: a soft feature selection (RealMLP,
+    Holzmueller et al. 2024). It multiplies the weight's rows, which is the same and spares the gradient of x.
+    """
+
+    def __init__(self, width: int, *, scaling: bool = False) -> None:
         super().__init__()
         self.width = width
         self.weight = UninitializedParameter()
         self.bias = nn.Parameter(torch.zeros(1, width))
+        self.factor = UninitializedParameter() if scaling else None
 
     def forward(self, x: Tensor) -> Tensor:
         if isinstance(self.weight, UninitializedParameter):
-            self.weight.materialize((x.shape[-1], self.width), dtype=x.dtype)
-            nn.init.zeros_(self.weight)
-        return affine(x, self.weight, self.bias)
+            self._materialise(x)
+        weight = self.weight if self.factor is None else self.factor * self.weight
+        return affine(x, weight, self.bias)
+
+    def _materialise(self, x: Tensor) -> None:
+        self.weight.materialize((x.shape[-1], self.width), dtype=x.dtype)
+        nn.init.zeros_(self.weight)
+        if self.factor is not None:
+            self.factor.materialize((x.shape[-1], 1), dtype=x.dtype)
+            nn.init.ones_(self.factor)
 
 
 class Centre(nn.Module):
@@ -49,20 +61,6 @@ class Standardise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.scale
-
-
-class Scale(nn.Module):
-    """One trained factor a column, 1 at the start: a soft feature selection (RealMLP, Holzmueller et al. 2024)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.factor = UninitializedParameter()
-
-    def forward(self, x: Tensor) -> Tensor:
-        if isinstance(self.factor, UninitializedParameter):
-            self.factor.materialize((1, x.shape[-1]), dtype=x.dtype)
-            nn.init.ones_(self.factor)
-        return x * self.factor
 
 
 class Embedding(nn.Module):

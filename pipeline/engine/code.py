@@ -2,28 +2,34 @@
 and the libraries that this code imports.
 
 Sound as long as plug-ins are found by file name, packages import nothing, and no stage imports dynamically;
-tests/test_import_contracts.py holds the package to that.
+tests/test_import_contracts.py holds the package to that. A module's digest is taken once a process, because so is
+the module; `edited` tells whether its file has changed since.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
+from pipeline.engine.memo import Memo
 from pipeline.engine.stage import Plugin
+from pipeline.errors import FeatureError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LEFT_OUT = ("pipeline.engine", "pipeline.errors")
 """May not change a stage's numbers: the engine only schedules, errors only speak."""
 
-
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "autogluon": "autogluon.tabular"}
 """Libraries that are imported under another name than they are installed by."""
+
+REFLECTION = frozenset({"globals", "eval", "exec", "vars", "__import__", "__name__"})
+"""Names by which code may reach any definition of its file, so that all of them count as used."""
 
 
 @dataclass(frozen=True)
@@ -45,94 +51,175 @@ class Closure:
 
 def closure(modules: Iterable[str], plugins: Iterable[Plugin] = ()) -> Closure:
     """Follow imports from `modules` and `plugins`."""
+    return _follow(modules, plugins, _read_once)
+
+
+def edited(modules: Iterable[str], plugins: Iterable[Plugin], digests: Mapping[str, str]) -> list[str]:
+    """Return which of the modules in `digests` have, as their files are now, another digest than is stated there."""
+    now = _follow(modules, plugins, _read).digests
+    return [name for name in digests if now.get(name) != digests[name]]
+
+
+def functions(file: Path) -> list[str]:
+    """Return the names of a file's public top-level functions, in order, without importing it."""
+    found = (node.name for node in _parse(file).body if isinstance(node, ast.FunctionDef))
+    return list(dict.fromkeys(name for name in found if not name.startswith("_")))
+
+
+def _follow(modules: Iterable[str], plugins: Iterable[Plugin], read: Callable[[str, Path], Module]) -> Closure:
     found: dict[str, Module] = {}
     waiting = list(modules)
     for plugin in plugins:
         if plugin.file is None:
             waiting.append(plugin.module)
         else:
-            own = _read_symbol(plugin.file, plugin.symbol) if plugin.symbol else _read(plugin.file)
+            own = _read_symbol(plugin.file, plugin.symbol) if plugin.symbol else _examine(_parse(plugin.file).body)
             found[plugin.file.name + (f":{plugin.symbol}" if plugin.symbol else "")] = own
             waiting.extend(own.imports)
     while waiting:
         name = waiting.pop()
         path = _path(name)
-        if name in found or path is None or name.startswith(LEFT_OUT):
+        if name in found or path is None or any(name == out or name.startswith(f"{out}.") for out in LEFT_OUT):
             continue
-        found[name] = _read(path)
+        found[name] = read(name, path)
         waiting.extend(found[name].imports)
+    _memo().save()
     libraries = {library for module in found.values() for library in module.libraries}
     return Closure({name: found[name].digest for name in sorted(found)}, tuple(sorted(libraries)))
 
 
-def functions(file: Path) -> list[str]:
-    """Return the names of a file's public top-level functions, in order, without importing it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+def _read(name: str, path: Path) -> Module:
+    """Return a module of the package as its file is now; a text seen before is not parsed again."""
+    text = path.read_bytes()
+    seen = _memo().get(name, text)
+    if seen is not None:
+        return Module(seen["digest"], tuple(seen["imports"]), tuple(seen["libraries"]))
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    module = _examine(_parse(path).body, package)
+    _memo().put(name, text, vars(module))
+    return module
+
+
+_read_once = cache(_read)
 
 
 @cache
-def _read(path: Path) -> Module:
-    tree = _stripped(path)
-    return Module(_digest([tree]), tuple(_imports(tree)), tuple(_libraries(tree)))
+def _memo() -> Memo:
+    """Digests by module and source text, kept where Python keeps its own; void when this file changes."""
+    return Memo(PACKAGE / "__pycache__" / f"closure.{sys.implementation.cache_tag}.json", Path(__file__).read_bytes())
 
 
-@cache
 def _read_symbol(path: Path, symbol: str) -> Module:
-    """Digest one top-level definition and, transitively, the top-level definitions and imports it uses."""
-    definitions = {name: node for node in _stripped(path).body for name in _names_bound(node)}
-    used: dict[str, ast.stmt] = {}
-    waiting = [symbol]
-    while waiting:
-        name = waiting.pop()
-        if name not in definitions or name in used:
-            continue
-        used[name] = definitions[name]
-        waiting.extend(node.id for node in ast.walk(definitions[name]) if isinstance(node, ast.Name))
-    parts = [used[name] for name in sorted(used)]
-    module = ast.Module(body=parts, type_ignores=[])
-    return Module(_digest(parts), tuple(_imports(module)), tuple(_libraries(module)))
+    """Digest one top-level definition and, transitively, the top-level statements it may depend on."""
+    return _examine(_used(_parse(path).body, symbol))
 
 
-def _digest(nodes: list[ast.stmt] | list[ast.Module]) -> str:
-    return hashlib.sha256("\n".join(ast.dump(node) for node in nodes).encode()).hexdigest()
+def _examine(body: list[ast.stmt], package: str = "") -> Module:
+    tree = ast.Module(body=body, type_ignores=[])
+    imports = dict.fromkeys(_imports(tree, package))
+    return Module(_digest(body), tuple(imports), tuple(sorted(set(_libraries(tree)))))
 
 
-def _stripped(path: Path) -> ast.Module:
-    return _Strip().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+def _digest(body: list[ast.stmt]) -> str:
+    return sha256("\n".join(ast.dump(node) for node in body).encode()).hexdigest()
+
+
+def _parse(path: Path) -> ast.Module:
+    """Return a file's syntax tree without what cannot change a result."""
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f" line {error.lineno}:" if isinstance(error, SyntaxError) else ""
+        raise FeatureError(f"{path}:{line} not valid Python: {error.args[0]}") from error
+    stripped: ast.Module = _Strip().visit(tree)
+    return stripped
 
 
 class _Strip(ast.NodeTransformer):
-    """Drops what cannot change a result: docstrings, bare strings and imports for type checkers."""
+    """Drops docstrings and other bare strings, imports for type checkers and what only a script runs."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return None
         return self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:  # noqa: N802
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return None
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt] | None:
+        if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'"):
+            otherwise = ast.Module(body=node.orelse, type_ignores=[])
+            self.generic_visit(otherwise)
+            return otherwise.body
         return self.generic_visit(node)
 
 
-def _names_bound(node: ast.stmt) -> Iterator[str]:
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        yield node.name
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-    else:
-        yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+def _used(body: list[ast.stmt], symbol: str) -> list[ast.stmt]:
+    """Return the statements that `symbol` may depend on, in the order of the file.
+
+    A plain definition counts if its name is used, from wherever; any other statement always runs and may change
+    what was defined, so it always counts.
+    """
+    definitions: dict[str, list[ast.stmt]] = {}
+    always = []
+    for node in body:
+        names = _names_defined(node)
+        if names is None:
+            always.append(node)
+        for name in names or ():
+            definitions.setdefault(name, []).append(node)
+    used = {id(node) for node in always}
+    waiting = [symbol, *(name for node in always for name in _names_used(node))]
+    while waiting:
+        name = waiting.pop()
+        if name in REFLECTION:
+            return body
+        for node in definitions.pop(name, ()):
+            used.add(id(node))
+            waiting.extend(_names_used(node))
+    return [node for node in body if id(node) in used]
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _names_defined(node: ast.stmt) -> list[str] | None:
+    """Return the names that a plain definition binds, or None for a statement that does more than that."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
+        return None if "*" in names or (isinstance(node, ast.ImportFrom) and node.module == "__future__") else names
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        parts = [part for target in targets for part in ast.walk(target)]
+        if any(isinstance(part, ast.Attribute | ast.Subscript) for part in parts):
+            return None
+        return [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+    return None
+
+
+def _names_used(node: ast.stmt) -> Iterator[str]:
+    """Yield the names a statement mentions; pandas' `query("area > @LIMIT")` reaches them from within strings."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield from re.findall(r"@(\w+)", part.value)
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
     """Yield first-party module names; `from pipeline.core import fused` means the module pipeline.core.fused."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "pipeline")
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "pipeline":
-            yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (alias.name for alias in node.names if _is_ours(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
+            if _is_ours(module):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    """Return the full name of the module that `from ..core import x` names in a module of `package`."""
+    if node.level == 0:
+        return node.module or ""
+    base = package.rsplit(".", node.level - 1)[0]
+    return f"{base}.{node.module}" if node.module else base
 
 
 def _libraries(tree: ast.AST) -> Iterator[str]:
@@ -143,17 +230,23 @@ def _libraries(tree: ast.AST) -> Iterator[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = [node.module]
-        elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "LIBRARIES" for t in node.targets):
-            names = list(ast.literal_eval(node.value))
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "LIBRARIES" for target in targets):
+                names = list(ast.literal_eval(node.value))
         for name in (n if n in DISTRIBUTIONS.values() else n.partition(".")[0] for n in names):
-            if name not in sys.stdlib_module_names and name != "pipeline":
+            if name not in sys.stdlib_module_names and not _is_ours(name):
                 yield DISTRIBUTIONS.get(name, name)
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == "pipeline"
 
 
 @cache
 def _path(module: str) -> Path | None:
     """Return the file of a first-party module, or None for a name inside one."""
-    parts = module.split(".")[1:]
+    parts = module.split(".")[1:] if _is_ours(module) else []
     for path in (PACKAGE.joinpath(*parts).with_suffix(".py"), PACKAGE.joinpath(*parts, "__init__.py")):
         if parts and path.is_file():
             return path

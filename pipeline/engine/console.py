@@ -21,17 +21,17 @@ class Console:
         self.bars: Progress | None = None
 
     def info(self, text: str) -> None:
-        self.rich.print(f"  {escape(text)}", style="dim")
+        self.rich.print(f"  {escape(text)}", style="dim", soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self.rich.print(f"  ! {escape(text)}", style="yellow")
+        self.rich.print(f"  ! {escape(text)}", style="yellow", soft_wrap=True)
 
     @contextmanager
     def stage(self, name: str, reasons: Sequence[str]) -> Iterator[None]:
         """Frame one stage: why it runs, then how long it took."""
         started = time.monotonic()
         more = f" (+{len(reasons) - 2} more, see `pipeline plan`)" if len(reasons) > 2 else ""
-        self.rich.print(f"[bold]{escape(name)}[/] [dim]{escape('; '.join(reasons[:2]))}{more}[/]")
+        self.rich.print(f"[bold]{escape(name)}[/] [dim]{escape('; '.join(reasons[:2]))}{more}[/]", soft_wrap=True)
         yield
         self.rich.print(f"  [green]done[/] in {time.monotonic() - started:.1f} s")
 
@@ -81,4 +81,5 @@ class _Lines:
         self.done += steps
         if time.monotonic() - self.said >= LINE_EVERY_SECONDS:
             self.said = time.monotonic()
-            self.rich.print(f"  {self.text}: {self.done}/{self.total} {note}".rstrip(), markup=False)
+            line = f"  {self.text}: {self.done}/{self.total} {note}".rstrip()
+            self.rich.print(line, markup=False, soft_wrap=True)

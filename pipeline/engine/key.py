@@ -1,7 +1,7 @@
 """The cache key: a hash over everything a result depends on, and nothing else.
 
-In it: the scheme's version, stage and variant, code, config, contents of inputs and of raw files, library
-versions, seed. Not in it: device, threads, paths, verbosity, tracking address.
+In it: the scheme's version, stage and variant, code, which plug-in plays which role, config, contents of inputs and
+of raw files, library versions, seed. Not in it: device, threads, paths, verbosity, tracking address.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine.code import closure
-from pipeline.engine.stage import Node
+from pipeline.engine.code import PACKAGE, closure
+from pipeline.engine.memo import Memo
+from pipeline.engine.stage import Node, Plugin
 from pipeline.errors import DataError
 
-SCHEME = "stage/v1"
+SCHEME = "stage/v2"
 """Raise this number whenever what goes into a key, or how it is hashed, changes."""
 
 
@@ -40,6 +41,8 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def key_parts(node: Node, inputs: Mapping[str, str], sources: Mapping[str, str]) -> dict[str, Any]:
@@ -47,8 +50,9 @@ def key_parts(node: Node, inputs: Mapping[str, str], sources: Mapping[str, str])
     code = closure([node.module], node.plugins.values())
     return {
         "scheme": SCHEME,
-        "stage": f"{node.name}/{node.function}",
+        "stage": f"{node.name}/{node.module}:{node.function}",
         "code": code.digests,
+        "plugins": {role: _identity(plugin) for role, plugin in node.plugins.items()},
         "config": dict(node.config),
         "inputs": dict(inputs),
         "sources": dict(sources),
@@ -66,10 +70,35 @@ def progress_key(node: Node, parts: Mapping[str, Any]) -> str:
     return digest(shared)
 
 
+def _identity(plugin: Plugin) -> str:
+    """Return what a plug-in is called wherever the repository lies."""
+    return plugin.module if plugin.file is None else f"{plugin.file.name}:{plugin.symbol}"
+
+
 @cache
 def _version(library: str) -> str:
     try:
-        # the local part (+cpu, +cu130) names a build of the same version; results belong to the version
-        return importlib.metadata.version(library).partition("+")[0]
+        return _plain(importlib.metadata.version(library))
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        found = [f"{name} {_plain(importlib.metadata.version(name))}" for name in _providers().get(library, ())]
+        return ", ".join(found) or "not installed"
+
+
+def _plain(version: str) -> str:
+    # the local part (+cpu, +cu130) names a build of the same version; results belong to the version
+    return version.partition("+")[0]
+
+
+@cache
+def _providers() -> Mapping[str, Sequence[str]]:
+    """Return {import name: distributions}, such as xgboost: xgboost-cpu; slow to collect, so kept on disk."""
+    installed = "\n".join(
+        sorted(path.name for folder in sys.path for path in Path(folder).glob("*.dist-info"))
+    ).encode()
+    memo = Memo(PACKAGE / "__pycache__" / f"libraries.{sys.implementation.cache_tag}.json", b"1")
+    known = memo.get("providers", installed)
+    if known is None:
+        known = {name: sorted(set(found)) for name, found in importlib.metadata.packages_distributions().items()}
+        memo.put("providers", installed, known)
+        memo.save()
+    return known

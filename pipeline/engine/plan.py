@@ -11,6 +11,8 @@ from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
 
 State = Literal["cached", "run", "maybe"]
+LONGEST = 60
+"""Characters of a value in a reason."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def decide(node: Node, results: Mapping[str, Result], store: Store) -> Step:
     if result is not None:
         return Step(node, "cached", (), parts, key, result)
     latest = store.latest(node)
-    reasons = changed(parts, _parts(latest)) or ["its result is gone or damaged"]
+    reasons = changed(parts, _parts(latest)) or ["its result is incomplete"]
     return Step(node, "run", tuple(reasons), parts, key)
 
 
@@ -63,36 +65,39 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
     """Say in words how the parts of two keys differ; the first run of a node is a reason of its own."""
     if old is None:
         return ["never run before"]
-    reasons = []
-    if new["scheme"] != old["scheme"]:
-        reasons.append(f"cache scheme: {old['scheme']} → {new['scheme']}")
+    if new["scheme"] != old.get("scheme"):
+        return [f"cache scheme: {old.get('scheme')} → {new['scheme']}"]  # the other parts mean something else there
+    reasons = _values("stage", {"": new["stage"]}, {"": old["stage"]})
     reasons += [f"input: {n} changed" for n in _differing(new["inputs"], old["inputs"]) if n not in ignore]
     reasons += [f"raw file: {n} changed" for n in _differing(new["sources"], old["sources"])]
     reasons += _values("config", _flat(new["config"]), _flat(old["config"]))
+    reasons += _values("plug-in", new["plugins"], old["plugins"])
     reasons += [f"code: {n} changed" for n in _differing(new["code"], old["code"])]
     reasons += _values("library", new["libraries"], old["libraries"])
-    if new["python"] != old["python"]:
-        reasons.append(f"python: {old['python']} → {new['python']}")
-    if new["seed"] != old["seed"]:
-        reasons.append(f"seed: {old['seed']} → {new['seed']}")
-    return reasons
+    reasons += _values("python", {"": new["python"]}, {"": old["python"]})
+    return reasons + _values("seed", {"": new["seed"]}, {"": old["seed"]})
 
 
 def _parts(result: Result | None) -> Mapping[str, Any] | None:
     return None if result is None else result.manifest["parts"]
 
 
-def _differing(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    return sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
-
-
 def _values(label: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    return [f"{label} {n}: {old.get(n, 'absent')} → {new.get(n, 'absent')}" for n in _differing(new, old)]
+    return [f"{label} {n}".rstrip() + f": {_short(old, n)} → {_short(new, n)}" for n in _differing(new, old)]
+
+
+def _differing(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in new.keys() | old.keys() if (name in new) != (name in old) or new[name] != old[name])
+
+
+def _short(values: Mapping[str, Any], name: str) -> str:
+    text = str(values.get(name, "absent"))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Turn nested config into {"models.mlp.lr": 0.1}, so that a reason names the very key."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     flat: dict[str, Any] = {}
     for name, part in value.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,12 +33,13 @@ def load(plugin: Plugin) -> ModuleType:
 
 
 def _load_file(name: str, file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    """Run a file as a module of its own, always from its text: Python's cached bytecode may be of the second before."""
+    module = ModuleType(name)
+    module.__file__ = str(file)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
     except Exception as error:
+        del sys.modules[name]
         raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return module

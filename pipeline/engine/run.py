@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import platform
 import shutil
+import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline.engine import plugins
+from pipeline.engine.code import edited
 from pipeline.engine.console import Console
-from pipeline.engine.key import progress_key
+from pipeline.engine.key import hash_file, progress_key
 from pipeline.engine.plan import Step, decide
 from pipeline.engine.stage import Job, Node
 from pipeline.engine.store import Result, Store
-from pipeline.errors import DamagedError, StoreError
+from pipeline.errors import DamagedError, DataError, StoreError
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class Outcome:
 def run(nodes: Sequence[Node], store: Store, console: Console) -> Outcome:
     """Find or make every node in order; results found damaged on the way are set aside and made anew."""
     made: list[str] = []
-    for _ in nodes:
+    for _ in range(len(nodes) + 1):
         try:
-            return Outcome(_run(nodes, store, console, made), tuple(made))
+            return Outcome(_run(nodes, store, console, made), tuple(dict.fromkeys(made)))
         except DamagedError as error:
             console.warn(f"{error}; it is made anew")
     raise StoreError(f"results below {store.root} are damaged again and again", hint="check the disk")
@@ -45,46 +50,95 @@ def _run(nodes: Sequence[Node], store: Store, console: Console, made: list[str])
     for node in nodes:
         step = decide(node, results, store)
         if step.result is None:
-            for name in sorted({i.node for i in node.inputs.values()}):
-                store.open(results[name])
+            for i in node.inputs.values():
+                store.open(results[i.node], i.files)
             step = replace(step, result=_make(step, results, store, console, made))
         assert step.result is not None
         results[node.name] = step.result
+    read = {i.node for node in nodes for i in node.inputs.values()}
+    for name in results.keys() - read - set(made):  # what the run is for: no other node has checked it
+        store.open(results[name])
     return results
 
 
 def _make(step: Step, results: dict[str, Result], store: Store, console: Console, made: list[str]) -> Result:
     """Make one node under its lock; the second of two runs waits and adopts what the first made."""
     node = step.node
-    with store.locked(step.key, lambda: console.info(f"{node.name}: another run is making it, waiting")):
+    continues = progress_key(node, step.parts)
+    with ExitStack() as stack:
+        stack.enter_context(
+            store.locked(step.key, lambda: console.info(f"{node.name}: another run is making it, waiting"))
+        )
         adopted = store.find(node, step.key)
         if adopted is not None:
             return adopted
-        folder = store.building(step.key)
-        progress = store.progress(progress_key(node, step.parts))
-        job = _job(node, results, folder, progress, console)
-        started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-        with console.stage(node.name, step.reasons):
-            facts = _call(node, job)
-        manifest = {
-            "parts": dict(step.parts),
-            "inputs": {name: {"node": i.node, "key": results[i.node].key} for name, i in node.inputs.items()},
-            "sources": {name: path.name for name, path in node.sources.items()},
-            "facts": facts,
-            "reproducible": node.reproducible,
-            "started": started,
-            "finished": datetime.now(UTC).isoformat(),
-            "seconds": round(time.monotonic() - clock, 3),
-            "machine": {"system": platform.platform(), "python": platform.python_version()},
-        }
+        if continues != step.key:  # two runs that ask for more of the same must not continue it side by side
+            wait = f"{node.name}: another run is continuing it, waiting"
+            stack.enter_context(store.locked(continues, lambda: console.info(wait)))
+        folder = stack.enter_context(_building(store, step.key))
+        progress = store.progress(continues)
+        manifest = _call(step, results, folder, progress, console) | {"progress": continues}
         result = store.commit(node, step.key, folder, manifest)
-        if not node.continues:
+        if continues == step.key:
             shutil.rmtree(progress, ignore_errors=True)
         made.append(node.name)
         return result
 
 
-def _job(node: Node, results: dict[str, Result], folder: Any, progress: Any, console: Console) -> Job:
+@contextmanager
+def _building(store: Store, key: str) -> Iterator[Path]:
+    """Give a folder to build in, and leave nothing of it if that fails or is interrupted."""
+    folder = store.building(key)
+    try:
+        yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}", hint="free some space, then run again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _call(step: Step, results: dict[str, Result], folder: Path, progress: Path, console: Console) -> dict[str, Any]:
+    """Run the stage's function and return the manifest of what it made, as far as it is known here."""
+    node = step.node
+    loaded = set(sys.modules)
+    job = _job(node, results, folder, progress, console)
+    _refuse_edited(step, lambda name: name not in loaded)
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    with console.stage(node.name, step.reasons):
+        facts = _facts(node, job)
+    _refuse_edited(step, lambda name: name in sys.modules and name not in loaded)
+    for role, path in node.sources.items():
+        if hash_file(path) != step.parts["sources"][role]:
+            raise DataError(f"{path} changed while {node.name} read it", hint="run again")
+    return {
+        "parts": dict(step.parts),
+        "inputs": {name: {"node": i.node, "key": results[i.node].key} for name, i in node.inputs.items()},
+        "sources": {name: path.name for name, path in node.sources.items()},
+        "facts": facts,
+        "reproducible": node.reproducible,
+        "started": started,
+        "finished": datetime.now(UTC).isoformat(),
+        "seconds": round(time.monotonic() - clock, 3),
+        "machine": {"system": platform.platform(), "python": platform.python_version()},
+    }
+
+
+def _refuse_edited(step: Step, concerns: Callable[[str], bool]) -> None:
+    """Refuse to run or keep what was made by other code than its key says: a file edited after the key was worked out.
+
+    Modules that were loaded before are as old as their digest; those loaded since are as new as their file.
+    """
+    node = step.node
+    for name in edited([node.module], node.plugins.values(), step.parts["code"]):
+        if concerns(name):
+            raise StoreError(f"{name} was edited while {node.name} was about to use it", hint="run again")
+
+
+def _job(node: Node, results: dict[str, Result], folder: Path, progress: Path, console: Console) -> Job:
     return Job(
         config=node.config,
         inputs={name: results[i.node].folder for name, i in node.inputs.items()},
@@ -97,14 +151,14 @@ def _job(node: Node, results: dict[str, Result], folder: Any, progress: Any, con
     )
 
 
-def _call(node: Node, job: Job) -> dict[str, Any]:
+def _facts(node: Node, job: Job) -> dict[str, Any]:
     """Run the stage's function; what libraries warn about is kept with the facts instead of on the screen."""
     function = getattr(importlib.import_module(node.module), node.function)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         facts = dict(function(job) or {})
-    said = sorted({f"{w.category.__name__}: {w.message}" for w in caught})
-    return facts | ({"warnings": said} if said else {})
+    said = {f"{w.category.__name__}: {w.message}" for w in caught} | set(facts.get("warnings", ()))
+    return facts | ({"warnings": sorted(said)} if said else {})
 
 
 def verify(store: Store) -> tuple[int, list[DamagedError]]:

@@ -7,8 +7,12 @@ of JSON lines that the next run or `pipeline ui` hands over.
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,99 +22,157 @@ from filelock import FileLock
 from pipeline.errors import TrackingError
 
 PARAM_LENGTH = 500
-BATCH = 900
-"""MLflow takes at most 1,000 metrics and 100 params a call; longer params are cut by some servers."""
+"""Longer params are cut by some servers."""
+PARAMS_A_CALL, METRICS_A_CALL = 90, 900
+"""MLflow takes at most 100 params, 100 tags, 1,000 metrics and 1,000 of all together a call."""
+RESULT, MAKING = "result", "result_in_making"
+ENVIRONMENT = {
+    # a server that is down must not hold up a run for MLflow's default of minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one run tells MLflow; `identity` is the key of the result, so that it is told once."""
+    """What one run tells MLflow; `identity` is the key of the result, so that it is told once.
+
+    curves: (step, value) pairs by metric name. artifacts: a folder whose contents are copied. finished: when, in
+    milliseconds since 1970; seconds: how long the work took.
+    """
 
     name: str
     identity: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
-    artifacts: tuple[Path, ...] = ()
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    artifacts: Path | None = None
     children: tuple[Record, ...] = ()
+    finished: int = 0
+    seconds: float = 0.0
+
+
+class Mirror:
+    """One MLflow experiment at one address; every method raises TrackingError where MLflow does not answer.
+
+    lock: a file that is held while a run is written, so that two runs with the same result tell it once.
+    """
+
+    def __init__(self, experiment: str, uri: str, artifacts: Path, lock: Path) -> None:
+        self.experiment, self.uri, self.artifacts, self.lock = experiment, uri, artifacts, lock
+
+    def write(self, record: Record) -> bool:
+        """Log a record and its children; False where its result is there already."""
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.lock), self._talk() as (client, experiment_id):
+            if _find(client, experiment_id, RESULT, record.identity):
+                return False
+            for leftover in _find(client, experiment_id, MAKING, record.identity):
+                _delete(client, experiment_id, leftover)
+            _write(client, experiment_id, record, None)
+            return True
+
+    def touch(self, identity: str, when: str) -> bool:
+        """Count one reuse of a result on its run; False where MLflow does not know the result."""
+        with self._talk() as (client, experiment_id):
+            runs = _find(client, experiment_id, RESULT, identity)
+            for run in runs:
+                client.set_tag(run.info.run_id, "reused", str(int(run.data.tags.get("reused", "0")) + 1))
+                client.set_tag(run.info.run_id, "reused_at", when)
+            return bool(runs)
+
+    def describe(self, markdown: str) -> None:
+        """Put a text above the experiment's list of runs."""
+        with self._talk() as (client, experiment_id):
+            client.set_experiment_tag(experiment_id, "mlflow.note.content", markdown)
+
+    @contextmanager
+    def _talk(self) -> Iterator[tuple[Any, str]]:
+        try:
+            client = _client(self.uri)
+            yield client, self._experiment(client)
+        except Exception as error:
+            said = str(error).strip().partition("\n")[0]
+            raise TrackingError(f"MLflow at {self.uri} did not take it: {type(error).__name__}: {said}") from error
+
+    def _experiment(self, client: Any) -> str:
+        found = client.get_experiment_by_name(self.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        location = (self.artifacts / self.experiment).resolve().as_uri() if self.uri.startswith("sqlite:") else None
+        experiment_id = client.create_experiment(self.experiment, artifact_location=location)
+        # without it the UI asks whether this is about language models, and shows traces instead of runs
+        client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
+        return str(experiment_id)
 
 
 def default_uri(experiments: Path) -> str:
-    """Return MLFLOW_TRACKING_URI, or the sqlite database below experiments/."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(experiments / 'mlflow.db').resolve()}"
-
-
-def write(record: Record, experiment: str, uri: str, artifacts: Path) -> str:
-    """Log a record and its children, once; return the MLflow run id. A server that is down is a TrackingError."""
-    client = _client(uri)
-    try:
-        experiment_id = _experiment(client, experiment, uri, artifacts)
-        there = client.search_runs([experiment_id], f"tags.result = '{record.identity}'", max_results=1)
-        if there:
-            return str(there[0].info.run_id)
-        return _write(client, experiment_id, record, parent=None)
-    except Exception as error:
-        raise TrackingError(f"MLflow at {uri} did not take the run: {type(error).__name__}: {error}") from error
-
-
-def touch(identity: str, experiment: str, uri: str, when: str) -> None:
-    """Tag the run of a result as reused."""
-    client = _client(uri)
-    try:
-        found = client.get_experiment_by_name(experiment)
-        runs = client.search_runs([found.experiment_id], f"tags.result = '{identity}'", max_results=1) if found else []
-        for run in runs:
-            client.set_tag(run.info.run_id, "reused", str(int(run.data.tags.get("reused", "0")) + 1))
-            client.set_tag(run.info.run_id, "reused_at", when)
-    except Exception as error:
-        raise TrackingError(f"MLflow at {uri} did not take a tag: {type(error).__name__}: {error}") from error
+    """Return the sqlite database below experiments/."""
+    return f"sqlite:///{(experiments / 'mlflow.db').resolve()}"
 
 
 def _client(uri: str) -> Any:
-    # a server that is down must not hold up a run for MLflow's default of minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    from mlflow import MlflowClient
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
-
-
-def _experiment(client: Any, name: str, uri: str, artifacts: Path) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    local = uri.startswith("sqlite:")
-    return str(client.create_experiment(name, artifact_location=(artifacts / name).resolve().as_uri() if local else None))
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
+        return MlflowClient(tracking_uri=uri)
 
 
-def _write(client: Any, experiment_id: str, record: Record, parent: str | None) -> str:
-    tags = dict(record.tags) | {"mlflow.runName": record.name}
-    # the identity is set last: a run that was cut off half-way is not taken for a whole one
-    run_id = client.create_run(
-        experiment_id, tags=tags | ({"mlflow.parentRunId": parent} if parent else {})
-    ).info.run_id
+def _find(client: Any, experiment_id: str, tag: str, value: str) -> list[Any]:
+    return list(client.search_runs([experiment_id], f"tags.`{tag}` = '{value}'"))
+
+
+def _delete(client: Any, experiment_id: str, run: Any) -> None:
+    """Delete a run that was cut off half-way, and its children."""
+    for child in _find(client, experiment_id, "mlflow.parentRunId", run.info.run_id):
+        client.delete_run(child.info.run_id)
+    client.delete_run(run.info.run_id)
+
+
+def _write(client: Any, experiment_id: str, record: Record, parent: str | None) -> None:
+    tags = {_name(key): str(value) for key, value in record.tags.items()}
+    tags |= {"mlflow.parentRunId": parent} if parent else {MAKING: record.identity}
+    started = record.finished - round(1000 * record.seconds)
+    run_id = client.create_run(experiment_id, started, tags, record.name).info.run_id
     _log(client, run_id, record)
     for child in record.children:
         _write(client, experiment_id, child, run_id)
-    if record.identity:
-        client.set_tag(run_id, "result", record.identity)
-    client.set_terminated(run_id)
-    return str(run_id)
+    if not parent:
+        # set last: a run that was cut off half-way is not taken for a whole one
+        client.set_tag(run_id, RESULT, record.identity)
+        client.delete_tag(run_id, MAKING)
+    client.set_terminated(run_id, end_time=record.finished)
 
 
 def _log(client: Any, run_id: str, record: Record) -> None:
     from mlflow.entities import Metric, Param
 
-    params = [Param(key, str(value)[:PARAM_LENGTH]) for key, value in record.params.items()]
-    metrics = [Metric(key, value, 0, 0) for key, value in record.metrics.items()]
-    metrics += [Metric(key, value, 0, step) for key, curve in record.curves.items() for step, value in curve]
-    for start in range(0, len(params), 90):
-        client.log_batch(run_id, params=params[start : start + 90])
-    for start in range(0, len(metrics), BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
-    for path in record.artifacts:
-        client.log_artifact(run_id, str(path))
+    params = [Param(_name(key), str(value)[:PARAM_LENGTH]) for key, value in record.params.items()]
+    metrics = [Metric(_name(key), value, record.finished, 0) for key, value in record.metrics.items()]
+    metrics += [
+        Metric(_name(key), value, record.finished, step)
+        for key, curve in record.curves.items()
+        for step, value in curve
+    ]
+    for start in range(0, len(params), PARAMS_A_CALL):
+        client.log_batch(run_id, params=params[start : start + PARAMS_A_CALL])
+    for start in range(0, len(metrics), METRICS_A_CALL):
+        client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_CALL])
+    if record.artifacts is not None:
+        client.log_artifacts(run_id, str(record.artifacts))
+
+
+def _name(key: str) -> str:
+    """Return a name that MLflow takes: letters, digits, and _ - . : / and spaces."""
+    return re.sub(r"[^\w\-. :/]", "_", key.replace("[", ".").replace("]", ""), flags=re.ASCII)
 
 
 class Journal:
@@ -119,19 +181,19 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line, whole even when two runs write at once."""
+    def append(self, *lines: Mapping[str, Any]) -> None:
+        """Add lines, whole even when two runs write at once."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
 
     def take(self) -> list[dict[str, Any]]:
         """Return all lines and empty the journal."""
         if not self.path.is_file():
             return []
         with FileLock(f"{self.path}.lock"):
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            self.path.unlink()
+            lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+            self.path.unlink(missing_ok=True)
         return [value for line in lines if (value := _parsed(line)) is not None]
 
 

@@ -22,6 +22,10 @@ from pipeline.errors import ModelError
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.types import Folds, Log, Progress, Table, Task
 
+Split = tuple[np.ndarray, np.ndarray]
+
+BAG = "_BAG_L1"
+CHECKED_ROWS = 1000
 MAX_THREADS = 8
 ENOUGH_MEMORY = 1e6
 TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
@@ -69,7 +73,7 @@ def fit_repeat(
 
     models: {family: configurations}. Raises ModelError where AutoGluon did not keep our rows as they are.
     """
-    frame, label, n_added = _train_frame(table)
+    frame, label = _train_frame(table)
     splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
     total = sum(map(len, models.values())) + 1
     with tempfile.TemporaryDirectory() as folder, _quiet(), log.progress("autogluon", total) as bar:
@@ -94,6 +98,7 @@ def fit_repeat(
             refit_full=False,
             fit_weighted_ensemble=True,
             fit_strategy="sequential",
+            raise_on_no_models_fitted=False,
             num_cpus=min(joblib.cpu_count(), MAX_THREADS),
             num_gpus=0,
             # its memory estimate depends on what else runs, and would drop models or trees by chance
@@ -107,11 +112,11 @@ def fit_repeat(
             callbacks=[_Watch(seed, bar)],
         )
         _report_failures(predictor, log)
-        return _collect(predictor, table, splits, n_added)
+        return _collect(predictor, frame.drop(columns=label), table, splits)
 
 
-def _train_frame(table: Table) -> tuple[pd.DataFrame, str, int]:
-    """Return the rows with their target, its column's name, and how many rows were added at the end.
+def _train_frame(table: Table) -> tuple[pd.DataFrame, str]:
+    """Return the rows with their target, and the name of its column.
 
     AutoGluon drops a class of a single row before positions apply (or, under log loss, doubles the row). A
     copy of the row behind all others, which no fold uses, keeps the class and every position.
@@ -122,12 +127,12 @@ def _train_frame(table: Table) -> tuple[pd.DataFrame, str, int]:
         label += "_"
     frame = table.train.assign(**{label: target})
     if table.task.kind == "regression":
-        return frame, label, 0
+        return frame, label
     codes, first, counts = np.unique(target, return_index=True, return_counts=True)
     alone = first[counts < 2]
     if len(codes) < 2:
         raise ModelError("AutoGluon needs at least two classes in the target, found one")
-    return pd.concat([frame, frame.iloc[alone]], ignore_index=True), label, len(alone)
+    return pd.concat([frame, frame.iloc[alone]], ignore_index=True), label
 
 
 def _hyperparameters(models: Mapping[str, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
@@ -138,7 +143,8 @@ def _hyperparameters(models: Mapping[str, list[dict[str, Any]]]) -> dict[Any, li
     }
 
 
-def _collect(predictor: TabularPredictor, table: Table, splits: list[Any], n_added: int) -> dict[str, Fit]:
+def _collect(predictor: TabularPredictor, rows: pd.DataFrame, table: Table, splits: list[Split]) -> dict[str, Fit]:
+    """Return every model's predictions, checked; `rows` are the train rows as AutoGluon was given them."""
     seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
     fits = {}
     for name in predictor.model_names():
@@ -146,26 +152,45 @@ def _collect(predictor: TabularPredictor, table: Table, splits: list[Any], n_add
             oof, test = predictor.predict_oof(name).to_frame(), predictor.predict(table.test, model=name).to_frame()
         else:
             oof, test = predictor.predict_proba_oof(name), predictor.predict_proba(table.test, model=name)
-        _check_rows(name, oof, test, table, splits, n_added)
+        _check_rows(name, oof, test, rows, table, splits)
+        if name.endswith(BAG):
+            _check_child(name, predictor, oof, rows, splits[0])
         values = [_as_outputs(part, table.task) for part in (oof.iloc[: len(table.train)], test)]
         fits[name] = Fit(values[0], values[1], float(seconds[name]))
     return fits
 
 
 def _check_rows(
-    name: str, oof: pd.DataFrame, test: pd.DataFrame, table: Table, splits: list[Any], n_added: int
+    name: str, oof: pd.DataFrame, test: pd.DataFrame, rows: pd.DataFrame, table: Table, splits: list[Split]
 ) -> None:
     """Refuse predictions that are not row by row ours: AutoGluon must neither drop, double, move nor skip a row."""
-    if not oof.index.equals(pd.RangeIndex(len(table.train) + n_added)) or not test.index.equals(table.test.index):
+    if not oof.index.equals(rows.index) or not test.index.equals(table.test.index):
         raise ModelError(
             f"AutoGluon's {name} returned {len(oof)} train and {len(test)} test rows that are not the "
-            f"{len(table.train)} and {len(table.test)} rows it was given",
+            f"{len(rows)} and {len(table.test)} rows it was given",
             hint="leave this model out of `models`",
         )
     covered = np.zeros(len(oof), dtype=bool)
     covered[np.concatenate([valid for _, valid in splits])] = True
     if (oof.notna().all(axis=1).to_numpy() != covered).any():
         raise ModelError(f"AutoGluon's {name} predicted other rows out-of-fold than those that the folds validate")
+
+
+def _check_child(name: str, predictor: TabularPredictor, oof: pd.DataFrame, rows: pd.DataFrame, split: Split) -> None:
+    """Ask the first fold's own model for its validation rows: its answers must be the out-of-fold predictions."""
+    positions = split[1][:CHECKED_ROWS]
+    bag = predictor._trainer.load_model(name)
+    child = bag.load_child(bag.models[0])
+    answers = np.asarray(child.predict_proba(predictor.transform_features(rows.iloc[positions])), dtype=float)
+    found = oof.iloc[positions].to_numpy(float)
+    if answers.ndim == 1:
+        found = found[:, -1]
+    if not np.allclose(found, answers, rtol=1e-3, atol=1e-5):
+        raise ModelError(
+            f"AutoGluon's {name} was not fitted on our folds: its first fold predicts other values than the "
+            f"out-of-fold predictions of the same rows, by up to {np.abs(found - answers).max():.3g}",
+            hint="leave this model out of `models`",
+        )
 
 
 def _as_outputs(predicted: pd.DataFrame, task: Task) -> np.ndarray:
@@ -180,7 +205,8 @@ def _as_outputs(predicted: pd.DataFrame, task: Task) -> np.ndarray:
 def _report_failures(predictor: TabularPredictor, log: Log) -> None:
     failures = predictor.model_failures()
     for row in failures.itertuples():
-        log.warn(f"AutoGluon could not fit {row.model}: {row.exc_type}: {str(row.exc_str).splitlines()[0]}")
+        reason = str(row.exc_str).strip().partition("\n")[0]
+        log.warn(f"AutoGluon could not fit {row.model}: {row.exc_type}{': ' if reason else ''}{reason}")
     if not [name for name in predictor.model_names() if "Weighted" not in name]:
         raise ModelError("AutoGluon could fit none of its models", hint="leave the model out, or choose other `models`")
 
@@ -193,11 +219,11 @@ class _Watch(AbstractCallback):
     bar: Progress | None
     _skip: bool = field(default=False)
 
-    def _before_model_fit(self, trainer: Any, model: Any, **_: Any) -> tuple[bool, bool]:
+    def _before_model_fit(self, **_: Any) -> tuple[bool, bool]:
         _seed_all(self.seed)
         return False, False
 
-    def _after_model_fit(self, trainer: Any, model_names: list[str], **_: Any) -> bool:
+    def _after_model_fit(self, *, model_names: list[str], **_: Any) -> bool:
         for name in model_names:
             self.bar.advance(note=name)
         return False
@@ -208,7 +234,7 @@ class _Watch(AbstractCallback):
 
 def _seed_all(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - what AutoGluon and scikit-learn draw from
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
 
 
@@ -217,7 +243,7 @@ def _quiet() -> Iterator[None]:
     """Silence AutoGluon, and put back what it changes for the whole process: generators, threads, log level."""
     logger = logging.getLogger("autogluon")
     level, threads = logger.level, torch.get_num_threads()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -225,6 +251,6 @@ def _quiet() -> Iterator[None]:
     finally:
         logger.setLevel(level)
         random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
+        np.random.set_state(states[1])
         torch.set_rng_state(states[2])
         torch.set_num_threads(threads)

@@ -53,7 +53,7 @@ def _houses(rng: np.random.Generator, n: int) -> pd.DataFrame:
     houses = pd.DataFrame(
         {
             "Neighbourhood": town["name"],
-            "Zone": rng.permuted(np.array(["low", "low", "low", "medium"] * n)[:n]),
+            "Zone": rng.choice(["low", "medium", "high"], n, p=[0.75, 0.23, 0.02]),
             "OldTown": town["old"],
             "Wealth": town["wealth"],
             "Base": town["base"],
@@ -203,7 +203,8 @@ def _lose(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         )
     for name, level in RARE_LEVELS.items():
         rows.loc[N_TRAIN + rng.choice(N_TEST, 3, replace=False), name] = level
-    return rows
+    whole = [name for name in rows.select_dtypes(float) if (rows[name].dropna() % 1 == 0).all()]
+    return rows.astype(dict.fromkeys(whole, "Int64"))  # so that the file says 3, not 3.0
 
 
 def _with_gaps(values: object, gaps: np.ndarray | pd.Series) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # name, share of sales, log price level, elasticity to area, km to the centre, typical year and its spread, wealth, old
 _TABLE = """
 Abbey Gate     4   0.20  0.95   0.6  1905  22   0.6  1
@@ -33,7 +35,7 @@ Windmill End   1  -0.10  0.50  11.5  1990   9  -0.3  0
 _COLUMNS = ("name", "share", "base", "elasticity", "km", "year", "spread", "wealth", "old")
 
 
-def _rows() -> list[dict[str, str | float]]:
+def _rows() -> list[dict[str, Any]]:
     rows = []
     for line in _TABLE.strip().splitlines():
         name, *numbers = line.rsplit(maxsplit=8)

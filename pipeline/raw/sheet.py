@@ -39,7 +39,7 @@ class Sheet:
         return self.cells.column_names
 
     def line(self, row: int) -> int:
-        """Return the line of the file (from 1) on which a row (position from 0) ends; slow, for messages."""
+        """Return the line of the file (from 1) on which a row (position from 0) starts; slow, for messages."""
         records = _records(self.text, self.separator)
         return next(line for position, (line, _) in enumerate(records, start=-1) if position == row)
 
@@ -57,36 +57,45 @@ def blank_missing(cells: pa.ChunkedArray, words: tuple[str, ...] = MISSING) -> p
 def parse(text: Text) -> Sheet:
     """Turn CSV text into a table of strings."""
     separator = _separator(text)
-    header_lines, header = next(_records(text, separator))
+    records = _records(text, separator)
+    _, header = next(records)
+    first_line = next((line for line, _ in records), None)
     header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(header)]  # as pandas calls them
     _check_header(text, header)
+    if first_line is None:
+        raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
     quoted = b'"' in text.content
     block = min(len(text.content) + 1, (1 << 31) - 1) if quoted else 1 << 24
     try:
         cells = arrow_csv.read_csv(
             pa.BufferReader(text.content),
-            read_options=arrow_csv.ReadOptions(column_names=header, skip_rows=header_lines, block_size=block),
+            read_options=arrow_csv.ReadOptions(column_names=header, skip_rows=first_line - 1, block_size=block),
             parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=quoted),
             convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
         )
     except pa.ArrowInvalid as error:
         raise _ragged(text, separator, header, error) from None
-    if not cells.num_rows:
-        raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
     trimmed = [pc.utf8_trim_whitespace(column) for column in cells.columns]
-    return Sheet(text.name, pa.table(trimmed, names=header), text, separator, (*text.notes, *_note(text, separator)))
+    notes = (*text.notes, *_notes(text, separator, header))
+    return Sheet(text.name, pa.table(trimmed, names=header), text, separator, notes)
 
 
-def _note(text: Text, separator: str) -> list[str]:
+def _notes(text: Text, separator: str, header: list[str]) -> list[str]:
     words = {";": "semicolons", "\t": "tabs", "|": "bars"}
-    return [f"{text.name}: fields are separated by {words[separator]}"] if separator in words else []
+    notes = [f"{text.name}: fields are separated by {words[separator]}"] if separator in words else []
+    nameless = [name for name in header if name.startswith("Unnamed: ")]
+    return notes + [f"{text.name}: a column without a name is called {name!r}" for name in nameless]
 
 
 def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which it ends, fields) of every record that is not blank."""
-    reader = csv.reader(io.StringIO(text.content.decode(), newline=""), delimiter=separator)
+    """Yield (line on which it starts, fields) of every record that is not blank."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text.content)))
-    yield from ((reader.line_num, record) for record in reader if record)
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(text.content), encoding="utf-8", newline=""), delimiter=separator)
+    line = 1
+    for record in reader:
+        if record:
+            yield line, record
+        line = reader.line_num + 1
 
 
 def _separator(text: Text) -> str:

@@ -1,4 +1,4 @@
-"""What a run was configured with, read back from the manifests of its results: no TOML file is trusted to be the same."""
+"""What a run was configured with, read back from its manifests: a TOML file may have changed since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finished run found, read from its results' JSON files and manifests; needs nothing but the standard library."""
+"""What a finished run found, read from its results' JSON files and manifests; needs only the standard library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Row:
 class Judged:
     """Scores by the local judge of a practice competition: ours, each entry's, and the best that anyone could get.
 
-    public and best_possible are NaN where the judge does not know them.
+    All scores are on the private rows but `public`; best_possible is NaN where the judge does not know it.
     """
 
     private: float
@@ -136,7 +136,7 @@ def _judged(judged: Mapping[str, Any]) -> Judged:
     return Judged(
         private=_number(judged["ours"].get("private")),
         public=_number(judged["ours"].get("public")),
-        best_possible=_number(judged["ours"].get("best_possible")),
+        best_possible=_number(judged["ours"].get("best_private")),
         entries={name: _number(scores.get("private")) for name, scores in judged["entries"].items()},
         references=tuple(judged["references"]),
     )

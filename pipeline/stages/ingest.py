@@ -8,7 +8,8 @@ is a number. Kinds of columns and what counts as missing: pipeline/raw/kinds.py,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,53 +23,81 @@ from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import fingerprint
 
+if TYPE_CHECKING:
+    from pipeline.types import Log
+
 OVERRIDES: tuple[Kind, ...] = ("numeric", "categorical", "date", "text")
 
 
 def run(job: Job) -> dict[str, Any]:
     """Type and check the raw files; returns their fingerprints, row counts, notes and warnings."""
-    facts, log = job.config, job.log
+    facts = job.config
+    sheets = _read(job)
+    said = Said([note for sheet in sheets.values() for note in sheet.notes])
+    names = _features(facts, sheets["train"], sheets["test"], said)
+    ids = _ids(facts, sheets, said)
+    target, classes = _target(facts, sheets["train"])
+    columns = _columns(facts, names, sheets["train"], sheets["test"], job.log)
+    extra = _train_only(facts, names, sheets["train"])
+    said.notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
+    train, test = _frames(facts, columns, extra, ids, target)
+    labelled = target.notna().to_numpy()
+    if not labelled.all():
+        found = f"{(~labelled).sum()} rows have no {facts['target']} and are left out"
+        said.warnings.append(f"{sheets['train'].name}: {found}")
+        train = train[labelled].reset_index(drop=True)
+    if "sample" in sheets:
+        sample, notes = check_sample(facts, sheets["sample"], ids["sample"], ids["test"], classes)
+        said.notes += notes
+    else:
+        sample = default_sample(facts, ids["test"], classes)
+        said.notes.append("no sample submission: its form is taken from competition.toml")
+
+    train.to_parquet(job.out / "train.parquet", index=False)
+    test.to_parquet(job.out / "test.parquet", index=False)
+    sample.to_parquet(job.out / "sample.parquet", index=False)
+    write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
+    said.to(job.log)
+    files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}
+    return {"files": files, "columns": len(columns), "notes": said.notes, "warnings": said.warnings}
+
+
+@dataclass
+class Said:
+    """What the user should know: notes on how files were read, warnings about what is odd."""
+
+    notes: list[str]
+    warnings: list[str] = field(default_factory=list)
+
+    def to(self, log: Log) -> None:
+        for text in self.notes:
+            log.info(text)
+        for text in self.warnings:
+            log.warn(text)
+
+
+def _read(job: Job) -> dict[str, Sheet]:
     sheets = {}
-    with log.progress("reading", total=len(job.sources)) as bar:
+    with job.log.progress("reading", total=len(job.sources)) as bar:
         for role, path in job.sources.items():
             sheets[role] = read_sheet(path)
             bar.advance(note=sheets[role].name)
-    notes = [note for sheet in sheets.values() for note in sheet.notes]
-    warnings: list[str] = []
-    train, test = sheets["train"], sheets["test"]
-    names = _features(facts, train, test, notes, warnings)
-    ids = _ids(facts, sheets, notes)
-    target, classes = _target(facts, train)
-    columns = _columns(facts, names, train, test, log)
-    extra = _train_only(facts, names, train)
-    notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
+    return sheets
 
-    frame = pd.DataFrame({name: column.values for name, column in columns.items()}, columns=names)
-    rows = {facts["id"]: ids["train"], **{name: column.values for name, column in extra.items()}}
-    labelled = target.notna().to_numpy()
-    if not labelled.all():
-        warnings.append(f"{train.name}: {(~labelled).sum()} rows have no {facts['target']} and are left out")
-    n_train = train.cells.num_rows
-    train_frame = pd.concat([pd.DataFrame(rows), frame[:n_train], target.rename(facts["target"])], axis=1)[labelled]
-    test_frame = pd.concat([ids["test"].rename(facts["id"]), frame[n_train:].reset_index(drop=True)], axis=1)
-    if "sample" in sheets:
-        sample, order = check_sample(facts, sheets["sample"], ids["sample"], ids["test"], classes)
-        notes += order
-    else:
-        sample = default_sample(facts, ids["test"], classes)
-        notes.append("no sample submission: its form is taken from competition.toml")
 
-    train_frame.reset_index(drop=True).to_parquet(job.out / "train.parquet", index=False)
-    test_frame.to_parquet(job.out / "test.parquet", index=False)
-    sample.to_parquet(job.out / "sample.parquet", index=False)
-    write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
-    for text in notes:
-        log.info(text)
-    for text in warnings:
-        log.warn(text)
-    rows_read = {role: sheet.cells.num_rows for role, sheet in sheets.items()}
-    files = {role: fingerprint(path) | {"rows": rows_read[role]} for role, path in job.sources.items()}
-    return {"files": files, "columns": len(columns), "notes": notes, "warnings": warnings}
+def _frames(
+    facts: Mapping[str, Any],
+    columns: Mapping[str, Column],
+    extra: Mapping[str, Column],
+    ids: Mapping[str, pd.Series],
+    target: pd.Series,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All rows of train (id, train-only columns, features, target) and of test (id, features)."""
+    n_train = len(target)
+    features = pd.DataFrame({name: column.values for name, column in columns.items()}, columns=list(columns))
+    leading = pd.DataFrame({facts["id"]: ids["train"]} | {name: column.values for name, column in extra.items()})
+    train = pd.concat([leading, features[:n_train], target.rename(facts["target"])], axis=1)
+    return train, pd.concat([ids["test"].rename(facts["id"]), features[n_train:].reset_index(drop=True)], axis=1)
 
 
 def _schema(
@@ -105,7 +134,7 @@ def _describe(name: str, column: Column, n_train: int) -> dict[str, Any]:
     }
 
 
-def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, notes: list[str], warnings: list[str]) -> list[str]:
+def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -> list[str]:
     """Names of the columns that train and test share, in train's order; an unexplained difference is refused."""
     known = dict.fromkeys((*train.columns, *test.columns))
     overrides = facts.get("columns") or {}
@@ -118,13 +147,11 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, notes: list[s
     if target not in train.columns:
         raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
     if target in test.columns:
-        _target_in_test(target, test, warnings)
+        _target_in_test(target, test, said)
     for key in ("groups", "time"):
-        if (name := facts.get(key)) and name not in train.columns:
-            found = f"competition.toml, {key}: {train.name} has no column {name!r}"
-            raise ConfigError(found, hint=nearest(name, train.columns))
-        if name and name not in test.columns:
-            notes.append(f"{name} ({key}) is only in {train.name}: used to split, not as a feature")
+        name = facts.get(key)  # a name that is in neither file may be one that features.py makes
+        if name in train.columns and name not in test.columns:
+            said.notes.append(f"{name} ({key}) is only in {train.name}: used to split, not as a feature")
             own.add(name)
     only_train = [name for name in train.columns if name not in own and name not in test.columns]
     only_test = [name for name in test.columns if name not in own and name not in train.columns]
@@ -133,10 +160,10 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, notes: list[s
     return [name for name in train.columns if name not in own]
 
 
-def _target_in_test(target: str, test: Sheet, warnings: list[str]) -> None:
+def _target_in_test(target: str, test: Sheet, said: Said) -> None:
     filled = len(blank_missing(test.cells[target]).drop_null())
     if filled:
-        warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
+        said.warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
 
 
 def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
@@ -151,7 +178,7 @@ def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list
     return DataError("the columns of train and test differ; " + "; ".join(sides), hint=hint)
 
 
-def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], notes: list[str]) -> dict[str, pd.Series]:
+def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], said: Said) -> dict[str, pd.Series]:
     """Ids of train, test and sample, typed together; missing or repeated ones are refused."""
     name = facts["id"]
     having = {role: sheet for role, sheet in sheets.items() if name in sheet.columns}
@@ -169,7 +196,7 @@ def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], notes: list[str]) -
         start = end
     if "train" not in parts:
         train = sheets["train"]
-        notes.append(f"{train.name} has no id column {name!r}: its rows are numbered from 0")
+        said.notes.append(f"{train.name} has no id column {name!r}: its rows are numbered from 0")
         parts["train"] = pd.Series(range(train.cells.num_rows)).astype(everything.dtype)
     return parts
 
@@ -224,7 +251,7 @@ def in_order(labels: Any) -> list[str]:
         return sorted(labels)
 
 
-def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Any) -> dict[str, Column]:
+def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Log) -> dict[str, Column]:
     overrides = facts.get("columns") or {}
     forced = {name: kind for kind in OVERRIDES for name in overrides.get(kind, ())}
     columns = {}
@@ -239,5 +266,6 @@ def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: She
 def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dict[str, Column]:
     """Group and time columns that test does not have."""
     wanted = [facts[key] for key in ("groups", "time") if facts.get(key)]
-    wanted = [name for name in dict.fromkeys(wanted) if name not in (*names, facts["id"], facts["target"])]
+    own = {*names, facts["id"], facts["target"]}
+    wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
     return {name: settle(name, train.cells[name]) for name in wanted}

@@ -46,7 +46,7 @@ def make_folds(
     role = np.stack(
         [_repeat(splitter, rows, n_folds, derive(seed, "split", kind, repeat), chosen) for repeat in range(repeats)]
     )
-    if len(np.unique(role == VALID, axis=0)) < repeats:
+    if len({(one == VALID).tobytes() for one in role}) < repeats:
         raise ConfigError(f"{repeats} repeats of a '{kind}' split would be the same folds again", hint="repeats = 1")
     return Folds(role, kind)
 
@@ -114,6 +114,6 @@ def _target(table: Table, rows: np.ndarray) -> dict[str, float]:
 
 def _rare(table: Table, n_folds: int) -> list[str]:
     """Return a note for each class that some folds cannot hold."""
-    counts = np.bincount(table.target, minlength=len(table.task.classes)) if table.task.classes else []
+    counts: Any = np.bincount(table.target, minlength=len(table.task.classes)) if table.task.classes else []
     rare = [(label, n) for label, n in zip(table.task.classes, counts, strict=True) if n < n_folds]
     return [f"class {label} has {n} rows, fewer than {n_folds} folds" for label, n in rare]

@@ -13,6 +13,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import SubmissionError
 from pipeline.files import read_entries, read_json, write_json
 from pipeline.practice.judge import judge
+from pipeline.raw.sample import find_class_columns
 from pipeline.stages.ensemble import ENSEMBLE, read_library
 from pipeline.types import Metric
 
@@ -41,21 +42,19 @@ def run(job: Job) -> dict[str, Any]:
 class Form:
     """The sample submission's columns, order and types, and how predictions fill them.
 
-    rows (n_ids,): the test row of each id of the sample. at_least_zero: values below 0 are written as 0,
-    because RMSLE is not defined below; nothing is cut at the top, where test may exceed train.
+    rows (n_ids,): the test row of each id of the sample.
     """
 
-    kind: str
+    facts: Mapping[str, Any]
     id: str
     sample: pd.DataFrame
     rows: np.ndarray
     classes: tuple[str, ...]
-    at_least_zero: bool
 
     @property
     def columns(self) -> list[str]:
         """The columns to fill."""
-        return [column for column in self.sample if column != self.id]
+        return [str(column) for column in self.sample if column != self.id]
 
     def fill(self, prediction: np.ndarray) -> pd.DataFrame:
         """Return the submission for predictions (n_test, n_outputs) in the order of the test rows."""
@@ -76,7 +75,7 @@ class Form:
     def describe(self) -> dict[str, Any]:
         """Return the form in words, for the provenance."""
         return {
-            "kind": self.kind,
+            "kind": self.facts["submission"],
             "id": self.id,
             "columns": self.columns,
             "types": {column: str(self.sample[column].dtype) for column in self.columns},
@@ -84,93 +83,79 @@ class Form:
         }
 
     def _values(self, prediction: np.ndarray) -> dict[str, Any]:
-        """Return the values of each column; only labels take the sample's type, numbers are never rounded to it."""
-        if self.kind == "probabilities":
-            order = match_classes(self.columns, self.classes)
-            return {column: prediction[:, code] for column, code in zip(self.columns, order, strict=True)}
+        """Return each column's values; numbers are never rounded to the sample's type."""
+        if self.facts["submission"] == "probabilities":
+            column_of = find_class_columns(self.facts, list(self.sample.columns), list(self.classes))
+            return {column_of[name]: prediction[:, code] for code, name in enumerate(self.classes)}
         if len(self.columns) != 1:
             raise SubmissionError(
                 f"the sample submission has {len(self.columns)} columns beside '{self.id}': {', '.join(self.columns)}; "
-                f"expected one for submission = '{self.kind}'",
+                f"expected one for submission = '{self.facts['submission']}'",
                 hint="set submission = 'probabilities' in competition.toml if each column is a class",
             )
         column = self.columns[0]
-        if self.kind == "probability":
+        if self.facts["submission"] == "probability":
             return {column: prediction[:, -1]}
-        if self.kind == "label":
-            labels = as_labels(self.classes, self.sample[column])
-            return {column: pd.Series(labels[prediction.argmax(axis=1)], self.sample.index).infer_objects()}
+        if self.facts["submission"] == "label":
+            labels = np.array(spell_labels(self.classes, self.sample[column]), dtype=object)
+            return {column: labels[prediction.argmax(axis=1)]}
         return {column: np.maximum(prediction[:, 0], 0.0) if self.at_least_zero else prediction[:, 0]}
+
+    @property
+    def at_least_zero(self) -> bool:
+        """Whether values below 0 are written as 0: for RMSLE, which is not defined below.
+
+        Nothing is cut at the top, where test may exceed train.
+        """
+        return bool(self.facts["metric"] == "rmsle")
 
 
 def read_form(facts: Mapping[str, Any], sample: pd.DataFrame, test_ids: np.ndarray, classes: tuple[str, ...]) -> Form:
     """Match the sample's ids with the test rows; ids that differ in any way are a SubmissionError."""
-    column = facts["id"] if facts["id"] in sample else sample.columns[0]
+    column = facts["id"]
     rows = _match_ids(sample[column], test_ids, column)
-    return Form(facts["submission"], column, sample, rows, classes, at_least_zero=facts["metric"] == "rmsle")
+    return Form(facts, column, sample, rows, classes)
 
 
-def as_labels(classes: tuple[str, ...], column: pd.Series) -> np.ndarray:
-    """Turn class names into the type of the sample's column: 0/1, 0.0/1.0, True/False, or the names themselves.
+def spell_labels(classes: tuple[str, ...], column: pd.Series) -> list[str]:
+    """Return the class names as the sample's column spells them: 1 for 1.0, true for True, usually just as they are.
 
-    Returns (n_classes,) objects. A name that the type cannot hold, or a column of labels of which none is a
-    class, is a SubmissionError.
+    A column that holds none of the classes in any spelling is a SubmissionError.
     """
-    if pd.api.types.is_bool_dtype(column):
-        convert: Callable[[str], Any] = _as_truth
-    elif pd.api.types.is_numeric_dtype(column):
-        convert = _as_integer if pd.api.types.is_integer_dtype(column) else float
-    else:
-        convert = str
-    try:
-        labels = [convert(name) for name in classes]
-    except ValueError as error:
-        raise SubmissionError(
-            f"classes {', '.join(classes)} do not fit column '{column.name}', {column.dtype} in the sample submission",
-            hint="is submission = 'label' right, or does the sample want a probability?",
-        ) from error
-    known = sorted(set(column.dropna()))
-    if convert is str and known and not set(known) & set(classes):
-        raise SubmissionError(
-            f"column '{column.name}' of the sample submission holds {', '.join(map(str, known[:5]))}, none of which "
-            f"is a class of the target: {', '.join(classes[:5])}"
-        )
-    return np.array(labels, dtype=object)
+    known = {str(value) for value in column.dropna()}
+    for spell in SPELLINGS:
+        try:
+            spelled = [spell(name) for name in classes]
+        except ValueError:
+            continue
+        if known & set(spelled) or not known:
+            return spelled
+    raise SubmissionError(
+        f"column '{column.name}' of the sample submission holds {', '.join(sorted(known)[:5])}, none of which is a "
+        f"class of the target: {', '.join(classes[:5])}",
+        hint="is submission = 'label' right, or does the sample want a probability?",
+    )
 
 
-def match_classes(columns: list[str], classes: tuple[str, ...]) -> list[int]:
-    """Return the code of the class that each column stands for: the same name, or a name that ends in it.
-
-    "Status_C" stands for class C; a column that fits no class, or several, is a SubmissionError.
-    """
-    codes = []
-    for column in columns:
-        fitting = [c for c, name in enumerate(classes) if column == name]
-        fitting = fitting or [c for c, name in enumerate(classes) if column.endswith((f"_{name}", f" {name}"))]
-        if len(fitting) != 1:
-            raise SubmissionError(
-                f"column '{column}' of the sample submission fits {len(fitting)} classes, expected one of "
-                f"{', '.join(classes)}"
-            )
-        codes.append(fitting[0])
-    if sorted(codes) != list(range(len(classes))):
-        missing = [name for c, name in enumerate(classes) if codes.count(c) != 1]
-        raise SubmissionError(f"the sample submission has not exactly one column for each class: {', '.join(missing)}")
-    return codes
-
-
-def _as_truth(name: str) -> bool:
-    values = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-    if name.lower() not in values:
-        raise ValueError(name)
-    return values[name.lower()]
-
-
-def _as_integer(name: str) -> int:
+def _as_integer(name: str) -> str:
     number = float(name)
     if not number.is_integer():
         raise ValueError(name)
-    return int(number)
+    return str(int(number))
+
+
+def _as_float(name: str) -> str:
+    return str(float(name))
+
+
+def _as_truth(name: str) -> str:
+    words = {"true": "True", "1": "True", "1.0": "True", "false": "False", "0": "False", "0.0": "False"}
+    if name.lower() not in words:
+        raise ValueError(name)
+    return words[name.lower()]
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (str, _as_integer, _as_float, _as_truth, str.lower, str.upper)
 
 
 def _match_ids(wanted: pd.Series, found: np.ndarray, column: str) -> np.ndarray:
@@ -215,10 +200,13 @@ def _provenance(job: Job, form: Form) -> dict[str, Any]:
 
 def _judged(job: Job, form: Form, submission: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     """Return what the practice judge says of the ensemble and of every entry, references marked."""
-    solution = job.sources["solution"]
+
+    def scores(filled: pd.DataFrame) -> dict[str, float]:
+        return judge(job.sources["solution"], filled, job.config, metric, form.classes)
+
     entries = read_library(job.inputs)
     return {
-        "ours": judge(solution, submission, job.config, metric),
-        "entries": {name: judge(solution, form.fill(e.test), job.config, metric) for name, e in entries.items()},
+        "ours": scores(submission),
+        "entries": {name: scores(form.fill(entry.test)) for name, entry in entries.items()},
         "references": sorted(name for name, entry in entries.items() if entry.reference),
     }

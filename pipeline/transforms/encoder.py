@@ -28,7 +28,7 @@ from pipeline.types import Task
 
 SKEWS: dict[str, ModuleType] = {"yeo-johnson": skew_yeo_johnson, "log": skew_log}
 SCALES: dict[str, ModuleType] = {"standard": scale_standard, "robust": scale_robust}
-STATES: dict[str, type] = {
+STATES: dict[str, Any] = {
     "yeo-johnson": skew_yeo_johnson.SkewYeoJohnson,
     "log": skew_log.SkewLog,
     "standard": scale_standard.ScaleStandard,

@@ -44,7 +44,7 @@ def fit(rows: np.ndarray) -> SkewYeoJohnson:
     At most 5,000 of the fitted rows, evenly spread, are looked at: lambda does not move by more.
     """
     rows = rows[:: -(-len(rows) // MOST_ROWS) or 1]
-    several = [len(np.unique(column[~np.isnan(column)])) > 2 for column in rows.T]
+    several = np.array([len(np.unique(column[~np.isnan(column)])) > 2 for column in rows.T], dtype=bool)
     columns = np.flatnonzero((np.abs(skewness(rows)) > SKEWED) & several)
     powers = _likeliest(rows[:, columns])
     return SkewYeoJohnson(tuple(zip(columns.tolist(), powers.tolist(), strict=True)))

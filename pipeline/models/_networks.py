@@ -1,0 +1,233 @@
+"""Cross-fit networks: encode every fold, train all members fused, average the seeds, predict; shared by linear and mlp.
+
+Entries that share a program and an encoding are trained as one: recipes x repeats x folds x seeds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.devices import try_gpu
+from pipeline.core.fused import train
+from pipeline.core.losses import Loss
+from pipeline.core.members import Member, Program, Trained, View
+from pipeline.errors import ConfigError
+from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
+from pipeline.seeds import derive
+from pipeline.transforms.recipe import Encode, Target
+from pipeline.types import CrossFit, Folds, Log, StopOn, Table, Task
+
+Key = tuple[int, int]  # repeat, fold
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe comes down to on a given table; plans with equal `shared` train as one program."""
+
+    program: Program
+    lr: float
+    weight_decay: float
+    dropout: float
+    label_smoothing: float
+    n_seeds: int
+    encode: Encode
+    target: Target
+    stop_on: StopOn
+
+    @property
+    def shared(self) -> tuple[Program, Encode, Target, StopOn]:
+        return self.program, self.encode, self.target, self.stop_on
+
+    def member(self, view: int, seed: int, epochs: int | None) -> Member:
+        """Return one network of this plan."""
+        return Member(view, seed, self.lr, self.weight_decay, self.dropout, self.label_smoothing, epochs)
+
+
+def cross_fit(plans: Mapping[str, Plan], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+    """Cross-fit all plans, those that can be trained together as one program; entries keep the plans' order."""
+    groups: dict[tuple, list[str]] = {}
+    for name, plan in plans.items():
+        groups.setdefault(plan.shared, []).append(name)
+    entries: dict[str, CrossFit] = {}
+    for names in groups.values():
+        entries |= _cross_fit_group({name: plans[name] for name in names}, table, folds, seed, log)
+    return {name: entries[name] for name in plans}
+
+
+def _cross_fit_group(plans: dict[str, Plan], table: Table, folds: Folds, seed: int, log: Log) -> dict[str, CrossFit]:
+    began = time.perf_counter()
+    shared = next(iter(plans.values()))
+    epochs, curves = _choose_epochs(plans, table, folds, seed, log)
+    data = _encode(shared, table, folds, seed, rows=folds.train_rows)
+    stop = folds.valid_rows if shared.stop_on == "fold" else None
+    trained = _train(plans, data, table, seed, log, "fit", epochs, stop)
+    curves = curves or {name: _curves(parts) for name, parts in trained.items()}
+    seconds = (time.perf_counter() - began) / len(plans)
+    entries = {}
+    for name, parts in trained.items():
+        _warn_of_divergence(name, parts, log)
+        entry = _entry(plans[name], parts, data, table, folds)
+        entries[name] = replace(entry, curves=curves[name], seconds=seconds)
+    return entries
+
+
+def _choose_epochs(
+    plans: dict[str, Plan], table: Table, folds: Folds, seed: int, log: Log
+) -> tuple[dict[str, dict[Key, int]], dict[str, pd.DataFrame]]:
+    """With stop_on "inner", find each fold's best epoch: the lowest stopping loss, averaged over seeds."""
+    shared = next(iter(plans.values()))
+    if shared.stop_on != "inner":
+        return {}, {}
+    data = _encode(shared, table, folds, seed, rows=folds.inner_rows)
+    trained = _train(plans, data, table, seed, log, "find epochs", {}, folds.stop_rows)
+    epochs = {
+        name: {key: _best_epoch([parts[key, s] for s in range(plans[name].n_seeds)]) for key in data}
+        for name, parts in trained.items()
+    }
+    return epochs, {name: _curves(parts) for name, parts in trained.items()}
+
+
+def _best_epoch(members: Sequence[Trained]) -> int:
+    length = min(len(member.losses) for member in members)
+    curve = np.mean([member.losses[:length, 1] for member in members], axis=0)
+    return 1 if np.isnan(curve).all() else int(np.nanargmin(curve)) + 1
+
+
+def _encode(
+    plan: Plan, table: Table, folds: Folds, seed: int, rows: Callable[[int, int], np.ndarray]
+) -> dict[Key, Fold]:
+    return {
+        (repeat, fold): encode_fold(
+            plan.encode, plan.target, table, rows(repeat, fold), derive(seed, "encode", repeat, fold)
+        )
+        for repeat, fold in folds
+    }
+
+
+def _train(
+    plans: dict[str, Plan],
+    data: dict[Key, Fold],
+    table: Table,
+    seed: int,
+    log: Log,
+    text: str,
+    epochs: dict[str, dict[Key, int]],
+    stop: Callable[[int, int], np.ndarray] | None,
+) -> dict[str, dict[tuple[Key, int], Trained]]:
+    """Train every plan's members on every fold; return them by plan, fold and seed number."""
+    keys = list(data)
+    views = [_view(data[key], table, None if stop is None else stop(*key)) for key in keys]
+    labels, members = [], []
+    for name, plan in plans.items():
+        for view, key in enumerate(keys):
+            for number in range(plan.n_seeds):
+                labels.append((name, key, number))
+                own = derive(seed, "member", *key, number)
+                members.append(plan.member(view, own, epochs[name][key] if epochs else None))
+    program = next(iter(plans.values())).program
+    total = sum(member.epochs or program.epochs for member in members)
+    title = f"{', '.join(plans)}: {text}" if len(plans) < 4 else f"{len(plans)} recipes: {text}"
+    with log.progress(f"{title}, {len(members)} networks", total) as bar:
+        trained = _train_alike(program, members, views, bar.advance)
+    results: dict[str, dict[tuple[Key, int], Trained]] = {name: {} for name in plans}
+    for (name, key, number), member in zip(labels, trained, strict=True):
+        results[name][key, number] = member
+    return results
+
+
+def _train_alike(
+    program: Program, members: list[Member], views: list[View], advance: Callable[[int], None]
+) -> list[Trained]:
+    """Train members together whose views have the same number of categorical codes (nearly always all of them)."""
+    trained: dict[int, Trained] = {}
+    widths = [view.train.codes.shape[1] for view in views]
+    for width in sorted(set(widths)):
+        alike = [view for view in range(len(views)) if widths[view] == width]
+        chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
+        own = [replace(members[place], view=alike.index(members[place].view)) for place in chosen]
+        done = train(program, own, [views[view] for view in alike], device=try_gpu(), advance=advance)
+        trained |= dict(zip(chosen, done, strict=True))
+    return [trained[place] for place in range(len(members))]
+
+
+def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
+    held = None
+    if stop is not None:
+        encoded = fold.encoder.transform(table.train.iloc[stop])
+        held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]))
+    return View(to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows])), held, fold.n_levels)
+
+
+def _entry(
+    plan: Plan, parts: Mapping[tuple[Key, int], Trained], data: dict[Key, Fold], table: Table, folds: Folds
+) -> CrossFit:
+    """Predict validation rows, test rows and training rows with every fold's networks."""
+    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
+    errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
+    fitted, tests = {}, []
+    for key, fold in data.items():
+        members = _sound([parts[key, number] for number in range(plan.n_seeds)])
+        fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, tuple(m.state for m in members))
+        valid = folds.valid_rows(*key)
+        oof[key[0], valid] = fit.predict(table.train.iloc[valid])
+        errors[key] = table.task.metric.error(table.target[valid], oof[key[0], valid])
+        train_errors[key] = table.task.metric.error(table.target[fold.rows], fit.predict_encoded(fold.encoded))
+        epochs[key] = np.mean([member.epoch for member in members])
+        tests.append(fit.predict(table.test))
+        fitted[key] = fit
+    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, fitted=fitted)
+
+
+def _sound(members: list[Trained]) -> list[Trained]:
+    """Leave out members that diverged, unless all did: then their last good weights must do."""
+    return [member for member in members if not member.diverged] or members
+
+
+def _warn_of_divergence(name: str, parts: Mapping[tuple[Key, int], Trained], log: Log) -> None:
+    diverged = [member.epoch for member in parts.values() if member.diverged]
+    if diverged:
+        log.warn(
+            f"{name}: {len(diverged)} of {len(parts)} networks reached NaN or infinity (last good epochs "
+            f"{min(diverged)} to {max(diverged)}); a smaller lr or another init may help"
+        )
+
+
+def _curves(parts: Mapping[tuple[Key, int], Trained]) -> pd.DataFrame:
+    """Return one row an epoch of every member: repeat, fold, seed, epoch, train_loss, stop_loss."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "repeat": repeat,
+                    "fold": fold,
+                    "seed": number,
+                    "epoch": np.arange(1, len(member.losses) + 1),
+                    "train_loss": member.losses[:, 0],
+                    "stop_loss": member.losses[:, 1],
+                }
+            )
+            for ((repeat, fold), number), member in parts.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def n_fit_rows(folds: Folds) -> int:
+    """Return how many rows the largest fold trains on: what "auto" values are chosen by."""
+    return max(len(folds.train_rows(*key)) for key in folds)
+
+
+def loss_for(name: str, task: Task) -> Loss:
+    """Return the loss called `name`; "auto" is squared for values and cross entropy for classes."""
+    suits = task.kind == "regression"
+    if name == "auto":
+        return "squared" if suits else "cross_entropy"
+    if suits == (name == "cross_entropy"):
+        raise ConfigError(f"loss '{name}' does not suit a {task.kind} task", hint='leave loss = "auto"')
+    return cast("Loss", name)

@@ -1,0 +1,120 @@
+"""Linear and softmax regression, all folds trained as one program.
+
+The default is a ridge: squared loss or cross entropy with an L2 penalty, on straightened and standardised columns,
+with a learning rate that falls to zero, so that it ends at the optimum. The book's network (d2l, section 5.7) is
+`book()`: Adam, lr 5, no penalty, batches of 64, 100 epochs, on the raw target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.transforms.recipe import Encode, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.models._network_fit import NetworkFit
+    from pipeline.models._networks import Plan
+    from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+LIBRARIES = ("torch", "numpy", "pandas")
+SHARE = 0.1
+
+Count = Annotated[int, Field(ge=1)]
+Auto = Literal["auto"]
+
+ROW_VISITS = 3_000_000  # epochs x rows that larger tables are given
+
+
+class Recipe(BaseModel):
+    """How the weights are found, and on which encoding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lr: float = Field(0.02, gt=0, description="learning rate")
+    optimiser: Literal["adamw", "adam", "sgd"] = Field("adam", description="'adam' joins the penalty to the gradient")
+    weight_decay: float = Field(0.02, ge=0, description="L2 penalty, on the loss of one row; never on the bias")
+    schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("cosine", description="of the lr")
+    epochs: Count | Auto = Field("auto", description="passes over the training rows: 200, fewer above 15 000 rows")
+    batch_size: Count = Field(256, description="rows a step")
+    beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
+    init: Literal["normal", "constant", "xavier", "he", "lecun", "torch"] = Field(
+        "constant", description="initial weights; 'constant' is zero"
+    )
+    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
+        "auto", description="what is minimised"
+    )
+    n_seeds: Count = Field(1, description="fits averaged in each fold")
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
+    )
+    encode: Encode = Field(Encode(skew="yeo-johnson", min_rows=5), description="how columns become numbers")
+    target: Target = Field("auto", description="transform of a regression target")
+
+
+def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+    """Train every recipe on every fold; recipes that differ only in lr or penalty share a program."""
+    from pipeline.models._networks import cross_fit as fit
+    from pipeline.models._networks import n_fit_rows
+
+    n_rows = n_fit_rows(folds)
+    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
+    return fit(plans, table, folds, seed=seed, log=log)
+
+
+def load(folder: Path) -> NetworkFit:
+    """Read one fold's weights, as `save` wrote them."""
+    from pipeline.models._network_fit import load as read
+
+    return read(folder)
+
+
+def book() -> Recipe:
+    """Return the book's baseline, to the extent that statistics fitted in the fold allow."""
+    return Recipe(
+        lr=5.0,
+        weight_decay=0.0,
+        schedule="constant",
+        epochs=100,
+        batch_size=64,
+        init="torch",
+        encode=Encode(indicators=False, max_one_hot=1000),
+        target="none",
+    )
+
+
+def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
+    """Turn a recipe into a plan for a table with this many training rows in a fold."""
+    from pipeline.core.blocks import Architecture
+    from pipeline.core.members import Program
+    from pipeline.models._networks import Plan, loss_for
+
+    program = Program(
+        architecture=Architecture(n_outputs=task.n_outputs),
+        loss=loss_for(recipe.loss, task),
+        epochs=_epochs(recipe, n_rows),
+        batch_size=recipe.batch_size,
+        init=recipe.init,
+        optimiser=recipe.optimiser,
+        beta=(0.9, recipe.beta2),
+        schedule=recipe.schedule,
+    )
+    return Plan(
+        program=program,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        dropout=0.0,
+        label_smoothing=0.0,
+        n_seeds=recipe.n_seeds,
+        encode=recipe.encode,
+        target=recipe.target,
+        stop_on=recipe.stop_on,
+    )
+
+
+def _epochs(recipe: Recipe, n_rows: int) -> int:
+    return max(20, min(200, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs

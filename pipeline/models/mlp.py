@@ -1,0 +1,170 @@
+"""A multilayer perceptron: RealMLP-like defaults, all folds, seeds and recipes trained as one program.
+
+Defaults follow RealMLP-TD (Holzmueller, Grinsztajn and Steinwart 2024, "Better by default"): robust scaling with
+smooth clipping, a scaling layer, its parametrisation, initialisation and schedules, beta2 = 0.95, label smoothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.transforms.recipe import Encode, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.models._network_fit import NetworkFit
+    from pipeline.models._networks import Plan
+    from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+LIBRARIES = ("torch", "numpy", "pandas")
+SHARE = 1.0
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Auto = Literal["auto"]
+
+SMALL, MEDIUM = 10_000, 30_000  # training rows up to which 4 and 2 seeds are averaged
+ROW_VISITS = 1_500_000  # epochs x rows that larger tables are given
+SECONDS = 2.2e-11  # of one weight, row and epoch on two cores: forward, backward and their overhead
+
+
+class Recipe(BaseModel):
+    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(256, ge=1, description="units of a hidden layer")
+    depth: int = Field(3, ge=0, description="hidden layers")
+    hidden: tuple[Count, ...] = Field((), description="widths of the hidden layers, in place of width and depth")
+    residual: bool = Field(False, description="add a layer's input to its output where the widths are equal")
+    tied: bool = Field(False, description="hidden layers after the first share their weights")
+    activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
+        "silu", description="of the hidden layers"
+    )
+    scaling: bool = Field(True, description="train one factor a column in front of the first layer")
+    embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
+    weight_decay: float = Field(0.1, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
+    lr: Positive | Auto = Field("auto", description="learning rate: 0.03 for regression, 0.02 for classes")
+    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="how gradients become steps")
+    beta2: float = Field(0.95, ge=0, lt=1, description="memory of the squared gradients")
+    schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("coslog4", description="of the lr")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
+    regularisation_schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field(
+        "flat_cosine", description="of dropout and weight decay"
+    )
+    epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 25 000 rows")
+    batch_size: Count | Auto = Field("auto", description="rows a step: 256, 512 above 30 000 rows")
+    init: Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"] = Field(
+        "spread", description="initial weights; 'spread' fits them to the data"
+    )
+    parametrisation: Literal["standard", "ntk"] = Field("ntk", description="'ntk' makes one lr fit all widths")
+    label_smoothing: Share | Auto = Field(
+        "auto", description="share of the target spread over all classes: 0.1, but 0 where probabilities are judged"
+    )
+    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
+        "auto", description="what is minimised"
+    )
+    n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
+    )
+    patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
+    encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
+    target: Target = Field("auto", description="transform of a regression target")
+
+
+def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+    """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
+    from pipeline.models._networks import cross_fit as fit
+    from pipeline.models._networks import n_fit_rows
+
+    n_rows = n_fit_rows(folds)
+    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
+    return fit(plans, table, folds, seed=seed, log=log)
+
+
+def load(folder: Path) -> NetworkFit:
+    """Read one fold's networks, as `save` wrote them."""
+    from pipeline.models._network_fit import load as read
+
+    return read(folder)
+
+
+def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
+    """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
+    from pipeline.core.blocks import Architecture
+    from pipeline.core.members import Program
+    from pipeline.models._networks import Plan, loss_for
+
+    architecture = Architecture(
+        n_outputs=task.n_outputs,
+        hidden=recipe.hidden or (recipe.width,) * recipe.depth,
+        activation=recipe.activation,
+        residual=recipe.residual,
+        tied=recipe.tied,
+        scaling=recipe.scaling,
+        embedding=recipe.embedding,
+    )
+    program = Program(
+        architecture=architecture,
+        loss=loss_for(recipe.loss, task),
+        epochs=_epochs(recipe, n_rows),
+        batch_size=(256 if n_rows <= MEDIUM else 512) if recipe.batch_size == "auto" else recipe.batch_size,
+        init=recipe.init,
+        parametrisation=recipe.parametrisation,
+        optimiser=recipe.optimiser,
+        beta=(0.9, recipe.beta2),
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+        decay_schedule=recipe.regularisation_schedule,
+        dropout_schedule=recipe.regularisation_schedule,
+        patience=recipe.patience,
+    )
+    return Plan(
+        program=program,
+        lr=(0.03 if task.kind == "regression" else 0.02) if recipe.lr == "auto" else recipe.lr,
+        weight_decay=recipe.weight_decay,
+        dropout=recipe.dropout,
+        label_smoothing=_label_smoothing(recipe, task),
+        n_seeds=_n_seeds(recipe, n_rows),
+        encode=recipe.encode,
+        target=recipe.target,
+        stop_on=recipe.stop_on,
+    )
+
+
+def _epochs(recipe: Recipe, n_rows: int) -> int:
+    return max(15, min(60, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs
+
+
+def _n_seeds(recipe: Recipe, n_rows: int) -> int:
+    if recipe.n_seeds != "auto":
+        return recipe.n_seeds
+    return 4 if n_rows <= SMALL else 2 if n_rows <= MEDIUM else 1
+
+
+def _label_smoothing(recipe: Recipe, task: Task) -> float:
+    """Smoothing helps accuracy and ranks but biases probabilities, which log loss judges."""
+    if recipe.label_smoothing != "auto":
+        return recipe.label_smoothing
+    return 0.1 if task.kind != "regression" and task.metric.name not in ("log_loss", "brier") else 0.0
+
+
+def for_tuning(recipe: Recipe) -> Recipe:
+    """Return the recipe a trial is judged by: one seed, so that trials are many."""
+    return recipe.model_copy(update={"n_seeds": 1})
+
+
+def seconds(recipe: Recipe, n_train: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Estimate what a cross-fit takes on two cores, from the weights and the rows that pass through them."""
+    sizes = (3 * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
+    weights = sum(a * b for a, b in itertools.pairwise(sizes))
+    passes = (2 if recipe.stop_on == "inner" else 1) * n_fits * _n_seeds(recipe, n_train) * _epochs(recipe, n_train)
+    return 5 + passes * n_train * weights * SECONDS

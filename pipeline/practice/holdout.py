@@ -1,0 +1,142 @@
+"""Make a practice competition of any labelled train file: a part is held out and judged locally, in private."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.config import Competition
+from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.practice.catalogue import publish, split
+from pipeline.raw.kinds import settle
+from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
+from pipeline.seeds import derive
+from pipeline.workspace import Workspace
+
+FILES = '[files]\ntrain = "train.csv"\ntest = "test.csv"\nsample = "sample_submission.csv"\n\n'
+
+
+def make(workspace: Workspace, competition: Competition, how: str, fraction: float = 0.2, seed: int = 0) -> str:
+    """Write the competition <slug>-holdout and return its slug.
+
+    how: random, stratified (by the target), group (whole groups) or time (the last rows). The cells of the raw file
+    are kept as they are written, and so is the order of the rows. The experiments, features.py and metric.py of the
+    original come along. What is there already is never overwritten.
+    """
+    slug = f"{competition.slug}-holdout"
+    _check_free(workspace, slug)
+    raw = workspace.raw_folder(competition.slug)
+    train = read_sheet(raw / competition.files.train)
+    for label, name in (("id", competition.id), ("target", competition.target)):
+        if name not in train.columns:
+            raise DataError(f"{train.name} has no {label} column {name!r}", hint=nearest(name, train.columns))
+    rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
+    held = hold_out(train, competition, how, fraction, seed)
+    filler = _filler(train, competition)
+    parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
+    publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
+    _copy_experiments(workspace.competition(competition.slug), workspace.experiments / slug, competition)
+    return slug
+
+
+def hold_out(train: Sheet, competition: Competition, how: str, fraction: float, seed: int) -> np.ndarray:
+    """Return which rows are held out (n,): about `fraction` of those that have a label."""
+    target = _values(competition.target, train.cells[competition.target], competition)
+    rng = np.random.default_rng(derive(seed, "holdout", how))
+    labelled = np.flatnonzero(target.notna())
+    column = {"group": competition.groups, "time": competition.time}.get(how, competition.target)
+    if column is None or column not in train.columns:
+        key = {"group": "groups", "time": "time"}[how]
+        found = f"competition.toml: to hold out by {how}, {key} must name a column of {train.name}, found {column!r}"
+        raise ConfigError(found, hint=f"known: {', '.join(train.columns[:30])}")
+    values = target if column == competition.target else settle(column, train.cells[column]).values
+    chosen = HOW[how](values.iloc[labelled].reset_index(drop=True), fraction, rng)
+    held = np.zeros(len(target), dtype=bool)
+    held[labelled[chosen]] = True
+    if not held.any() or held.all():
+        raise ConfigError(f"by {how}, {held.sum()} of {len(held)} rows are held out", hint="change --fraction or --how")
+    return held
+
+
+def _random(values: pd.Series, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(len(values)) < round(fraction * len(values))
+
+
+def _stratified(values: pd.Series, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """One row, at random, of every stretch of 1 / fraction rows in the order of the target."""
+    shuffled = rng.permutation(len(values))
+    order = shuffled[np.argsort(values.rank(method="dense").to_numpy()[shuffled], kind="stable")]
+    stretch = np.arange(len(order)) * max(1, round(fraction * len(order))) // len(order)
+    mixed = rng.permutation(len(order))
+    _, first = np.unique(stretch[mixed], return_index=True)
+    chosen = np.zeros(len(values), dtype=bool)
+    chosen[order[mixed[first]]] = True
+    return chosen
+
+
+def _by_group(values: pd.Series, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Whole groups, at random, until the fraction is reached; rows without a group are never held out."""
+    sizes = values.value_counts().sort_index()
+    sizes = sizes.iloc[rng.permutation(len(sizes))]
+    before = sizes.cumsum() - sizes
+    return values.isin(sizes.index[before < round(fraction * len(values))]).to_numpy()
+
+
+def _by_time(values: pd.Series, fraction: float, _rng: np.random.Generator) -> np.ndarray:
+    """The last rows; rows of the same time stay together."""
+    known = values.dropna().sort_values()
+    if known.empty:
+        return np.zeros(len(values), dtype=bool)
+    start = known.iloc[min(len(known) - 1, round((1 - fraction) * len(known)))]
+    return (values >= start).fillna(False).to_numpy(dtype=bool)
+
+
+HOW: dict[str, Callable[[pd.Series, float, np.random.Generator], np.ndarray]] = {
+    "random": _random,
+    "stratified": _stratified,
+    "group": _by_group,
+    "time": _by_time,
+}
+
+
+def _values(name: str, cells: pa.ChunkedArray, competition: Competition) -> pd.Series:
+    if competition.task == "regression":
+        return settle(name, cells, "numeric").values
+    return blank_missing(cells, ("",)).to_pandas().astype(object)
+
+
+def _filler(train: Sheet, competition: Competition) -> object:
+    """What the sample submission predicts: the median, the most frequent label, or no preference."""
+    target = _values(competition.target, train.cells[competition.target], competition)
+    classes = sorted(target.dropna().unique()) if competition.submission == "probabilities" else []
+    if competition.submission == "probabilities":
+        return dict.fromkeys(classes, round(1 / len(classes), 6))
+    fillers = {"value": lambda: float(target.median()), "label": lambda: target.mode()[0], "probability": lambda: 0.5}
+    return fillers[competition.submission]()
+
+
+def _check_free(workspace: Workspace, slug: str) -> None:
+    for path in (workspace.experiments / slug, workspace.raw_folder(slug), workspace.solution(slug)):
+        if path.exists():
+            raise ConfigError(f"{path} is there already", hint="remove it to hold out anew, with all of its results")
+
+
+def _copy_experiments(source: Path, folder: Path, competition: Competition) -> None:
+    folder.mkdir(parents=True)
+    for file in sorted([*source.glob("*.toml"), source / "features.py", source / "metric.py"]):
+        if file.is_file() and file.name != "competition.toml":
+            shutil.copyfile(file, folder / file.name)
+    text = (source / "competition.toml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^title\s*=.*\n", "", text)
+    text = re.sub(r"(?ms)^\[files\].*?(?=^\[|\Z)", "", text)
+    head, table, tables = text.partition("\n[")
+    title = f'title = "{competition.title or competition.slug}, held out"\n'
+    (folder / "competition.toml").write_text(
+        f"{title}{head.rstrip()}\n\n{FILES}{table.strip()}{tables}", encoding="utf-8"
+    )

@@ -1,0 +1,181 @@
+"""What a competition's files say about it: id, target, task and form of the submission, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import ConfigError
+from pipeline.raw.kinds import identifiers, settle
+from pipeline.raw.sheet import Sheet, blank_missing
+
+MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
+BY_HAND = "write experiments/<slug>/competition.toml by hand, like experiments/titanic/competition.toml"
+
+
+@dataclass
+class Guess:
+    """The facts of a competition.toml, and a sentence for each on why."""
+
+    id: str
+    target: str
+    task: str = ""
+    submission: str = ""
+    metric: str = ""
+    time: str = ""
+    categorical: list[str] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    findings: dict[str, str] = field(default_factory=dict)
+
+
+def guess(train: Sheet, test: Sheet, sample: Sheet | None) -> Guess:
+    """Infer everything but the metric; what cannot be told is a ConfigError that says so."""
+    found = Guess(_id(train, test, sample), "")
+    found.findings["id"] = f"id: {found.id} ({'first column of the sample' if sample else 'unique in test'})"
+    _find_target(found, train, test, sample)
+    target = settle(found.target, train.cells[found.target])
+    labels = blank_missing(train.cells[found.target], ("",)).drop_null().unique().to_pylist()
+    values = _sample_values(found, sample)
+    _find_task(found, target.kind, target.values.dropna(), labels, values)
+    _find_form(found, values, labels, sample)
+    _find_columns(found, train, test)
+    return found
+
+
+def usual_metric(found: Guess, target: pd.Series) -> tuple[str, str]:
+    """Return the task's usual metric, and why this one."""
+    if found.task != "regression":
+        if found.submission == "label":
+            return "accuracy", "the usual one for labels"
+        return ("auc", "the usual one for one probability") if found.task == "binary" else ("log_loss", "the usual one")
+    skew = _skew(target)
+    if target.min() >= 0 and skew > 1.5 and abs(_skew(np.log1p(target))) < skew / 3:
+        return "rmsle", f"the target is never negative and very skewed ({skew:.1f}), but not in logarithms"
+    return "rmse", f"the usual one (the target's skew is {skew:.1f})"
+
+
+def _skew(values: pd.Series) -> float:
+    return float(values.skew())  # type: ignore[arg-type]
+
+
+def _id(train: Sheet, test: Sheet, sample: Sheet | None) -> str:
+    if sample is not None:
+        name = sample.columns[0]
+        if name in test.columns:
+            return name
+        raise ConfigError(
+            f"the first column of {sample.name} is {name!r}, which {test.name} does not have "
+            f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
+            hint=BY_HAND,
+        )
+    shared = [name for name in test.columns if name in train.columns]
+    for name in sorted(shared, key=lambda name: not re.search(r"(?i)id$", name)):
+        ids = identifiers(test.cells[name])
+        if ids.is_unique and ids.notna().all() and ids.dtype != np.float64:
+            return name
+    raise ConfigError(f"no column of {test.name} has a different value in every row: there is no id", hint=BY_HAND)
+
+
+def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:
+    only_train = [name for name in train.columns if name not in test.columns]
+    asked = [name for name in sample.columns if name != found.id] if sample is not None else []
+    named = [name for name in asked if name in train.columns]
+    if len(named) > 1:
+        raise ConfigError(
+            f"the sample asks for {len(named)} targets ({', '.join(named)}), one is supported", hint=BY_HAND
+        )
+    if named:
+        found.target, why = named[0], "in train and in the sample"
+    elif len(only_train) == 1:
+        found.target, why = only_train[0], "the only column of train that test does not have"
+    else:
+        listed = ", ".join(only_train) or "none"
+        raise ConfigError(f"which column is the target cannot be told: only in {train.name}: {listed}", hint=BY_HAND)
+    found.findings["target"] = f"target: {found.target} ({why})"
+    only_test = [name for name in test.columns if name not in train.columns and name != found.id]
+    found.drop = [name for name in only_train if name not in (found.target, found.id)] + only_test
+    if found.drop:
+        found.findings["drop"] = f"left out, because only one of train and test has them: {', '.join(found.drop)}"
+
+
+def _sample_values(found: Guess, sample: Sheet | None) -> list[str]:
+    """The different values that the sample predicts; none if it has a column a class."""
+    others = [name for name in sample.columns if name != found.id] if sample is not None else []
+    return sample.cells[others[0]].unique().to_pylist() if sample is not None and len(others) == 1 else []
+
+
+def _find_task(found: Guess, kind: str, target: pd.Series, labels: list[str], sample_values: list[str]) -> None:
+    n = len(labels)
+    if n < 2:
+        raise ConfigError(f"the target {found.target} has {n} different values, expected 2 or more", hint=BY_HAND)
+    if kind == "numeric":
+        whole = bool((target % 1 == 0).all())
+        if n == 2:
+            found.task, why = "binary", f"two values: {' and '.join(sorted(labels))}"
+        elif whole and n <= MOST_CLASSES and (not sample_values or set(sample_values) <= set(labels)):
+            found.task, why = "multiclass", f'{n} whole numbers; if they are amounts, write task = "regression"'
+        else:
+            found.task, why = "regression", f"{n} different {'whole ' if whole else ''}numbers"
+    elif kind in ("date", "text"):
+        raise ConfigError(f"the target {found.target} holds {kind}: neither numbers nor classes", hint=BY_HAND)
+    else:
+        found.task, why = ("binary" if n == 2 else "multiclass"), f"{n} labels: {_some(sorted(labels))}"
+    found.findings["task"] = f"task: {found.task} ({why})"
+
+
+def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet | None) -> None:
+    if found.task == "regression":
+        found.submission, why = "value", "a number"
+    elif sample is not None and len(sample.columns) > 2:
+        found.submission, why = "probabilities", f"the sample has {len(sample.columns) - 1} columns, one a class"
+    elif set(values) <= set(labels) and values:
+        found.submission, why = "label", f"the sample holds {_some(sorted(values))}"
+        if len(values) == 1 and found.task == "binary" and _is_share(values[0]):
+            why += '; if Kaggle wants a probability, write submission = "probability"'
+    elif found.task == "binary" and all(_is_share(value) for value in values):
+        found.submission = "probability"
+        why = f"the sample holds {_some(sorted(values))}" if values else "no sample says otherwise"
+    elif not values:
+        found.submission, why = "label", "no sample says otherwise"
+    else:
+        listed = f"{_some(sorted(values))}, the classes are {_some(sorted(labels))}"
+        raise ConfigError(
+            f"whether a label or a probability is asked for cannot be told: sample {listed}", hint=BY_HAND
+        )
+    found.findings["submission"] = f"submission: {found.submission} ({why})"
+
+
+def _is_share(value: str) -> bool:
+    try:
+        return 0 <= float(value) <= 1
+    except ValueError:
+        return False
+
+
+def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
+    """Whole numbers that are codes by name and by their gaps, and a date by which test lies after train."""
+    for name in test.columns:
+        if name not in train.columns or name in (found.id, found.target):
+            continue
+        column = settle(name, train.cells[name])
+        if column.kind == "numeric" and re.search(r"(?i)(code|class|type|category|cluster|zone|_cat|id)$", name):
+            levels = np.sort(column.values.dropna().unique())
+            if len(levels) > 2 and (levels % 1 == 0).all() and levels[-1] - levels[0] > len(levels) - 1:
+                found.categorical.append(name)
+        elif column.kind == "date" and not found.time:
+            later = settle(name, test.cells[name])
+            if later.kind == "date" and later.values.min() > column.values.max():
+                found.time = name
+                found.findings["time"] = f'time: every {name} of test lies after train; [split] kind = "time" fits'
+    if found.categorical:
+        listed = ", ".join(found.categorical)
+        found.findings["categorical"] = f"read as categories: {listed} (whole numbers with gaps, called like codes)"
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

@@ -1,0 +1,63 @@
+"""Everything that plots and tables of a finished run need, read from its verified results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.engine.store import Result, Store
+from pipeline.files import read_entries, read_json
+from pipeline.report.settings import settings
+from pipeline.report.summary import Summary, summarise
+from pipeline.types import CrossFit
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A finished run: its figures, its configuration, every entry's predictions, and what tuning tried.
+
+    entries, recipes and seconds by entry; blend: the ensemble's own predictions, cross-fitted; target (n_train,)
+    values or codes into `classes`; trials: a frame (number, error, se, parameters) by model.
+    """
+
+    results: Mapping[str, Result]
+    summary: Summary
+    settings: Mapping[str, Any]
+    entries: Mapping[str, CrossFit]
+    recipes: Mapping[str, Mapping[str, Any]]
+    seconds: Mapping[str, float]
+    blend: CrossFit
+    target: np.ndarray
+    classes: tuple[str, ...]
+    trials: Mapping[str, pd.DataFrame]
+
+
+def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
+    """Read a run's results by node name, each hashed before it is read; damage is a DamagedError."""
+    folders = {name: store.open(result) for name, result in results.items()}
+    entries: dict[str, CrossFit] = {}
+    recipes: dict[str, Mapping[str, Any]] = {}
+    seconds: dict[str, float] = {}
+    for name, folder in folders.items():
+        if name.startswith("train["):
+            own = read_entries(folder / "entries")
+            entries |= own
+            recipes |= dict.fromkeys(own, results[name].facts.get("recipe", {}))
+            seconds |= results[name].facts.get("seconds", {})
+    target = pd.read_parquet(folders["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
+    return Evidence(
+        results=results,
+        summary=summarise(results),
+        settings=settings(results),
+        entries=entries,
+        recipes=recipes,
+        seconds=seconds,
+        blend=read_entries(folders["ensemble"])["ensemble"],
+        target=target,
+        classes=tuple(read_json(folders["preprocess"] / "task.json")["classes"]),
+        trials={n[5:-1]: pd.read_parquet(f / "trials.parquet") for n, f in folders.items() if n.startswith("tune[")},
+    )

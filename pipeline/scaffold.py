@@ -1,0 +1,143 @@
+"""`pipeline new`: a competition.toml and a default experiment from nothing but the raw files, every inference said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.engine import plugins
+from pipeline.errors import ConfigError, DataError
+from pipeline.raw.guess import BY_HAND, Guess, guess, usual_metric
+from pipeline.raw.kinds import settle
+from pipeline.raw.sheet import Sheet, read_sheet
+from pipeline.raw.source import members
+
+TEMPLATE = Path(__file__).with_name("default_experiment.toml")
+MINIMAL = "[models.linear]\n\n[models.mlp]\n"
+TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")
+ROLES = {"sample": ("sample", "submission"), "train": ("train",), "test": ("test",)}
+
+
+@dataclass(frozen=True)
+class Scaffolded:
+    """The files that were written, and what was inferred, a sentence each."""
+
+    paths: tuple[Path, ...]
+    findings: list[str]
+
+
+def scaffold(slug: str, raw_folder: Path, experiments_root: Path, metric: str | None = None) -> Scaffolded:
+    """Write experiments/<slug>/competition.toml and default.toml; existing files are never overwritten.
+
+    metric: a name of pipeline/metrics; without one, the task's usual metric. What cannot be inferred is a
+    ConfigError that says what to write by hand.
+    """
+    folder = experiments_root / slug
+    facts_path, default_path = folder / "competition.toml", folder / "default.toml"
+    if facts_path.exists():
+        raise ConfigError(f"{facts_path} is there already", hint="edit it, or remove it to start anew")
+    if metric is not None:
+        plugins.find("metrics", metric, where="--metric")
+    files = find_files(raw_folder)
+    sheets = {role: read_sheet(raw_folder / name) for role, name in files.items()}
+    found = guess(sheets["train"], sheets["test"], sheets.get("sample"))
+    _find_metric(found, sheets["train"], metric)
+    findings = [f"{role}: {name}" for role, name in files.items()] + list(found.findings.values())
+    findings += [note for sheet in sheets.values() for note in sheet.notes]
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [facts_path] if default_path.exists() else [facts_path, default_path]
+    facts_path.write_text(competition_toml(slug, found, files), encoding="utf-8")
+    if default_path in written:
+        text = TEMPLATE.read_text(encoding="utf-8") if TEMPLATE.is_file() else MINIMAL
+        default_path.write_text(text, encoding="utf-8")
+    findings += [f"wrote {path}" for path in written]
+    return Scaffolded(tuple(written), findings)
+
+
+def find_files(raw_folder: Path) -> dict[str, str]:
+    """Return the names, below the raw folder, of train, test and (where there is one) sample."""
+    if not raw_folder.is_dir():
+        hint = (
+            f"put the competition's files there: train, test, sample submission (CSV, also .gz or .zip) in {raw_folder}"
+        )
+        raise DataError(f"{raw_folder} does not exist", hint=hint)
+    names = sorted(_tables(raw_folder))
+    rest, files = names, {}
+    for role, words in ROLES.items():
+        fitting = [name for name in rest if any(word in Path(name).name.lower() for word in words)]
+        rest = [name for name in rest if name not in fitting]
+        exact = [name for name in fitting if Path(name).name.lower().split(".")[0] in (role, f"{role}_submission")]
+        chosen = exact if len(fitting) > 1 else fitting
+        if len(chosen) == 1:
+            files[role] = chosen[0]
+        elif role != "sample" or fitting:
+            found = ", ".join(fitting) or ", ".join(names) or "no tables"
+            hint = f"let one file be called {role}.csv, or {BY_HAND}"
+            raise ConfigError(f"which file of {raw_folder} is {role} cannot be told: found {found}", hint=hint)
+    return {role: files[role] for role in ("train", "test", "sample") if role in files}
+
+
+def _tables(raw_folder: Path) -> list[str]:
+    """Plain and packed tables, and, where there are none, those inside an archive."""
+    files = [file for file in raw_folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    plain = [file for file in files if file.name.lower().endswith(TABLES) and "description" not in file.name.lower()]
+    if len(plain) > 1:
+        return [file.relative_to(raw_folder).as_posix() for file in plain]
+    archives = [file for file in files if file.suffix.lower() == ".zip"]
+    packed = [f"{a.relative_to(raw_folder).as_posix()}/{name}" for a in archives for name in members(a)]
+    return [name for name in packed if name.lower().endswith(TABLES)] or [
+        f.relative_to(raw_folder).as_posix() for f in plain
+    ]
+
+
+def _find_metric(found: Guess, train: Sheet, metric: str | None) -> None:
+    if metric is None:
+        values = settle(found.target, train.cells[found.target]).values
+        found.metric, why = usual_metric(found, values.astype(np.float64) if found.task == "regression" else values)
+        found.findings["metric"] = f"metric: {found.metric} ({why}; --metric chooses another: is it the competition's?)"
+        return
+    module = plugins.load(plugins.find("metrics", metric, where="--metric"))
+    if found.task not in module.TASKS:
+        hint = f"metrics for {found.task}: {', '.join(_metrics_for(found.task))}"
+        raise ConfigError(
+            f"--metric {metric} is for {' or '.join(module.TASKS)}, but the task is {found.task}", hint=hint
+        )
+    found.metric = metric
+    found.findings["metric"] = f"metric: {metric} (as asked for)"
+    if module.READS == "probability" and found.submission == "label" and found.task == "binary":
+        found.submission = "probability"
+        found.findings["submission"] = f"submission: probability ({metric} judges probabilities)"
+
+
+def _metrics_for(task: str) -> list[str]:
+    kind = "metrics"
+    return [n for n in plugins.names(kind) if task in plugins.load(plugins.find(kind, n, where="--metric")).TASKS]
+
+
+def competition_toml(slug: str, found: Guess, files: dict[str, str]) -> str:
+    """Return the text of a competition.toml; every line that was inferred says why."""
+    why = {
+        key: finding.partition(" (")[2].removesuffix(")").split("; --")[0] for key, finding in found.findings.items()
+    }
+    lines = [_entry("title", slug.replace("-", " ").title())]
+    lines += [
+        _entry(key, getattr(found, key), why.get(key, "")) for key in ("task", "id", "target", "metric", "submission")
+    ]
+    if found.time:
+        lines.append(_entry("time", found.time, 'every row of test lies later; goes with [split] kind = "time"'))
+    else:
+        lines.append('# groups = "column"   rows that belong together;  time = "column"   when test lies after train')
+    lines += ["", "[files]", *(_entry(role, name) for role, name in files.items())]
+    lines += [] if "sample" in files else [_entry("sample", "", "there is none")]
+    lines += ["", "[columns]"]
+    lines.append(_entry("categorical", found.categorical, "whole numbers with gaps" if found.categorical else ""))
+    lines += [_entry("drop", found.drop, "only one of train and test has them")] if found.drop else []
+    return "\n".join([*lines, "# numeric, date, text: more lists of columns to read so", ""])
+
+
+def _entry(key: str, value: str | list[str], why: str = "") -> str:
+    text = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"{text:<36} # {why}" if why else text

@@ -1,0 +1,325 @@
+"""Typed raw columns and the competition's own features become one Table; only row-local work is done here.
+
+What looks at several rows to change values (imputing, scaling, encoding) is fitted inside folds, by the models.
+Here whole columns are taken out where they can teach nothing: constant in train, copies of another, text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.engine.stage import Job
+from pipeline.errors import DataError, FeatureError, nearest
+from pipeline.features import apply_feature
+from pipeline.files import read_json, write_json, write_table
+from pipeline.transforms import dates
+from pipeline.types import Metric, Table, Task
+
+LIBRARIES = ("pandas", "numpy", "pyarrow")
+MOST_FREE_LEVELS = 100  # a feature's strings are text above this, if a level has fewer than two rows on average
+
+
+@dataclass
+class Report:
+    """What was done to which column; written as report.json."""
+
+    columns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(self, reasons: Mapping[str, str]) -> None:
+        """Note columns that are left out, each with its reason."""
+        self.dropped |= reasons
+        for name in reasons:
+            self.columns.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All columns of train and test in one frame, train first, and where each comes from and of what kind it is."""
+
+    rows: pd.DataFrame
+    kinds: dict[str, str]
+    origins: dict[str, str]
+    n_train: int
+
+
+def run_feature(job: Job) -> dict[str, Any]:
+    """Write the new columns that one function of features.py makes of train and of test; it never sees the target.
+
+    config: function, target, id. The two files go through the function separately, each checked to be row-local.
+    """
+    name = job.config["function"]
+    feature = getattr(job.plugins["feature"], name)
+    train, test = (pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test"))
+    shared = [column for column in train if column in test and column != job.config["target"]]
+    made = {part: apply_feature(feature, name, rows[shared], part) for part, rows in (("train", train), ("test", test))}
+    if list(made["train"]) != list(made["test"]):
+        found = f"features.py: {name}() makes columns {list(made['train'])} of train, but {list(made['test'])} of test"
+        raise FeatureError(found, hint="return the same columns whatever the rows hold")
+    for part, columns in made.items():
+        columns.to_parquet(job.out / f"{part}.parquet", index=False)
+    return {"columns": list(made["train"])}
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write the Table (pipeline.files.write_table) and report.json.
+
+    config: the competition's facts, and "preprocess" with drop_constant and drop_duplicate.
+    """
+    facts, options = job.config, job.config["preprocess"]
+    schema = read_json(job.inputs["ingest"] / "schema.json")
+    raw = {part: pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test")}
+    report = Report()
+    sources = _with_features(_raw_columns(raw, schema, facts), job)
+    groups, time = _groups(raw["train"], sources, facts), _time(raw["train"], sources, facts)
+    chosen = _choose(sources, facts, report)
+    rows = pd.DataFrame({name: column for one in chosen for name, column in _convert(sources, one, report).items()})
+    train, test = _without_useless(_halves(rows, sources.n_train), options, report)
+    if not train.shape[1]:
+        raise DataError("no column is left to learn from", hint=f"dropped: {report.dropped}")
+    _describe(train, test, report)
+    task, target = _target(raw["train"][facts["target"]], schema, facts, Metric.from_module(job.plugins["metric"]))
+    ids = {part: frame[facts["id"]].to_numpy() for part, frame in raw.items()}
+    table = Table(task, train, test, target, ids["train"], ids["test"], groups, time)
+    write_table(job.out, table)
+    write_json(job.out / "report.json", _as_json(table, report))
+    for note in report.notes:
+        job.log.info(note)
+    return {"columns": train.shape[1], "dropped": len(report.dropped), "notes": report.notes}
+
+
+def _raw_columns(raw: Mapping[str, pd.DataFrame], schema: dict[str, Any], facts: Mapping[str, Any]) -> Sources:
+    kinds = {column["name"]: column["kind"] for column in schema["columns"]}
+    kinds = {name: kind for name, kind in kinds.items() if name not in (facts["id"], facts["target"])}
+    rows = pd.concat([raw["train"][list(kinds)], raw["test"][list(kinds)]], ignore_index=True)
+    return Sources(rows, kinds, dict.fromkeys(kinds, "raw file"), len(raw["train"]))
+
+
+def _with_features(sources: Sources, job: Job) -> Sources:
+    """Add the columns of every feature node; a name that is already there is a FeatureError."""
+    parts, kinds, origins = [sources.rows], dict(sources.kinds), dict(sources.origins)
+    for label, folder in job.inputs.items():
+        kind, _, name = label.partition(":")
+        if kind != "feature":
+            continue
+        made = _read_feature(folder)
+        for column in made:
+            if column in (*kinds, job.config["id"], job.config["target"]):
+                found = (
+                    f"features.py: {name}() makes a column '{column}', which {origins.get(column, 'ingest')} has too"
+                )
+                raise FeatureError(found, hint="give it another name")
+            kinds[column], origins[column] = _kind_of(made[column]), f"{name}() in features.py"
+        parts.append(made)
+    return Sources(pd.concat(parts, axis=1), kinds, origins, sources.n_train)
+
+
+def _read_feature(folder: Path) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "test")], ignore_index=True)
+
+
+def _kind_of(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "boolean"
+    if pd.api.types.is_numeric_dtype(column):
+        return "numeric"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    n_levels = column.nunique()
+    return "text" if n_levels > MOST_FREE_LEVELS and 2 * n_levels > column.notna().sum() else "categorical"
+
+
+def _choose(sources: Sources, facts: Mapping[str, Any], report: Report) -> list[str]:
+    """Return the columns to use as features, and note why the others are not."""
+    overrides = facts.get("columns") or {}
+    listed = {name for key, names in overrides.items() if key != "drop" for name in names}
+    reasons: dict[str, str] = {}
+    for name, kind in sources.kinds.items():
+        if name in overrides.get("drop", ()):
+            reasons[name] = "listed in [columns] drop"
+        elif name in (facts.get("groups"), facts.get("time")) and name not in listed:
+            reasons[name] = "used to split; list it in [columns] to use it as a feature too"
+        elif kind == "text":
+            n_levels = sources.rows[name].nunique()
+            reasons[name] = f"text, {n_levels} different values; [columns] categorical or features.py can use it"
+    report.drop(reasons)
+    text = [name for name in reasons if sources.kinds[name] == "text"]
+    if text:
+        report.notes.append(f"text is not read by itself: {_some(text)} left out; features.py can make columns of it")
+    return [name for name in sources.kinds if name not in reasons]
+
+
+def _convert(sources: Sources, name: str, report: Report) -> dict[str, pd.Series]:
+    """Return the float64 and category columns that one source column becomes."""
+    column, kind = sources.rows[name], sources.kinds[name]
+    entry = {"kind": kind, "from": sources.origins[name]}
+    if kind == "date":
+        parts = dates.apply(column)
+        report.columns |= {part: entry | {"from": f"{name} ({entry['from']})"} for part in parts}
+        return dict(parts.items())
+    report.columns[name] = entry
+    if kind == "categorical":
+        known = column.notna()
+        strings = column.astype(object).where(known, None)
+        strings = strings.map(str, na_action="ignore")
+        return {name: strings.astype(pd.CategoricalDtype(sorted(strings[known].unique())))}
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    infinite = int(np.isinf(numbers).sum())
+    if infinite:
+        report.notes.append(f"{name}: {infinite} infinite values count as missing")
+    return {name: pd.Series(np.where(np.isfinite(numbers), numbers, np.nan), name=name)}
+
+
+def _halves(rows: pd.DataFrame, n_train: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return rows.iloc[:n_train].reset_index(drop=True), rows.iloc[n_train:].reset_index(drop=True)
+
+
+def _without_useless(
+    halves: tuple[pd.DataFrame, pd.DataFrame], options: Mapping[str, Any], report: Report
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Take out columns with one value in all of train, and copies of an earlier column in train and test."""
+    train, test = halves
+    for wanted, find, label in (
+        (options["drop_constant"], _constant, "the same in every row of train"),
+        (options["drop_duplicate"], _copies, "copies of other columns"),
+    ):
+        reasons = find(train, test) if wanted else {}
+        if reasons:
+            report.drop(reasons)
+            report.notes.append(f"{len(reasons)} columns are {label} and left out: {_some(list(reasons))}")
+            train, test = train.drop(columns=list(reasons)), test.drop(columns=list(reasons))
+    return train, test
+
+
+def _constant(train: pd.DataFrame, _test: pd.DataFrame) -> dict[str, str]:
+    constant = {name: train[name].unique() for name in train if train[name].nunique(dropna=False) <= 1}
+    return {name: f"constant in train: {values[0] if len(values) else 'empty'}" for name, values in constant.items()}
+
+
+def _copies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, str]:
+    first: dict[tuple[object, ...], str] = {}
+    copies = {}
+    for name in train:
+        parts = tuple(_fingerprint(part[name]) for part in (train, test))
+        original = first.setdefault((str(train[name].dtype), *parts), name)
+        if original != name:
+            copies[name] = f"copy of {original}"
+    return copies
+
+
+def _fingerprint(column: pd.Series) -> bytes:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy().tobytes() + "\0".join(column.cat.categories).encode()
+    return (column.to_numpy() + 0.0).tobytes()  # -0.0 becomes 0.0
+
+
+def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
+    """Add counts to the report, and notes on what only test does: missing values, levels train never shows."""
+    only_test, unseen_in = [], []
+    for name in train:
+        missing = int(train[name].isna().sum()), int(test[name].isna().sum())
+        report.columns[name] |= {"missing_train": missing[0], "missing_test": missing[1]}
+        if missing[1] and not missing[0]:
+            only_test.append(name)
+        if isinstance(train[name].dtype, pd.CategoricalDtype):
+            seen = train[name].dropna().unique()
+            unseen = test[name].notna() & ~test[name].isin(seen)
+            counts = {"levels": len(seen), "unseen_levels": int(test[name][unseen].nunique())}
+            report.columns[name] |= counts | {"rows_with_unseen_level": int(unseen.sum())}
+            if unseen.any():
+                unseen_in.append(f"{name} ({unseen.sum()} rows)")
+    if only_test:
+        report.notes.append(f"{len(only_test)} columns miss values in test only: {_some(only_test)}")
+    if unseen_in:
+        report.notes.append(f"{len(unseen_in)} columns have levels in test that train never shows: {_some(unseen_in)}")
+
+
+def _target(
+    column: pd.Series, schema: dict[str, Any], facts: Mapping[str, Any], metric: Metric
+) -> tuple[Task, np.ndarray]:
+    """Return the task and the target: values, or codes of the classes in schema.json's order."""
+    where = f"train.parquet of ingest, target '{column.name}'"
+    if column.isna().any():
+        raise DataError(f"{where}: {int(column.isna().sum())} values are missing", hint="run ingest again")
+    if facts["task"] == "regression":
+        if not pd.api.types.is_numeric_dtype(column) or not np.isfinite(column.astype(float)).all():
+            raise DataError(f"{where}: not all values are numbers", hint="check task in competition.toml")
+        target = column.to_numpy(dtype=np.float64)
+        _check_metric(metric, target, where)
+        return Task("regression", metric), target
+    classes = tuple(schema["classes"])
+    codes = pd.Index(classes, dtype=object).get_indexer(column.astype(str))
+    if (codes < 0).any():
+        unknown = column[codes < 0].iloc[0]
+        raise DataError(f"{where}: label {unknown!r} is not among the classes", hint=nearest(str(unknown), classes))
+    return Task(facts["task"], metric, classes), codes.astype(np.int64)
+
+
+def _check_metric(metric: Metric, target: np.ndarray, where: str) -> None:
+    """Refuse a target that the metric cannot judge, such as a negative one under rmsle."""
+    try:
+        metric.score(target, target[:, None])
+    except ValueError as error:
+        raise DataError(f"{where}: {error}", hint="choose another metric in competition.toml") from error
+
+
+def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
+    column = _splitting_column("groups", train, sources, facts)
+    if column is None or pd.api.types.is_numeric_dtype(column):
+        return None if column is None else column.to_numpy()
+    return column.astype(str).to_numpy(dtype=object)
+
+
+def _time(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
+    """Return the time of each training row as float64: days since 1970 for dates, else the column's own numbers."""
+    column = _splitting_column("time", train, sources, facts)
+    if column is None:
+        return None
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return dates.days(column).to_numpy(dtype=np.float64)
+    if not pd.api.types.is_numeric_dtype(column):
+        found = f"competition.toml: time names '{column.name}', which holds neither dates nor numbers"
+        raise DataError(found, hint=f'list it under [columns] date: date = ["{column.name}"]')
+    return column.to_numpy(dtype=np.float64)
+
+
+def _splitting_column(role: str, train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> pd.Series | None:
+    """Return the training rows of the column that the facts name for `role`, from the raw files or from a feature."""
+    name = facts.get(role)
+    if not name:
+        return None
+    if name not in train and name not in sources.rows:
+        raise DataError(f"competition.toml: {role} names '{name}'", hint=nearest(name, [*train, *sources.rows]))
+    column = train[name] if name in train else sources.rows[name].iloc[: sources.n_train]
+    if column.isna().any():
+        found = f"competition.toml: {role} names '{name}', which is missing in {int(column.isna().sum())} rows of train"
+        raise DataError(found, hint="every row needs one: fill it in features.py")
+    return column
+
+
+def _as_json(table: Table, report: Report) -> dict[str, Any]:
+    task, target = table.task, table.target
+    about = {"min": target.min(), "mean": target.mean(), "max": target.max(), "distinct": len(np.unique(target))}
+    if task.classes:
+        about = dict(zip(task.classes, np.bincount(target, minlength=len(task.classes)).tolist(), strict=True))
+    return {
+        "rows": {"train": len(table.train), "test": len(table.test)},
+        "target": {"task": task.kind, "rows" if task.classes else "values": about},
+        "numeric": len(table.numeric),
+        "categorical": len(table.categorical),
+        "columns": report.columns,
+        "dropped": report.dropped,
+        "notes": report.notes,
+    }
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

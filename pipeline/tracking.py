@@ -1,0 +1,154 @@
+"""Tells MLflow of finished runs, now or by way of a journal; a run never fails because of it.
+
+PIPELINE_TRACKING=off switches it off, MLFLOW_TRACKING_URI names another place than experiments/mlflow.db.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Competition, Experiment
+from pipeline.engine.console import Console
+from pipeline.engine.run import Outcome
+from pipeline.engine.store import Result, Store
+from pipeline.engine.track import Journal, Mirror, default_uri
+from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError
+from pipeline.workspace import Workspace
+
+
+def mirror(
+    workspace: Workspace, competition: Competition, experiment: Experiment, outcome: Outcome, console: Console
+) -> None:
+    """Tell MLflow of a finished run; of one that was all cached, and of what MLflow does not take, the journal."""
+    if not _wanted():
+        return
+    line = _line(competition.slug, experiment.name, outcome)
+    if not outcome.made:
+        journal(workspace).append(line | {"action": "reused"})
+        return
+    with console.stage("track", [f"MLflow at {uri(workspace)}"]):
+        _hand_over(workspace, [*journal(workspace).take(), line | {"action": "log"}], console)
+
+
+def hand_over(workspace: Workspace, console: Console) -> None:
+    """Empty the journal into MLflow; lines that it does not take go back."""
+    lines = journal(workspace).take()
+    if lines:
+        with console.stage("track", [f"{len(lines)} journal lines to MLflow at {uri(workspace)}"]):
+            _hand_over(workspace, lines, console)
+
+
+def serve(workspace: Workspace, host: str, port: int, console: Console) -> None:
+    """Hand over the journal and become the MLflow UI; does not return."""
+    address = uri(workspace)
+    hand_over(workspace, console)
+    if address.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"MLFLOW_TRACKING_URI is {address}: that server has a UI of its own", hint=f"open {address} in a browser"
+        )
+    console.rich.print(f"MLflow: [bold]http://{host}:{port}[/]  (Ctrl-C ends it)")
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        address,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
+    command += ["--default-artifact-root", _artifacts(workspace).resolve().as_uri()]
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.execv(sys.executable, command)
+
+
+def journal(workspace: Workspace) -> Journal:
+    """Return the journal of a workspace."""
+    return Journal(workspace.experiments / "journal.jsonl")
+
+
+def uri(workspace: Workspace) -> str:
+    """Return MLFLOW_TRACKING_URI, or the sqlite database below experiments/."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(workspace.experiments)
+
+
+def _wanted() -> bool:
+    """Return whether to track at all; a word that is neither on nor off is a ConfigError."""
+    word = os.environ.get("PIPELINE_TRACKING", "on").lower()
+    if word not in ("on", "off"):
+        raise ConfigError(f"PIPELINE_TRACKING is '{word}', expected 'on' or 'off'")
+    return word == "on"
+
+
+def _artifacts(workspace: Workspace) -> Path:
+    return workspace.experiments / "mlartifacts"
+
+
+def _line(slug: str, experiment: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "competition": slug,
+        "experiment": experiment,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "results": {name: result.key for name, result in outcome.results.items()},
+    }
+
+
+def _hand_over(workspace: Workspace, lines: list[dict[str, Any]], console: Console) -> None:
+    """Tell MLflow every line; the first that it does not take goes back into the journal with all after it."""
+    told: set[str] = set()
+    for place, line in enumerate(lines):
+        try:
+            _tell(workspace, line)
+            told.add(line["competition"])
+        except TrackingError as error:
+            journal(workspace).append(*lines[place:])
+            console.warn(f"{error}; kept in {journal(workspace).path} for the next run or `pipeline ui`")
+            return
+        except PipelineError as error:
+            console.warn(f"MLflow is not told of a run of {line['experiment']}: {error}")
+    for slug in sorted(told):
+        _describe(workspace, slug, console)
+
+
+def _tell(workspace: Workspace, line: Mapping[str, Any]) -> None:
+    slug, keys = line["competition"], line["results"]
+    mlflow = _mirror(workspace, slug)
+    known = mlflow.touch(keys["submit"], line["when"]) if line["action"] == "reused" else False
+    if not known:
+        _write(mlflow, workspace, slug, line["experiment"], keys)
+
+
+def _write(mlflow: Mirror, workspace: Workspace, slug: str, experiment: str, keys: Mapping[str, str]) -> None:
+    from pipeline.report.record import build
+
+    store = Store(workspace.cache(slug))
+    by_key: dict[str, Result] = {result.key: result for result in store.results()}
+    gone = [name for name, key in keys.items() if key not in by_key]
+    if gone:
+        raise StoreError(f"the results of {', '.join(gone)} are no longer in {store.root}")
+    results = {name: by_key[key] for name, key in keys.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.write(build(slug, experiment, store, results, workspace.submissions / slug, Path(folder)))
+
+
+def _mirror(workspace: Workspace, slug: str) -> Mirror:
+    return Mirror(slug, uri(workspace), _artifacts(workspace), workspace.experiments / "mlflow.lock")
+
+
+def _describe(workspace: Workspace, slug: str, console: Console) -> None:
+    """Put the comparison of a competition's experiments above its runs."""
+    from pipeline.report.record import comparison
+    from pipeline.show import find_runs
+
+    try:
+        _mirror(workspace, slug).describe(comparison(slug, find_runs(workspace, slug)))
+    except TrackingError as error:
+        console.warn(str(error))

@@ -1,0 +1,97 @@
+"""Greedy selection: it finds what helps the metric, quickly and always the same."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.blenders import greedy
+from pipeline.blenders._objective import candidate_errors
+from pipeline.metrics import accuracy, auc, log_loss, mae, r2, rmse
+from pipeline.types import Metric
+
+ERROR_OF = {m.__name__.rpartition(".")[2]: Metric.from_module(m) for m in (accuracy, auc, log_loss, mae, r2, rmse)}
+
+
+def values(n_rows: int, noise: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=n_rows)
+    return np.stack([target + rng.normal(scale=s, size=n_rows) for s in noise], axis=1)[:, :, None], target
+
+
+def probabilities(n_rows: int, noise: list[float], n_classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    target = rng.integers(n_classes, size=n_rows)
+    logits = np.eye(n_classes)[target][:, None] + rng.normal(size=(n_rows, len(noise), n_classes)) * np.c_[noise]
+    oof = np.exp(logits)
+    return oof / oof.sum(axis=2, keepdims=True), target
+
+
+def fit(oof: np.ndarray, target: np.ndarray, metric: str, seed: int = 0, **options: object) -> np.ndarray:
+    return greedy.fit_weights(oof, target, ERROR_OF[metric], seed=seed, options=greedy.Options(**options))
+
+
+def error(oof: np.ndarray, target: np.ndarray, metric: str, weights: np.ndarray) -> float:
+    return ERROR_OF[metric].error(target, np.tensordot(oof, weights, (1, 0)))
+
+
+@pytest.mark.parametrize("metric", ["rmse", "r2", "mae"])
+def test_independent_errors_are_averaged_out(metric: str) -> None:
+    oof, target = values(500, [1.0, 1.0, 1.0, 5.0])
+    weights = fit(oof, target, metric)
+    assert weights[3] < 0.1
+    assert weights[:3].min() > 0.15
+    single = min(error(oof, target, metric, w) for w in np.eye(4))
+    assert error(oof, target, metric, weights) < 0.75 * single
+
+
+@pytest.mark.parametrize(("metric", "n_classes"), [("log_loss", 3), ("auc", 2), ("accuracy", 3)])
+def test_no_blend_is_worse_than_the_best_entry_on_its_own_rows(metric: str, n_classes: int) -> None:
+    oof, target = probabilities(400, [1.0, 2.0, 4.0], n_classes)
+    weights = fit(oof, target, metric)
+    assert error(oof, target, metric, weights) <= min(error(oof, target, metric, w) for w in np.eye(3)) + 1e-12
+
+
+@pytest.mark.parametrize("metric", ["rmse", "log_loss", "accuracy"])
+def test_quick_formulas_agree_with_the_metric_itself(metric: str) -> None:
+    oof, target = values(300, [1, 2, 3]) if metric == "rmse" else probabilities(300, [1, 2, 3], 3)
+    counts = np.array([2, 0, 1])
+    found = candidate_errors(oof, target, ERROR_OF[metric], max_rows=1000, rng=np.random.default_rng(0))(counts)[:, 0]
+    wanted = np.array([error(oof, target, metric, (counts + extra) / 4) for extra in np.eye(3)])
+    np.testing.assert_allclose(np.sqrt(found) if metric == "rmse" else found, wanted, rtol=1e-12)
+
+
+def test_labels_that_tie_are_told_apart_by_log_loss() -> None:
+    target = np.array([0, 1] * 50)
+    unsure = np.full((100, 2), 0.49)
+    unsure[np.arange(100), target] = 0.51
+    sure = np.where(unsure > 0.5, 0.99, 0.01)
+    weights = fit(np.stack([unsure, sure], axis=1), target, "accuracy")
+    assert weights.tolist() == [0.0, 1.0]
+
+
+def test_of_equal_entries_the_first_is_taken() -> None:
+    oof, target = values(100, [1.0])
+    assert fit(np.repeat(oof, 3, axis=1), target, "rmse").tolist() == [1.0, 0.0, 0.0]
+
+
+def test_where_the_metric_is_undefined_the_weights_are_equal() -> None:
+    oof, _ = probabilities(200, [1.0, 1.0], 2)
+    assert fit(oof, np.zeros(200, dtype=int), "auc").tolist() == [0.5, 0.5]
+
+
+def test_bags_spread_the_weight_and_depend_on_the_seed_alone() -> None:
+    oof, target = values(200, [1.0, 1.05, 1.1, 1.2, 1.5, 2.0])
+    bagged = fit(oof, target, "rmse", seed=3, bags=20, steps=5)
+    assert (bagged == fit(oof, target, "rmse", seed=3, bags=20, steps=5)).all()
+    assert (bagged != fit(oof, target, "rmse", seed=4, bags=20, steps=5)).any()
+    assert (bagged > 0).sum() > (fit(oof, target, "rmse", steps=5) > 0).sum()
+
+
+def test_three_hundred_entries_take_seconds() -> None:
+    oof, target = values(10_000, list(np.linspace(1, 3, 300)))
+    started = time.perf_counter()
+    fit(oof, target, "rmse")
+    assert time.perf_counter() - started < 5.0

@@ -1,0 +1,48 @@
+"""Workspaces for the end-to-end tests: new, finished, or finished with a copy of the package to edit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from shop import ROOT, SLUG, Shop, make_shop
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return make_shop(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A workspace in which the quick experiment has been run to its end; read-only by agreement."""
+    shop = make_shop(tmp_path_factory.mktemp("finished"))
+    shop.run("run", SLUG, "-e", "quick")
+    return shop
+
+
+@pytest.fixture
+def copied(finished: Shop, tmp_path: Path) -> Shop:
+    """A copy of the finished workspace and of the package, both free to be changed."""
+    shutil.copytree(finished.folder, tmp_path / "shop")
+    package = tmp_path / "code"
+    shutil.copytree(ROOT / "pipeline", package / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return Shop(tmp_path / "shop", package)
+
+
+
+
+
+@pytest.fixture
+def edit(copied: Shop) -> Callable[[str, str, str], None]:
+    """Replace text in one of the copied package's files; the text must be there."""
+
+    def change(file: str, old: str, new: str) -> None:
+        path = copied.package / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return change

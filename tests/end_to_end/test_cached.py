@@ -1,0 +1,106 @@
+"""What is cached stays cached, what depends on an edit reruns, and a cached run loads none of the heavy libraries."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from shop import SLUG, Shop
+
+HEAVY = ("torch", "autogluon", "mlflow", "pandas", "sklearn", "optuna", "scipy", "matplotlib")
+
+
+def states(shop: Shop) -> dict[str, str]:
+    """Return {stage: cached | run | run?} as `pipeline plan` prints it."""
+    lines = shop.run("plan", SLUG, "-e", "quick").splitlines()
+    return {words[0]: words[1] for line in lines if len(words := line.split()) > 1 and words[1] in ("cached", "run", "run?")}
+
+
+def test_a_second_run_makes_nothing_and_says_the_same(copied: Shop) -> None:
+    before = copied.submissions
+    printed = copied.run("run", SLUG, "-e", "quick")
+    assert copied.submissions == before
+    assert next(iter(before)) in printed.replace("\n", "")
+    assert set(states(copied).values()) == {"cached"}
+
+
+def test_a_cached_run_imports_no_heavy_library(copied: Shop) -> None:
+    code = (
+        "import sys, json; from pipeline.cli import app\n"
+        f"try: app(['run', {SLUG!r}, '-e', 'quick'])\n"
+        f"except SystemExit as end: print('LOADED', json.dumps([end.code, sorted(set({HEAVY!r}) & set(sys.modules))]))"
+    )
+    command = [copied.command()[0], "-c", code]
+    done = subprocess.run(
+        command, env=copied.environment, cwd=copied.folder, capture_output=True, text=True, check=False
+    )
+    loaded = json.loads(done.stdout.rpartition("LOADED")[2])
+    assert loaded == [0, []]
+
+
+def test_a_comment_in_a_model_file_reruns_nothing(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+    edit("pipeline/models/mlp.py", "from __future__", "# a comment\nfrom __future__")
+    edit("pipeline/core/fused.py", '"""', '"""Other words. ')
+    assert set(states(copied).values()) == {"cached"}
+
+
+def test_a_helper_two_imports_away_reruns_just_what_depends_on_it(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+    edit("pipeline/core/schedule.py", "\nimport", "\nEDITED = 1\nimport")
+    rerun = {stage for stage, state in states(copied).items() if state != "cached"}
+    assert {"train[linear]", "train[mlp]", "tune[mlp]", "train[mlp-tuned]", "ensemble", "submit"} <= rerun
+    assert not {"ingest", "preprocess", "split", "train[autogluon]"} & rerun
+
+
+def test_a_rerun_that_gives_equal_bytes_stops_there(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+    edit("pipeline/stages/ingest.py", "\nimport", "\nEDITED = 1\nimport")
+    assert states(copied)["ingest"] == "run"
+    copied.run("ingest", SLUG, "-e", "quick")
+    assert set(states(copied).values()) == {"cached"}
+
+
+def test_a_damaged_result_is_noticed_and_made_anew(copied: Shop) -> None:
+    before = copied.submissions
+    store = copied.folder / "data" / SLUG / "cache"
+    table = next(store.glob("preprocess/all/*/train.parquet"))
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 1
+    table.write_bytes(bytes(content))
+    for result in store.glob("train/linear/*"):
+        (result / "manifest.json").unlink()
+    done = copied.call("run", SLUG, "-e", "quick")
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stderr
+    assert copied.submissions == before
+
+
+def test_two_runs_at_once_do_each_other_no_harm(finished: Shop, shop: Shop) -> None:
+    runs = [shop.start("run", SLUG, "-e", "quick") for _ in range(2)]
+    ends = [process.communicate() for process in runs]
+    assert [process.returncode for process in runs] == [0, 0], ends
+    assert shop.submissions == finished.submissions
+    assert shop.run("verify", SLUG).endswith("0 damaged\n")
+
+
+def test_explain_walks_back_to_the_raw_files(copied: Shop) -> None:
+    path = copied.folder / "submissions" / SLUG / next(iter(copied.submissions))
+    said = copied.run("explain", str(path))
+    for name in ("train.csv", "test.csv", "sample_submission.csv", "train[mlp-tuned]", "ensemble"):
+        assert name in said
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    refused = copied.call("explain", str(path))
+    assert refused.returncode == 2
+    assert "was not made by any result" in refused.stderr
+
+
+def test_gc_keeps_what_the_experiment_reaches(copied: Shop) -> None:
+    copied.run("gc", SLUG)
+    assert set(states(copied).values()) == {"cached"}
+
+
+@pytest.mark.parametrize("minutes", ["4", "3"])
+def test_more_minutes_continue_the_old_study(copied: Shop, minutes: str) -> None:
+    assert copied.call("run", SLUG, "-e", "quick", "--minutes", minutes).returncode == 0
+    studies = list((copied.folder / "data" / SLUG / "cache" / ".progress").glob("*/study.db"))
+    assert len(studies) == 1

@@ -1,0 +1,42 @@
+"""Killed at any moment, the next run goes on and ends with the same bytes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+from shop import SLUG, Shop, make_shop
+
+N_KILLS = 10
+
+
+def test_ten_kills_over_all_stages_end_in_the_undisturbed_submission(finished: Shop, tmp_path: Path) -> None:
+    rng = random.Random(20260301)
+    shop = make_shop(tmp_path)
+    hit = [_killed_in(shop, n_stages=rng.choice([1, 1, 2]), moment=rng.uniform(0.0, 1.5)) for _ in range(N_KILLS)]
+    shop.run("run", SLUG, "-e", "quick")
+    assert len(set(hit)) >= 5, f"the kills hit only {hit}"
+    assert shop.run("verify", SLUG).endswith("0 damaged\n")
+    assert shop.submissions == finished.submissions
+
+
+def _killed_in(shop: Shop, n_stages: int, moment: float) -> str:
+    """Start a run, kill it `moment` seconds into the n-th stage that it makes, and return that stage's name."""
+    process = shop.start("run", SLUG, "-e", "quick")
+    assert process.stderr is not None
+    stage = "start"
+    for line in process.stderr:
+        if line.startswith(" ") or line.startswith("Diabetes"):
+            continue
+        stage = line.split()[0]
+        n_stages -= 1
+        if n_stages == 0:
+            break
+    try:
+        process.wait(timeout=moment)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return stage

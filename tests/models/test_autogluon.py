@@ -1,0 +1,191 @@
+"""AutoGluon on our folds: the same rows, the same bytes, nothing left behind. Tiny models: each fit takes seconds."""
+
+from __future__ import annotations
+
+import random
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import ModelError
+from pipeline.metrics import auc, log_loss, rmse, rmsle
+from pipeline.models import _autogluon_fit as fit_module
+from pipeline.models import autogluon
+from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, Table, Task
+
+GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
+CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit_module, "MAX_THREADS", 1)
+
+
+class Listening:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+
+    def info(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
+        self.notes.append(note)
+
+    @contextmanager
+    def progress(self, text: str, total: int):  # noqa: ARG002
+        yield self
+
+
+def frame(n_rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    level = pd.Categorical(rng.choice(["a", "b", "c"], n_rows), categories=["a", "b", "c"])
+    first = np.where(rng.random(n_rows) < 0.1, np.nan, rng.normal(size=n_rows))
+    return pd.DataFrame(
+        {"first": first, "second": rng.normal(size=n_rows), "target": rng.normal(size=n_rows), "level": level}
+    )
+
+
+def table_of(target: np.ndarray, module: Any, n_classes: int = 0) -> Table:
+    kind = {0: "regression", 2: "binary"}.get(n_classes, "multiclass")
+    task = Task(kind, Metric.from_module(module), tuple(f"c{i}" for i in range(n_classes)))
+    train, test = frame(len(target), 0), frame(40, 1)
+    return Table(task, train, test, target, np.arange(len(target)), np.arange(40))
+
+
+def learnable(n_rows: int) -> np.ndarray:
+    rows = frame(n_rows, 0)
+    return np.exp(5 + rows["second"].to_numpy() + 0.1 * rows["level"].cat.codes.to_numpy())
+
+
+def folds_of(groups: np.ndarray, n_folds: int = 3, repeats: int = 1) -> Folds:
+    """Folds that keep groups together; number each row for plain K-fold."""
+    role = np.full((repeats, n_folds, len(groups)), TRAIN, dtype=np.int8)
+    for repeat in range(repeats):
+        names = np.random.default_rng(repeat).permutation(np.unique(groups))
+        for fold, part in enumerate(np.array_split(names, n_folds)):
+            role[repeat, fold, np.isin(groups, part)] = VALID
+            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::7]] = STOP
+    return Folds(role)
+
+
+def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Listening | None = None) -> dict[str, CrossFit]:
+    recipe = autogluon.Recipe.model_validate({"models": models})
+    return autogluon.cross_fit({"ag": recipe}, table, folds, seed=3, log=log or Listening())
+
+
+def test_repeats_rmsle_and_every_family_in_its_place() -> None:
+    target = learnable(150)
+    table, folds = table_of(target, rmsle), folds_of(np.arange(150), repeats=2)
+    log = Listening()
+    entries = cross_fit(table, folds, CHEAP, log)
+    assert set(entries) == {"ag", "ag/LightGBM", "ag/RandomForest", "ag/CatBoost"}
+    assert [name for name, entry in entries.items() if entry.reference] == ["ag"]
+    assert {entry.stop_on for entry in entries.values()} == {"fold"}
+    forest = entries["ag/RandomForest"]
+    assert forest.oof.shape == (2, 150, 1)
+    assert np.isfinite(forest.oof).all()
+    assert (forest.oof[0] != forest.oof[1]).any()
+    assert np.corrcoef(np.log(forest.oof[0, :, 0]), np.log(target))[0, 1] > 0.9
+    rows = folds.valid_rows(1, 2)
+    assert forest.fold_errors[1, 2] == pytest.approx(table.task.metric.error(target[rows], forest.oof[1, rows]))
+    assert log.notes.count("LightGBM_BAG_L1") == 2
+    assert not log.warnings
+
+
+def test_out_of_fold_rows_are_those_that_a_model_fitted_by_hand_predicts() -> None:
+    """A mean-predicting model knows only its training rows: its predictions say which those were."""
+    target = np.random.default_rng(0).normal(size=90)
+    folds = folds_of(np.repeat(np.arange(30), 3))
+    models = {"GBM": [{"num_boost_round": 1, "num_leaves": 2, "min_data_in_leaf": 1000}]}
+    oof = cross_fit(table_of(target, rmse), folds, models)["ag/LightGBM"].oof[0, :, 0]
+    for repeat, fold in folds:
+        mean = target[folds.train_rows(repeat, fold)].mean()
+        np.testing.assert_allclose(oof[folds.valid_rows(repeat, fold)], mean, rtol=1e-4)
+
+
+@pytest.mark.parametrize("smallest", [1, 5])
+def test_rare_classes_keep_every_row_in_its_place(smallest: int) -> None:
+    rng = np.random.default_rng(0)
+    target = np.r_[np.full(smallest, 2), rng.integers(2, size=120 - smallest)]
+    table, folds = table_of(target, log_loss, n_classes=3), folds_of(rng.permutation(120))
+    entries = cross_fit(table, folds, GBM | {"RF": [{"n_estimators": 10}]})
+    for entry in entries.values():
+        assert entry.oof.shape == (1, 120, 3)
+        assert np.isfinite(entry.oof).all()
+        np.testing.assert_allclose(entry.oof.sum(axis=2), 1.0, rtol=1e-5)
+        assert entry.test.shape == (40, 3)
+
+
+def test_rows_that_no_fold_validates_stay_empty() -> None:
+    """Forward chaining: the first block is never validated, later ones are unused by earlier folds."""
+    role = np.full((1, 2, 90), UNUSED, dtype=np.int8)
+    for fold, start in enumerate((30, 60)):
+        role[0, fold, :start] = TRAIN
+        role[0, fold, :start:9] = STOP
+        role[0, fold, start : start + 30] = VALID
+    table = table_of((learnable(90) > 150).astype(np.int64), auc, n_classes=2)
+    for entry in cross_fit(table, Folds(role), GBM).values():
+        assert np.isnan(entry.oof[0, :30]).all()
+        assert np.isfinite(entry.oof[0, 30:]).all()
+        assert np.isfinite(entry.test).all()
+
+
+def test_the_same_bytes_come_out_again_and_the_process_is_left_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import logging
+
+    import torch
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    table, folds = table_of(learnable(120), rmsle), folds_of(np.arange(120))
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_num_threads()
+    level = logging.getLogger("autogluon").level
+    first = cross_fit(table, folds, CHEAP)
+    assert random.getstate() == before[0]
+    assert (np.random.get_state()[1] == before[1]).all()
+    assert torch.get_num_threads() == before[2]
+    assert logging.getLogger("autogluon").level == level
+    assert not list(tmp_path.iterdir())
+    random.seed(1)
+    np.random.seed(1)
+    second = cross_fit(table, folds, CHEAP)
+    for name, entry in first.items():
+        assert entry.oof.tobytes() == second[name].oof.tobytes(), name
+        assert entry.test.tobytes() == second[name].test.tobytes(), name
+
+
+def test_a_child_that_did_not_train_on_our_fold_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, folds = table_of(learnable(90), rmse), folds_of(np.arange(90))
+    collect = fit_module._collect
+
+    def with_wrong_splits(predictor: Any, rows: Any, table: Table, splits: list[Any]) -> Any:
+        return collect(predictor, rows, table, splits[1:] + splits[:1])
+
+    monkeypatch.setattr(fit_module, "_collect", with_wrong_splits)
+    with pytest.raises(ModelError, match="was not fitted on our folds"):
+        cross_fit(table, folds, GBM)
+
+
+def test_a_model_that_fails_is_left_out_with_a_warning() -> None:
+    log = Listening()
+    models = GBM | {"CAT": [{"iterations": 10, "depth": 99}]}
+    entries = cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), models, log)
+    assert "ag/LightGBM" in entries
+    assert "ag/CatBoost" not in entries
+    assert "could not fit CatBoost" in log.warnings[0]
+
+
+def test_where_all_models_fail_the_message_says_so() -> None:
+    with pytest.raises(ModelError, match="none of its models"):
+        cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), {"CAT": [{"depth": 99}]})

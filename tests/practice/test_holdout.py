@@ -1,0 +1,157 @@
+"""Practice competitions made of a train file: which rows are held out, and that nothing else changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import Competition, load_competition
+from pipeline.errors import ConfigError
+from pipeline.practice.holdout import hold_out, make
+from pipeline.raw.sheet import Sheet, parse
+from pipeline.raw.source import Text
+from pipeline.workspace import Workspace
+
+FACTS = {"slug": "shop", "task": "regression", "id": "id", "target": "y", "metric": "rmse", "submission": "value"}
+
+
+def sheet_of(rows: pd.DataFrame) -> Sheet:
+    return parse(Text("train.csv", rows.to_csv(index=False).encode()))
+
+
+def competition(**facts) -> Competition:
+    return Competition.model_validate(FACTS | facts)
+
+
+def made_up(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(n)
+    days = pd.date_range("2020-01-01", periods=n).strftime("%Y-%m-%d").to_numpy()
+    return pd.DataFrame(
+        {
+            "id": range(n),
+            "day": rng.permutation(days),
+            "firm": rng.integers(0, 1 + n // 5, n),
+            "y": rng.normal(size=n).round(3),
+        }
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(20, 200), fraction=st.floats(0.1, 0.6), seed=st.integers(0, 99))
+@pytest.mark.parametrize("how", ["random", "stratified", "time"])
+def test_the_fraction_is_kept(how, n, fraction, seed):
+    held = hold_out(sheet_of(made_up(n)), competition(time="day"), how, fraction, seed)
+    assert abs(held.sum() - fraction * n) <= 0.5
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(20, 200), seed=st.integers(0, 99))
+def test_groups_stay_whole(n, seed):
+    rows = made_up(n)
+    held = hold_out(sheet_of(rows), competition(groups="firm"), "group", 0.25, seed)
+    assert not set(rows["firm"][held]) & set(rows["firm"][~held])
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(20, 200))
+def test_time_holds_out_the_last_rows(n):
+    rows = made_up(n)
+    held = hold_out(sheet_of(rows), competition(time="day"), "time", 0.25, 0)
+    assert rows["day"][held].min() > rows["day"][~held].max()
+
+
+@settings(max_examples=20, deadline=None)
+@given(counts=st.lists(st.integers(10, 60), min_size=2, max_size=4), seed=st.integers(0, 99))
+def test_stratified_keeps_the_shares_of_the_classes(counts, seed):
+    labels = np.repeat([f"class {number}" for number in range(len(counts))], counts)
+    rows = pd.DataFrame({"id": range(len(labels)), "a": 0, "y": np.random.default_rng(seed).permutation(labels)})
+    held = hold_out(sheet_of(rows), competition(task="multiclass", submission="label"), "stratified", 0.2, seed)
+    for label, count in rows["y"].value_counts().items():
+        assert abs((rows["y"][held] == label).sum() - 0.2 * count) <= 2
+
+
+def test_stratified_covers_the_range_of_a_number():
+    rows = made_up(200)
+    held = hold_out(sheet_of(rows), competition(), "stratified", 0.2, 0)
+    ranks = rows["y"].rank(pct=True)[held]
+    assert np.histogram(ranks, bins=10, range=(0, 1))[0].tolist() == pytest.approx([4] * 10, abs=1)
+
+
+def test_rows_without_a_label_are_not_held_out():
+    rows = made_up(40)
+    rows.loc[::2, "y"] = np.nan
+    held = hold_out(sheet_of(rows), competition(), "random", 0.5, 0)
+    assert held.sum() == 10
+    assert rows["y"][held].notna().all()
+
+
+@pytest.mark.parametrize(("how", "key"), [("group", "groups"), ("time", "time")])
+def test_a_column_to_hold_out_by_is_needed(how, key):
+    with pytest.raises(ConfigError, match=f"{key} must name a column"):
+        hold_out(sheet_of(made_up(40)), competition(), how, 0.2, 0)
+
+
+TRAIN = 'id,code,note,y\n01,007,"a, ""b""",1.50\n02,NA,,2\n03,8,x,3.00\n04,9,y,4\n05,9,,5\n'
+TOML = """\
+title = "Shop"                       # a comment
+task = "regression"
+id = "id"
+target = "y"
+metric = "rmse"
+submission = "value"
+
+[files]
+train = "tr.csv"
+test = "te.csv"
+sample = "s.csv"
+
+[columns]
+text = ["note"]
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    workspace = Workspace(tmp_path / "data", tmp_path / "experiments", tmp_path / "submissions")
+    raw, folder = workspace.raw_folder("shop"), workspace.experiments / "shop"
+    raw.mkdir(parents=True)
+    folder.mkdir(parents=True)
+    (raw / "tr.csv").write_text(TRAIN)
+    (folder / "competition.toml").write_text(TOML)
+    (folder / "default.toml").write_text("[models.linear]\n")
+    (folder / "features.py").write_text("def twice(rows):\n    return rows\n")
+    return workspace
+
+
+def test_make_keeps_cells_order_and_experiments(workspace):
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4, 1)
+    assert slug == "shop-holdout"
+    raw = workspace.raw_folder(slug)
+    train, test, sample = (
+        pd.read_csv(raw / f"{name}.csv", dtype=str, keep_default_na=False)
+        for name in ("train", "test", "sample_submission")
+    )
+    solution = pd.read_csv(workspace.solution(slug), dtype=str)
+    whole = pd.read_csv(workspace.raw_folder("shop") / "tr.csv", dtype=str, keep_default_na=False).set_index("id")
+    assert len(test) == 2
+    assert "y" not in test
+    assert sample["id"].tolist() == solution["id"].tolist() == test["id"].tolist()
+    for part in (train, test.merge(solution[["id", "y"]])):
+        assert part["id"].is_monotonic_increasing
+        pd.testing.assert_frame_equal(part.set_index("id"), whole.loc[part["id"]])
+    folder = workspace.experiments / slug
+    assert sorted(path.name for path in folder.iterdir()) == ["competition.toml", "default.toml", "features.py"]
+    copied = load_competition(workspace, slug)
+    assert copied.title == "Shop, held out"
+    assert copied.files.train == "train.csv"
+    assert copied.columns.text == ["note"]
+
+
+def test_make_never_overwrites(workspace):
+    original = load_competition(workspace, "shop")
+    make(workspace, original, "random", 0.4)
+    with pytest.raises(ConfigError, match="is there already"):
+        make(workspace, original, "random", 0.4)

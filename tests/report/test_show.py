@@ -1,0 +1,99 @@
+"""What is printed at the end of a run, and the comparison of experiments."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline import show
+from pipeline.engine.run import Outcome
+from pipeline.errors import DamagedError
+
+
+def printed(function: Callable[..., Any], *arguments: Any) -> str:
+    out = Console(file=io.StringIO(), width=100, highlight=False)
+    function(*arguments, out)
+    return out.file.getvalue()
+
+
+def finish(made: Any, outcome: Outcome | None = None) -> str:
+    return printed(show.finish, made.workspace, made.competition, made.experiment, outcome or made.outcome)
+
+
+def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any) -> None:
+    text = finish(finished)
+    assert re.search(r"CV score +0\.\d+ +± 0\.\d+", text)
+    assert re.search(r"private +0\.190", text)
+    assert re.search(r"AutoGluon +0\.240", text)
+    assert re.search(r"best +0\.120", text)
+    path = next((finished.workspace.submissions / "made-up-houses").glob("default-*.csv"))
+    assert str(path) in text
+    assert "pipeline run made-up-houses --experiment other" in text
+
+
+def test_scores_that_stopped_on_their_own_rows_are_marked(finished: Any) -> None:
+    lines = finish(finished).splitlines()
+    marked = {name: any(name in line and "*" in line for line in lines) for name in ("LightGBM", "Forest")}
+    assert marked == {"LightGBM": True, "Forest": False}
+    assert any(line.startswith("* stopped on") for line in lines)
+
+
+def test_what_was_made_and_what_was_cached_is_said(finished: Any) -> None:
+    assert "all 10 stages cached" in finish(finished, Outcome(finished.results, ()))
+    assert "8 of 10 stages cached; made in 25 s: ensemble, submit" in finish(
+        finished, Outcome(finished.results, ("ensemble", "submit"))
+    )
+
+
+def test_without_a_judge_nothing_is_said_of_private_scores(classified: Any) -> None:
+    text = finish(classified)
+    assert "private" not in text
+    assert "higher is better" in text
+
+
+def test_a_damaged_submission_is_refused(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    (made.results["submit"].folder / "submission.csv").write_text("Id,Price\n1,9.9\n", encoding="utf-8")
+    with pytest.raises(DamagedError):
+        finish(made)
+
+
+def test_compare_shows_a_line_a_result_and_only_settings_that_differ(run_of: Callable[..., Any]) -> None:
+    for made in (run_of(), run_of("other", minutes=20), run_of("default", minutes=3)):
+        finish(made)
+    text = printed(show.compare, made.workspace, "made-up-houses")
+    assert len(re.findall(r"^ *\d+ +default ", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^ *\d+ +other ", text, re.MULTILINE)) == 1
+    differing = text[text.index("differs in") :]
+    assert sorted(re.search(r"minutes +(\S+) +(\S+) +(\S+)", differing).groups()) == ["10.0", "20.0", "3.0"]
+    assert "n_folds" not in differing
+
+
+def test_compare_shows_the_newest_of_equal_results_and_names_what_never_ran(run_of: Callable[..., Any]) -> None:
+    finish(run_of())
+    made = run_of(judged=False)
+    finish(made)
+    text = printed(show.compare, made.workspace, "made-up-houses")
+    assert text.count("default") == 1
+    assert "never run to the end: other" in text
+
+
+def test_compare_without_results_says_what_to_do(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    other = made.workspace.experiments / "empty" / "competition.toml"
+    other.parent.mkdir()
+    other.touch()
+    assert "pipeline run empty" in printed(show.compare, made.workspace, "empty")
+
+
+def test_printing_imports_no_heavy_library() -> None:
+    heavy = ("pandas", "numpy", "torch", "sklearn", "mlflow", "autogluon", "matplotlib", "pyarrow", "optuna")
+    code = f"import sys, pipeline.show, pipeline.tracking; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,164 @@
+"""MLflow mirrors results: once each, later if need be, and never in the way of a run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import show, tracking
+from pipeline.engine.console import Console
+from pipeline.engine.run import Outcome
+from pipeline.engine.track import Journal
+from pipeline.errors import ConfigError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and its libraries warn of their own affairs
+SLUG = "made-up-houses"
+
+
+@pytest.fixture(autouse=True)
+def address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("PIPELINE_TRACKING", raising=False)
+
+
+def mirror(made: Any, *nodes: str) -> None:
+    outcome = Outcome(made.results, nodes)
+    tracking.mirror(made.workspace, made.competition, made.experiment, outcome, Console(quiet=True))
+
+
+def journal(made: Any) -> list[dict[str, Any]]:
+    path = made.workspace.experiments / "journal.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+def runs(made: Any) -> dict[str, Any]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking.uri(made.workspace))
+    found = client.search_runs([client.get_experiment_by_name(SLUG).experiment_id])
+    assert len({run.info.run_name for run in found}) == len(found), "a run was told twice"
+    return {run.info.run_name: run for run in found}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database: its migrations take seconds."""
+    from pipeline.engine.track import Mirror, default_uri
+
+    folder = tmp_path_factory.mktemp("template")
+    Mirror("Default", default_uri(folder), folder, folder / "lock").describe("")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def made(run_of: Callable[..., Any], template: Path, address: None) -> Iterator[Any]:  # noqa: ARG001
+    made = run_of()
+    (made.workspace.experiments / "mlflow.db").write_bytes(template.read_bytes())
+    show.publish(made.workspace.submissions / SLUG, "default", made.results["submit"], made.results)
+    return made
+
+
+def test_a_run_is_told_once_with_a_child_for_every_entry(made: Any) -> None:
+    mirror(made, "ensemble", "submit")
+    mirror(made, "split")
+    found = runs(made)
+    entries = {"mlp", "mlp-tuned", "autogluon/LightGBM", "autogluon/Forest", "autogluon/WeightedEnsemble"}
+    assert found.keys() == entries | {"default"}
+    parent = found["default"]
+    assert {found[e].data.tags["mlflow.parentRunId"] for e in entries} == {parent.info.run_id}
+    assert parent.data.metrics["private_score"] == pytest.approx(0.19)
+    assert parent.data.metrics["cv_error"] == pytest.approx(parent.data.metrics["cv_score"])
+    assert parent.data.params["models.mlp.lr"] == "0.01"
+    assert parent.data.params["raw/train.csv"] == "a" * 64
+    assert "| mlp-tuned |" in parent.data.tags["mlflow.note.content"]
+    assert parent.info.status == "FINISHED"
+    assert journal(made) == []
+
+
+def test_artifacts_and_curves_are_there(made: Any) -> None:
+    from mlflow import MlflowClient
+
+    mirror(made, "submit")
+    client = MlflowClient(tracking_uri=tracking.uri(made.workspace))
+    found = runs(made)
+    names = {item.path for item in client.list_artifacts(found["default"].info.run_id)}
+    assert {"leaderboard.json", "weights.json", "trials-mlp.parquet", "plots"} <= names
+    assert any(name.startswith("default-") and name.endswith(".csv") for name in names)
+    plots = {item.path for item in client.list_artifacts(found["default"].info.run_id, "plots")}
+    assert {"plots/fold-errors.png", "plots/trials-mlp-history.png", "plots/trials-mlp-importance.png"} <= plots
+    curve = client.get_metric_history(found["mlp"].info.run_id, "stop_loss")
+    assert 100 <= len(curve) <= 200
+    assert (curve[0].step, curve[-1].step) == (1, 300)
+    assert [item.path for item in client.list_artifacts(found["mlp"].info.run_id)] == ["curves.png"]
+
+
+def test_cached_runs_write_lines_that_are_handed_over(made: Any) -> None:
+    mirror(made, "submit")
+    mirror(made)
+    mirror(made)
+    assert [line["action"] for line in journal(made)] == ["reused", "reused"]
+    tracking.hand_over(made.workspace, Console(quiet=True))
+    assert runs(made)["default"].data.tags["reused"] == "2"
+    assert journal(made) == []
+
+
+def test_a_reused_result_that_mlflow_never_heard_of_is_told_whole(made: Any) -> None:
+    mirror(made)
+    tracking.hand_over(made.workspace, Console(quiet=True))
+    assert "default" in runs(made)
+
+
+def test_a_server_that_is_down_leaves_the_line_for_later(
+    made: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    outcome = Outcome(made.results, ("submit",))
+    tracking.mirror(made.workspace, made.competition, made.experiment, outcome, Console())
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.lstrip().startswith("!")]
+    assert len(warned) == 1
+    assert [line["action"] for line in journal(made)] == ["log"]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    tracking.hand_over(made.workspace, Console(quiet=True))
+    assert "default" in runs(made)
+    assert journal(made) == []
+
+
+def test_a_line_whose_results_are_gone_is_dropped_and_the_others_are_told(made: Any) -> None:
+    mirror(made)
+    lost = journal(made)[0] | {"action": "log", "results": {"submit": "0" * 64}}
+    Journal(made.workspace.experiments / "journal.jsonl").append(lost)
+    tracking.hand_over(made.workspace, Console(quiet=True))
+    assert "default" in runs(made)
+    assert journal(made) == []
+
+
+def test_tracking_can_be_switched_off(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIPELINE_TRACKING", "off")
+    mirror(made, "submit")
+    mirror(made)
+    assert journal(made) == []
+    monkeypatch.setenv("PIPELINE_TRACKING", "of")
+    with pytest.raises(ConfigError, match="'on' or 'off'"):
+        mirror(made, "submit")
+
+
+def test_a_server_with_its_own_ui_is_named_instead_of_started(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9"):
+        tracking.serve(made.workspace, "127.0.0.1", 5000, Console(quiet=True))
+
+
+def test_a_first_run_makes_a_database_without_a_word_and_leaves_nothing_elsewhere(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from pipeline.engine.track import Mirror, Record, default_uri; here = Path('experiments');"
+        "print(Mirror('a', default_uri(here), here / 'mlartifacts', here / 'lock').write(Record('r', 'k')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["experiments"]

@@ -1,0 +1,251 @@
+"""The ensemble stage: its score is honest, its weights are used on the test rows, and mistakes are said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.blenders import greedy, nnls
+from pipeline.engine.stage import Job
+from pipeline.errors import ConfigError, ModelError
+from pipeline.files import read_entries, read_json, write_entry, write_folds
+from pipeline.metrics import accuracy, rmse, rmsle
+from pipeline.stages import ensemble
+from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
+
+
+class Silent:
+    def info(self, text: str) -> None: ...
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+    @contextmanager
+    def progress(self, text: str, total: int):  # noqa: ARG002
+        yield self
+
+
+def make_folds(n_rows: int, n_folds: int = 4, repeats: int = 1, uncovered: int = 0) -> Folds:
+    """Shuffled folds; the first `uncovered` rows are validated by none."""
+    role = np.full((repeats, n_folds, n_rows), TRAIN, dtype=np.int8)
+    for repeat in range(repeats):
+        order = np.random.default_rng(repeat).permutation(np.arange(uncovered, n_rows))
+        for fold, rows in enumerate(np.array_split(order, n_folds)):
+            role[repeat, fold, rows] = VALID
+            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::10]] = STOP
+    return Folds(role)
+
+
+def make_entry(folds: Folds, oof: np.ndarray, test: np.ndarray, **facts: Any) -> CrossFit:
+    covered = (folds.role == VALID).any(axis=1)
+    spread = np.where(covered[:, :, None], np.broadcast_to(oof, (folds.n_repeats, *oof.shape)), np.nan)
+    unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
+    return CrossFit(spread, test, unknown, unknown, unknown, facts.pop("stop_on", "inner"), **facts)
+
+
+def job_of(
+    folder: Path,
+    target: np.ndarray,
+    folds: Folds,
+    entries: Mapping[str, CrossFit],
+    metric: ModuleType = rmse,
+    blender: ModuleType = greedy,
+    **options: Any,
+) -> Job:
+    for name in ("preprocess", "split", "train", "out", "progress"):
+        (folder / name).mkdir(parents=True)
+    (folder / "train" / "entries").mkdir()
+    pd.DataFrame({"id": np.arange(len(target)), "target": target}).to_parquet(folder / "preprocess" / "rows.parquet")
+    write_folds(folder / "split", folds)
+    for name, entry in entries.items():
+        write_entry(folder / "train" / "entries", name, entry)
+    return Job(
+        config={"kind": "any", "options": options},
+        inputs={"preprocess": folder / "preprocess", "split": folder / "split", "train:all": folder / "train"},
+        sources={},
+        plugins={"metric": metric, "blender": blender},
+        out=folder / "out",
+        progress=folder / "progress",
+        seed=1,
+        log=Silent(),
+    )
+
+
+def noisy(n_rows: int, scales: list[float], folds: Folds, seed: int = 0, **facts: Any) -> tuple[np.ndarray, dict]:
+    rng = np.random.default_rng(seed)
+    target = rng.normal(loc=10, size=n_rows)
+    entries = {
+        f"m{i}": make_entry(
+            folds, (target + rng.normal(scale=scale, size=n_rows))[:, None], rng.normal(size=(30, 1)), **facts
+        )
+        for i, scale in enumerate(scales)
+    }
+    return target, entries
+
+
+def test_a_blend_of_independent_models_beats_each_and_says_by_how_much(tmp_path: Path) -> None:
+    folds = make_folds(400)
+    target, entries = noisy(400, [1.0, 1.0, 1.0], folds)
+    facts = ensemble.run(job_of(tmp_path, target, folds, entries))
+    result, rows = read_json(tmp_path / "out/result.json"), read_json(tmp_path / "out/leaderboard.json")
+    by_name = {row["entry"]: row for row in rows}
+    assert facts["n_entries"] == 3
+    assert result["cv_score"] == by_name["ensemble"]["cv_score"] == pytest.approx(0.58, abs=0.06)
+    assert by_name["best single"]["cv_error"] > 0.9
+    assert [row["cv_error"] for row in rows] == sorted(row["cv_error"] for row in rows)
+    assert by_name["m0"]["weight"] == read_json(tmp_path / "out/weights.json")["m0"]
+
+
+def test_the_reported_score_does_not_reward_fitting_noise(tmp_path: Path) -> None:
+    """Weights among 40 models that know nothing look good in their own rows; the reported score must not."""
+    rng = np.random.default_rng(0)
+    folds = make_folds(60)
+    target = rng.normal(size=60)
+    entries = {f"m{i}": make_entry(folds, rng.normal(size=(60, 1)), np.zeros((5, 1))) for i in range(40)}
+    ensemble.run(job_of(tmp_path, target, folds, entries, blender=nnls))
+    weights = read_json(tmp_path / "out/weights.json")
+    in_sample = sum(w * entries[name].oof[0, :, 0] for name, w in weights.items())
+    reported = read_json(tmp_path / "out/result.json")["cv_error"]
+    assert reported > 1.1 * np.sqrt(np.mean((in_sample - target) ** 2))
+    assert reported > 0.95 * target.std()
+
+
+def test_a_fold_never_sees_weights_fitted_on_its_own_rows(tmp_path: Path) -> None:
+    folds = make_folds(80)
+    target, entries = noisy(80, [1.0, 1.0], folds)
+    ensemble.run(job_of(tmp_path / "a", target, folds, entries))
+    changed = target.copy()
+    rows = folds.valid_rows(0, 2)
+    changed[rows] = np.random.default_rng(9).normal(loc=-50, size=len(rows))
+    ensemble.run(job_of(tmp_path / "b", changed, folds, entries))
+    before, after = (read_entries(tmp_path / part / "out")["ensemble"].oof[0, rows] for part in "ab")
+    np.testing.assert_array_equal(before, after)
+
+
+def test_test_rows_are_blended_with_the_written_weights(tmp_path: Path) -> None:
+    folds = make_folds(200)
+    target, entries = noisy(200, [0.5, 1.0, 3.0], folds)
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    weights = read_json(tmp_path / "out/weights.json")
+    wanted = sum(weight * entries[name].test for name, weight in weights.items())
+    np.testing.assert_allclose(read_entries(tmp_path / "out")["ensemble"].test, wanted)
+
+
+def test_rmsle_averages_logs(tmp_path: Path) -> None:
+    folds = make_folds(100)
+    target = np.exp(np.random.default_rng(0).normal(loc=5, size=100))
+    halves = {"low": target / 2, "high": target * 2}
+    entries = {n: make_entry(folds, v[:, None], np.full((3, 1), v.mean())) for n, v in halves.items()}
+    ensemble.run(job_of(tmp_path, target, folds, entries, metric=rmsle, blender=nnls))
+    assert read_json(tmp_path / "out/result.json")["cv_error"] < 0.02
+
+
+def test_repeats_are_kept_apart_and_averaged(tmp_path: Path) -> None:
+    folds = make_folds(90, n_folds=3, repeats=2)
+    target, entries = noisy(90, [1.0, 2.0], folds)
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    result = read_json(tmp_path / "out/result.json")
+    assert np.shape(result["fold_errors"]) == (2, 3)
+    assert result["cv_error"] == pytest.approx(np.mean(result["fold_errors"]))
+    assert read_entries(tmp_path / "out")["ensemble"].oof.shape == (2, 90, 1)
+
+
+def test_uncovered_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    folds = make_folds(100, uncovered=20)
+    target, entries = noisy(100, [1.0, 1.0], folds)
+    target[:20] = 1e9
+    facts = ensemble.run(job_of(tmp_path, target, folds, entries))
+    result = read_json(tmp_path / "out/result.json")
+    assert facts["n_rows_uncovered"] == 20
+    assert result["rows_covered"] == 80
+    assert result["cv_error"] < 2.0
+
+
+def test_a_single_holdout_fold_is_cross_fitted_within(tmp_path: Path) -> None:
+    role = np.full((1, 1, 200), TRAIN, dtype=np.int8)
+    role[0, 0, 100:] = VALID
+    role[0, 0, :10] = STOP
+    role[0, 0, 10:20] = UNUSED
+    folds = Folds(role)
+    target, entries = noisy(200, [1.0, 1.0], folds)
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    result = read_json(tmp_path / "out/result.json")
+    assert result["se"] is None
+    assert 0.5 < result["cv_error"] < 0.9
+
+
+def test_a_reference_is_listed_but_never_blended(tmp_path: Path) -> None:
+    folds = make_folds(100)
+    target, entries = noisy(100, [1.0, 2.0], folds)
+    entries["autogluon"] = make_entry(folds, target[:, None], np.zeros((30, 1)), reference=True, stop_on="fold")
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    row = next(r for r in read_json(tmp_path / "out/leaderboard.json") if r["entry"] == "autogluon")
+    assert row["reference"]
+    assert row["weight"] == 0.0
+    assert row["cv_error"] == 0.0
+    assert "autogluon" not in read_json(tmp_path / "out/weights.json")
+    assert read_json(tmp_path / "out/result.json")["stop_on"] == "inner"
+
+
+def test_a_part_that_stopped_on_its_fold_marks_the_whole(tmp_path: Path) -> None:
+    folds = make_folds(100)
+    target, entries = noisy(100, [1.0, 1.0], folds, stop_on="fold")
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    assert read_json(tmp_path / "out/result.json")["stop_on"] == "fold"
+
+
+def test_probabilities_stay_probabilities(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folds = make_folds(150)
+    target = rng.integers(3, size=150)
+    share = {n: rng.dirichlet(np.ones(3), size=150) + np.eye(3)[target] for n in ("one", "two")}
+    entries = {
+        n: make_entry(folds, s / s.sum(axis=1, keepdims=True), rng.dirichlet(np.ones(3), size=20))
+        for n, s in share.items()
+    }
+    ensemble.run(job_of(tmp_path, target, folds, entries, metric=accuracy))
+    result = read_entries(tmp_path / "out")["ensemble"]
+    np.testing.assert_allclose(result.test.sum(axis=1), 1.0)
+    assert Metric.from_module(accuracy).score(target, result.oof[0]) > 0.6
+
+
+def test_the_same_bytes_come_out_again(tmp_path: Path) -> None:
+    folds = make_folds(100, repeats=2)
+    target, entries = noisy(100, [1.0, 1.5, 2.0], folds)
+    for part in "ab":
+        ensemble.run(job_of(tmp_path / part, target, folds, entries, bags=4))
+    for file in (tmp_path / "a/out").iterdir():
+        assert file.read_bytes() == (tmp_path / "b/out" / file.name).read_bytes(), file.name
+
+
+@pytest.mark.parametrize("broken", ["missing", "none", "only a reference", "option"])
+def test_mistakes_are_said(tmp_path: Path, broken: str) -> None:
+    folds = make_folds(60)
+    target, entries = noisy(60, [1.0, 1.0], folds)
+    options: dict[str, Any] = {}
+    if broken == "missing":
+        entries["m1"].oof[0, :7] = np.nan
+        expected, text = ModelError, "entry 'm1' has no out-of-fold prediction for 7 of 60 rows"
+    elif broken == "none":
+        entries, expected, text = {}, ConfigError, "found 0 entries"
+    elif broken == "only a reference":
+        entries = {"ag": make_entry(folds, target[:, None], np.zeros((3, 1)), reference=True)}
+        expected, text = ConfigError, "nothing to blend"
+    else:
+        options, expected, text = {"stepz": 3}, ConfigError, "stepz"
+    with pytest.raises(expected, match=text):
+        ensemble.run(job_of(tmp_path, target, folds, entries, **options))
+
+
+def test_two_models_with_one_name_are_refused(tmp_path: Path) -> None:
+    folds = make_folds(60)
+    target, entries = noisy(60, [1.0], folds)
+    job = job_of(tmp_path, target, folds, entries)
+    twice = Job(**(vars(job) | {"inputs": {**job.inputs, "train:again": job.inputs["train:all"]}}))
+    with pytest.raises(ConfigError, match="'m0' of all is taken"):
+        ensemble.run(twice)

@@ -1,0 +1,407 @@
+"""The stage ingest: what it makes of good files, and the one clear message for each kind of bad ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tomllib
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.engine.stage import Job
+from pipeline.errors import ConfigError, DataError, PipelineError
+from pipeline.stages import ingest
+
+ROOT = Path(__file__).resolve().parents[2]
+FACTS = {"slug": "x", "task": "regression", "id": "id", "target": "y", "metric": "rmse", "submission": "value"}
+TRAIN = "id,a,b,y\n1,3,red,1.5\n2,4,blue,2.5\n3,,red,3.5\n"
+TEST = "id,a,b\n4,5,red\n5,6,\n"
+SAMPLE = "id,y\n4,0\n5,0\n"
+
+
+@dataclass
+class SilentLog:
+    said: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    @contextmanager
+    def progress(self, text: str, total: int):  # noqa: ARG002
+        yield self
+
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+
+@dataclass
+class Result:
+    train: pd.DataFrame
+    test: pd.DataFrame
+    sample: pd.DataFrame
+    schema: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return {column["name"]: column["kind"] for column in self.schema["columns"]}
+
+
+def run(folder: Path, sources: dict[str, Path], facts: dict[str, Any]) -> Result:
+    out = folder / "out"
+    out.mkdir()
+    told = ingest.run(Job(facts, {}, sources, {}, out, folder, 0, SilentLog()))
+    frames = [pd.read_parquet(out / f"{name}.parquet") for name in ("train", "test", "sample")]
+    return Result(*frames, json.loads((out / "schema.json").read_text()), told)
+
+
+def take_in(folder: Path, train: str | bytes = TRAIN, test: str | bytes = TEST, sample: str | None = SAMPLE, **facts):
+    sources = {}
+    for role, text in (("train", train), ("test", test), ("sample", sample)):
+        if text is not None:
+            sources[role] = folder / f"{role}.csv"
+            sources[role].write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run(folder, sources, FACTS | facts)
+
+
+def refusal(folder: Path, *args, kind: type[PipelineError] = DataError, **kwargs) -> str:
+    with pytest.raises(kind) as caught:
+        take_in(folder, *args, **kwargs)
+    return f"{caught.value} | {caught.value.hint}"
+
+
+def test_types_are_decided_on_train_and_test_together(tmp_path):
+    train = "id,whole,gap,late,half,code,flag,gappy,day,word,y\n1,3,1,7,0.5,007,True,True,2020-01-31,x,1\n"
+    train += "2,4,,8,1,010,False,,2021-02-28,y,2\n"
+    test = "id,whole,gap,late,half,code,flag,gappy,day,word\n3,5,2,,2,11,TRUE,false,2022-12-01,z\n"
+    made = take_in(tmp_path, train, test, "id,y\n3,0\n")
+    assert made.train.dtypes.drop(["id", "y"]).equals(made.test.dtypes.drop("id"))
+    dtypes = made.train.dtypes.astype(str).to_dict()
+    assert dtypes == {
+        "id": "int64",
+        "whole": "int64",
+        "gap": "float64",
+        "late": "float64",
+        "half": "float64",
+        "code": "object",
+        "flag": "bool",
+        "gappy": "boolean",
+        "day": "datetime64[ns]",
+        "word": "object",
+        "y": "float64",
+    }
+    assert made.train["code"].tolist() == ["007", "010"]
+    assert made.test["flag"].tolist() == [True]
+    assert np.isnan(made.train["gap"][1])
+    assert made.kinds["code"] == "categorical"
+    assert made.kinds["gappy"] == "boolean"
+
+
+def test_missing_words_are_those_of_pandas(tmp_path):
+    made = take_in(tmp_path, "id,b,y\n1,NA,1\n2,None,2\n3,x,3\n", "id,b\n4,null\n", "id,y\n4,0\n")
+    assert made.train["b"].isna().tolist() == [True, True, False]
+    described = made.schema["columns"][0]
+    assert (described["missing_train"], described["missing_test"]) == (2, 1)
+
+
+def test_a_class_called_none_is_a_label(tmp_path):
+    made = take_in(
+        tmp_path, "id,a,y\n1,0,None\n2,1,Flu\n", "id,a\n3,1\n", "id,y\n3,None\n", task="binary", submission="label"
+    )
+    assert made.schema["classes"] == ["Flu", "None"]
+    assert made.train["y"].tolist() == ["None", "Flu"]
+
+
+def test_number_classes_are_in_the_order_of_numbers(tmp_path):
+    train = "id,a,y\n" + "".join(f"{row},0,{row}\n" for row in range(12))
+    made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,1\n", task="multiclass", submission="label")
+    assert made.schema["classes"] == [str(label) for label in range(12)]
+
+
+def test_overrides(tmp_path):
+    train = "id,kind,size,when,note,extra,y\n1,20,1,20200101,a,5,1\n2,30,?,20200102,b,6,2\n"
+    test = "id,kind,size,when,note\n3,20.0,4,20200103,c\n"
+    columns = {"categorical": ["kind"], "numeric": ["size"], "date": ["when"], "text": ["note"], "drop": ["extra"]}
+    made = take_in(tmp_path, train, test, "id,y\n3,0\n", columns=columns)
+    assert made.train["kind"].tolist() == ["20", "30"]
+    assert made.test["kind"].tolist() == ["20"]
+    assert made.train["when"].dt.day.tolist() == [1, 2]
+    assert made.kinds == {"kind": "categorical", "size": "numeric", "when": "date", "note": "text"}
+    assert any("'?'" in note for note in made.facts["notes"])
+
+
+def test_many_distinct_strings_are_text(tmp_path):
+    rows = range(300)
+    train = "id,name,town,y\n" + "".join(f"{row},person {row},town {row % 120},1\n" for row in rows)
+    made = take_in(tmp_path, train, "id,name,town\n999,someone,town 3\n", "id,y\n999,0\n")
+    assert made.kinds == {"name": "text", "town": "categorical"}
+
+
+def test_facts_say_which_bytes_were_read(tmp_path):
+    made = take_in(tmp_path)
+    files = made.facts["files"]
+    assert files["train"]["bytes"] == len(TRAIN)
+    assert files["train"]["rows"] == 3
+    assert len(files["test"]["sha256"]) == 64
+
+
+def test_same_files_give_the_same_bytes(tmp_path):
+    written = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        take_in(folder)
+        written.append({file.name: file.read_bytes() for file in (folder / "out").iterdir()})
+    assert written[0] == written[1]
+
+
+def pack(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+    return path
+
+
+def gzipped(folder: Path) -> Path:
+    path = folder / "train.csv.gz"
+    path.write_bytes(gzip.compress(TRAIN.encode()))
+    return path
+
+
+def misnamed(folder: Path) -> Path:
+    return pack(folder / "packed.csv", train_csv=TRAIN.encode())
+
+
+def a_member_of_many(folder: Path) -> Path:
+    return pack(folder / "all.zip", train_csv=TRAIN.encode(), test_csv=TEST.encode()) / "train.csv"
+
+
+def a_zip_in_a_zip(folder: Path) -> Path:
+    inner = pack(folder / "train.csv.zip", train_csv=TRAIN.encode())
+    return pack(folder / "all.zip", train_csv_zip=inner.read_bytes(), test_csv=TEST.encode()) / "train.csv.zip"
+
+
+@pytest.mark.parametrize("packed", [gzipped, misnamed, a_member_of_many, a_zip_in_a_zip])
+def test_packed_files(tmp_path, packed):
+    (tmp_path / "plain").mkdir()
+    plain = take_in(tmp_path / "plain")
+    made = run(tmp_path, {"train": packed(tmp_path), "test": tmp_path / "plain" / "test.csv"}, FACTS)
+    pd.testing.assert_frame_equal(made.train, plain.train)
+
+
+def test_without_a_sample_its_form_comes_from_the_facts(tmp_path):
+    train = "id,a,y\n1,0,cat\n2,1,dog\n"
+    made = take_in(tmp_path, train, "id,a\n7,1\n", None, task="binary", submission="probabilities")
+    assert made.sample.to_dict("list") == {"id": [7], "cat": [0.5], "dog": [0.5]}
+
+
+@pytest.mark.parametrize("prefix", ["", "Status_"])
+def test_columns_of_classes(tmp_path, prefix):
+    train = "id,a,y\n1,0,D\n2,1,CL\n3,1,C\n"
+    sample = f"id,{prefix}C,{prefix}D,{prefix}CL\n4,1,0,0\n"
+    made = take_in(tmp_path, train, "id,a\n4,1\n", sample, task="multiclass", submission="probabilities")
+    assert made.schema["class_columns"] == {"C": f"{prefix}C", "CL": f"{prefix}CL", "D": f"{prefix}D"}
+    assert made.schema["classes"] == ["C", "CL", "D"]
+
+
+def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
+    made = take_in(tmp_path, sample="id,y\n5,0\n4,0\n")
+    assert made.sample["id"].tolist() == [5, 4]
+    assert any("another order" in note for note in made.facts["notes"])
+
+
+def test_ids_may_be_shared_by_train_and_test(tmp_path):
+    made = take_in(tmp_path, test=TEST.replace("\n4", "\n1"), sample=SAMPLE.replace("\n4", "\n1"))
+    assert made.test["id"].tolist() == [1, 5]
+
+
+def test_string_ids_stay_as_they_are(tmp_path):
+    train, test, sample = TRAIN.replace("\n1,", "\n0001_01,"), TEST, SAMPLE
+    made = take_in(tmp_path, train, test, sample)
+    assert made.train["id"].tolist() == ["0001_01", "2", "3"]
+    assert made.test["id"].tolist() == ["4", "5"]
+
+
+def test_rows_without_a_target_are_left_out_loudly(tmp_path):
+    made = take_in(tmp_path, TRAIN.replace("2.5", ""))
+    assert made.train["id"].tolist() == [1, 3]
+    assert made.schema["n_train"] == 2
+    assert "1 rows have no y" in made.facts["warnings"][0]
+
+
+def test_a_target_in_test_is_not_read(tmp_path):
+    made = take_in(tmp_path, test="id,a,b,y\n4,5,red,9\n5,6,,9\n")
+    assert "y" not in made.test
+    assert "holds the target" in made.facts["warnings"][0]
+
+
+def test_time_and_groups_may_be_only_in_train(tmp_path):
+    train = "id,a,firm,y\n1,3,x,1\n2,4,y,2\n"
+    made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,0\n", groups="firm")
+    assert made.train["firm"].tolist() == ["x", "y"]
+    assert made.kinds == {"a": "numeric"}
+    assert made.schema["train_only"] == ["firm"]
+
+
+@pytest.mark.parametrize(("old", "new"), [(",", ";"), (",", "\t"), ("\n", "\r"), ("\n", "\r\n"), ("\n", "\n\n")])
+def test_other_separators_and_line_ends(tmp_path, old, new):
+    made = take_in(tmp_path, TRAIN.replace(old, new), TEST, SAMPLE)
+    assert made.train["a"].tolist()[:2] == [3, 4]
+    assert bool(made.facts["notes"]) == (new in (";", "\t", "\r"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_encodings(tmp_path, encoding):
+    made = take_in(tmp_path, TRAIN.replace("blue", "bleuté").encode(encoding))
+    assert made.train["b"][1] == "bleuté"
+    assert bool(made.facts["notes"]) == (encoding in ("cp1252", "utf-16"))
+
+
+def test_quoted_fields_may_hold_anything(tmp_path):
+    made = take_in(tmp_path, TRAIN.replace("blue", '"say ""hi"", then\nleave"'))
+    assert made.train["b"][1] == 'say "hi", then\nleave'
+
+
+def test_refuses_a_ragged_row(tmp_path):
+    assert "train.csv, line 3: found 3 fields, expected 4" in refusal(tmp_path, TRAIN.replace(",blue", ""))
+
+
+def test_refuses_a_quote_that_never_ends_where_it_starts(tmp_path):
+    assert "train.csv, line 3: found 3 fields" in refusal(tmp_path, TRAIN.replace("blue", '"blue'))
+
+
+def test_a_header_may_be_broken_over_lines_or_lack_a_name(tmp_path):
+    made = take_in(tmp_path, TRAIN.replace("id,a,b", '\n\nid,"a\nx",'), TEST.replace("id,a,b", 'id,"a\nx",'))
+    assert made.train["a\nx"].tolist()[:2] == [3, 4]
+    assert made.kinds["Unnamed: 2"] == "categorical"
+    assert any("without a name" in note for note in made.facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "train.csv is empty (0 bytes)"),
+        ("id,a,b,y\n", "has a header but no rows"),
+        ("<!DOCTYPE html><html>log in</html>", "HTML page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "Git LFS pointer"),
+        (
+            b"id,a,b,y\n1,2,caf\xe9,3\n2,3,\x81,4\n",
+            "line 2 (byte 16): byte 0xe9 is not UTF-8, nor is byte 0x81 in line 3",
+        ),
+        (b"id,a,b,y\n1,2,\0,3\n", "line 2 (byte 13): found a NUL byte"),
+        (b"PAR1abc", "is a parquet file"),
+        (b"PK\x03\x04 cut off", "the archive is damaged"),
+        (b"\x1f\x8b cut off", "the archive is damaged"),
+        (TRAIN.replace("a,b", "a,a"), "the column name 'a' stands there twice"),
+        (TRAIN.replace("id", "key"), "train.csv has no id column"),
+        (TRAIN.replace("\n2,", "\n1,"), "train.csv: the id id = 1 stands in lines 2 and 3"),
+        (TRAIN.replace("\n2,", "\n,"), "train.csv, line 3: the id 'id' is missing"),
+        (TRAIN.replace("y\n", "Y2\n"), "train.csv has no target column 'y'"),
+        (TRAIN.replace("2.5", "much"), "train.csv, line 3: the target y is 'much', expected a number"),
+        (TRAIN.replace("2.5", "inf"), "line 3: the target y is 'inf'"),
+    ],
+)
+def test_refuses_a_bad_train_file(tmp_path, content, expected):
+    sources = {} if "no id column" not in expected else {"test": TEST.replace("id", "key")}
+    assert expected in refusal(tmp_path, content, **sources)
+
+
+def test_refuses_columns_that_differ(tmp_path):
+    said = refusal(tmp_path, test=TEST.replace("id,a,b", "id,a,bb"))
+    assert "only in train.csv: b; only in test.csv: bb" in said
+    assert "did you mean 'bb'?" in said
+    assert "[columns] drop" in said
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        ("id,y\n4,0\n", "1 ids of test not there (first: 5)"),
+        ("id,y\n4,0\n6,0\n", "1 ids that test does not have (first: 6)"),
+        ("id,y\n4,0\n4,0\n", "the id id = 4 stands in lines 2 and 3"),
+        ("ids,y\n4,0\n5,0\n", "sample.csv has no id column 'id' | did you mean 'ids'?"),
+        ("id,y,z\n4,0,0\n5,0,0\n", "expected id and one more"),
+    ],
+)
+def test_refuses_a_sample_that_does_not_fit(tmp_path, sample, expected):
+    assert expected in refusal(tmp_path, sample=sample)
+
+
+def test_refuses_class_columns_that_do_not_fit(tmp_path):
+    train = "id,a,y\n1,0,cat\n2,1,dog\n"
+    sample = "id,cat,dot\n4,1,0\n"
+    said = refusal(tmp_path, train, "id,a\n4,1\n", sample, task="binary", submission="probabilities")
+    assert "cat, dot for the classes cat, dog | did you mean 'dog'?" in said
+
+
+def test_refuses_a_binary_target_with_three_classes(tmp_path):
+    assert "has 3 classes" in refusal(tmp_path, task="binary", submission="label")
+
+
+def test_refuses_an_override_for_no_column(tmp_path):
+    said = refusal(tmp_path, kind=ConfigError, columns={"categorical": ["A"]})
+    assert "[columns] categorical: no column 'A'" in said
+
+
+def test_refuses_an_override_that_does_not_fit(tmp_path):
+    assert "'b' should hold dates, found 'red'" in refusal(tmp_path, columns={"date": ["b"]})
+
+
+def test_a_missing_file_names_its_nearest(tmp_path):
+    (tmp_path / "train.csv.zip").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run(tmp_path, {"train": tmp_path / "train.csv"}, FACTS)
+    assert "train.csv does not exist" in str(caught.value)
+    assert "did you mean 'train.csv.zip'?" in caught.value.hint
+
+
+@pytest.mark.parametrize("names", [["a.csv", "b.csv"], ["readme.md"]])
+def test_a_zip_must_hold_one_table(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, TRAIN)
+    with pytest.raises(DataError, match="should hold one CSV file, found: " + ", ".join(names)):
+        run(tmp_path, {"train": tmp_path / "train.zip"}, FACTS)
+
+
+COLUMNS = {  # numeric, boolean, date, categorical, text
+    "house-prices-advanced-regression-techniques": (35, 0, 0, 44, 0),
+    "titanic": (5, 0, 0, 2, 3),
+    "spaceship-titanic": (6, 2, 0, 2, 2),
+    "mercedes-benz-greener-manufacturing": (368, 0, 0, 8, 0),
+    "playground-series-s4e4": (7, 0, 0, 1, 0),
+    "otto-group-product-classification-challenge": (93, 0, 0, 0, 0),
+}
+
+
+SLOW = {"otto-group-product-classification-challenge": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("slug", [pytest.param(slug, marks=SLOW.get(slug, ())) for slug in COLUMNS])
+def test_real_competitions(tmp_path, slug):
+    raw = ROOT / "data" / slug / "raw"
+    facts = tomllib.loads((ROOT / "experiments" / slug / "competition.toml").read_text()) | {"slug": slug}
+    sources = {role: raw / name for role, name in facts["files"].items()}
+    if not all(source.is_file() for source in sources.values()):
+        pytest.skip(f"{raw} is not there: Kaggle's files are not part of the repository")
+    made = run(tmp_path, sources, facts)
+    kinds = list(made.kinds.values())
+    found = tuple(kinds.count(kind) for kind in ("numeric", "boolean", "date", "categorical", "text"))
+    assert found == COLUMNS[slug]
+    for role in ("train", "test"):
+        plain = pd.read_csv(sources[role], nrows=1000)
+        rows = getattr(made, role)[:1000]
+        other = [facts["target"], *facts.get("columns", {}).get("categorical", [])]
+        for column in plain.select_dtypes("number").columns.difference(other):
+            np.testing.assert_array_equal(rows[column].to_numpy(), plain[column].to_numpy())
+        assert rows.isna().sum().sum() == plain[rows.columns].isna().sum().sum()
+    assert not made.facts["warnings"]

@@ -1,0 +1,46 @@
+"""The README stays true: every command and make target is in it, with help."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from pipeline.cli import app
+from pipeline.engine import plugins
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_in_the_readme_and_has_help(name: str) -> None:
+    assert f"`pipeline {name}" in README
+    assert COMMANDS[name].help
+
+
+def test_every_make_target_is_in_the_readme() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE)
+    assert targets
+    assert [t for t in targets if f"`make {t}" not in README] == []
+
+
+def test_make_without_a_target_explains_itself() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "COMPETITION=" in said
+    assert "run the whole pipeline" in said
+
+
+def test_the_test_command_of_the_readme_is_what_continuous_integration_calls() -> None:
+    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("make test")
+    assert "make test" in README
+
+
+@pytest.mark.parametrize("kind", ["models", "metrics", "splitters", "blenders"])
+def test_every_plugin_is_named_in_the_readme(kind: str) -> None:
+    assert [name for name in plugins.names(kind) if f"`{name}`" not in README] == []

@@ -1,0 +1,175 @@
+"""`pipeline new`: what is inferred from the files alone, and what is refused."""
+
+from __future__ import annotations
+
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import load_competition
+from pipeline.errors import ConfigError, DataError
+from pipeline.scaffold import scaffold
+from pipeline.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def infer(tmp_path):
+    def infer(train: str, test: str, sample: str | None, metric: str | None = None):
+        raw = tmp_path / "data" / "shop" / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        for name, text in (("train", train), ("test", test), ("sample_submission", sample)):
+            if text is not None:
+                (raw / f"{name}.csv").write_text(text)
+        made = scaffold("shop", raw, tmp_path / "experiments", metric)
+        return tomllib.loads(made.paths[0].read_text()), "\n".join(made.findings)
+
+    return infer
+
+
+def table(header: str, *columns: list) -> str:
+    return "\n".join([header, *(",".join(map(str, row)) for row in zip(*columns, strict=True))]) + "\n"
+
+
+IDS = list(range(1, 61))
+TEST = table("id,a", IDS, IDS)
+
+
+@pytest.mark.parametrize(
+    ("target", "sample", "task", "form", "metric"),
+    [
+        ([f"{i}.5" for i in IDS], [0] * 60, "regression", "value", "rmse"),
+        ([i * 7 for i in IDS], [0] * 60, "regression", "value", "rmse"),
+        ([2 ** (i // 4) for i in IDS], [0] * 60, "regression", "value", "rmsle"),
+        ([-(2 ** (i // 4)) for i in IDS], [0] * 60, "regression", "value", "rmse"),
+        ([i % 2 for i in IDS], [i % 2 for i in IDS], "binary", "label", "accuracy"),
+        ([i % 2 for i in IDS], [0.5] * 60, "binary", "probability", "auc"),
+        ([bool(i % 2) for i in IDS], [False] * 60, "binary", "label", "accuracy"),
+        (["yes" if i % 2 else "no" for i in IDS], ["no"] * 60, "binary", "label", "accuracy"),
+        (["yes" if i % 2 else "no" for i in IDS], [0.3] * 60, "binary", "probability", "auc"),
+        ([i % 5 for i in IDS], [0] * 60, "multiclass", "label", "accuracy"),
+        ([i % 5 for i in IDS], [2.5] * 60, "regression", "value", "rmse"),
+        (["abc"[i % 3] for i in IDS], ["a"] * 60, "multiclass", "label", "accuracy"),
+    ],
+)
+def test_task_form_and_metric(infer, target, sample, task, form, metric):
+    facts, said = infer(table("id,a,y", IDS, IDS, target), TEST, table("id,y", IDS, sample))
+    assert {key: facts[key] for key in ("id", "target", "task", "submission", "metric")} == {
+        "id": "id",
+        "target": "y",
+        "task": task,
+        "submission": form,
+        "metric": metric,
+    }
+    for key in ("id: id", "target: y", f"task: {task}", f"submission: {form}", f"metric: {metric}"):
+        assert key in said
+
+
+def test_a_column_a_class(infer):
+    train = table("id,a,kind", IDS, IDS, ["xyz"[i % 3] for i in IDS])
+    facts, _ = infer(train, TEST, table("id,x,y,z", IDS, IDS, IDS, IDS))
+    assert (facts["target"], facts["task"], facts["submission"]) == ("kind", "multiclass", "probabilities")
+
+
+def test_a_metric_of_probabilities_changes_the_form(infer):
+    train = table("id,a,y", IDS, IDS, [i % 2 for i in IDS])
+    facts, said = infer(train, TEST, table("id,y", IDS, [0] * 60), "auc")
+    assert facts["submission"] == "probability"
+    assert "auc judges probabilities" in said
+
+
+def test_codes_and_one_sided_columns(infer):
+    train = table("id,ShopType,a,casual,y", IDS, [10 * (i % 4) for i in IDS], IDS, IDS, [i / 7 for i in IDS])
+    facts, said = infer(train, table("id,ShopType,a", IDS, [10 * (i % 4) for i in IDS], IDS), table("id,y", IDS, IDS))
+    assert facts["columns"]["categorical"] == ["ShopType"]
+    assert facts["columns"]["drop"] == ["casual"]
+    assert "ShopType" in said
+
+
+def test_a_test_file_that_lies_later(infer):
+    train = table("id,day,y", IDS, [f"2020-01-{1 + i % 28:02}" for i in IDS], [i / 7 for i in IDS])
+    facts, _ = infer(train, table("id,day", IDS, ["2021-01-01"] * 60), table("id,y", IDS, IDS))
+    assert facts["time"] == "day"
+
+
+def test_files_inside_one_archive(tmp_path):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    with zipfile.ZipFile(raw / "shop.zip", "w") as archive:
+        archive.writestr("train.csv", table("id,a,y", IDS, IDS, [i / 7 for i in IDS]))
+        archive.writestr("test.csv", TEST)
+        archive.writestr("gender_submission.csv", table("id,y", IDS, IDS))
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    assert tomllib.loads(made.paths[0].read_text())["files"] == {
+        "train": "shop.zip/train.csv",
+        "test": "shop.zip/test.csv",
+        "sample": "shop.zip/gender_submission.csv",
+    }
+
+
+def test_existing_files_are_kept(infer, tmp_path):
+    folder = tmp_path / "experiments" / "shop"
+    folder.mkdir(parents=True)
+    (folder / "default.toml").write_text("# mine\n")
+    train, sample = table("id,a,y", IDS, IDS, [i / 7 for i in IDS]), table("id,y", IDS, IDS)
+    infer(train, TEST, sample)
+    assert (folder / "default.toml").read_text() == "# mine\n"
+    with pytest.raises(ConfigError, match="is there already"):
+        infer(train, TEST, sample)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "sample", "metric", "expected"),
+    [
+        (
+            "id,a,b,c\n1,2,3,4\n",
+            "id,a\n1,2\n",
+            None,
+            None,
+            "which column is the target cannot be told: only in train.csv: b, c",
+        ),
+        ("id,a\n1,2\n", "id,a\n1,2\n", None, None, "only in train.csv: none"),
+        ("a,y\n1,2\n", "a\n1\n", "key,y\n1,0\n", None, "first column of sample_submission.csv is 'key'"),
+        ("id,a,y,z\n1,2,3,4\n", "id,a\n1,2\n", "id,y,z\n1,0,0\n", None, "asks for 2 targets (y, z)"),
+        ("id,a,y\n1,2,3\n2,2,3\n", "id,a\n1,2\n", "id,y\n1,0\n", None, "y has 1 different values"),
+        ("id,a,y\n1,2,u\n2,2,v\n", "id,a\n1,2\n", "id,y\n1,w\n", None, "label or a probability"),
+        (
+            "id,a,y\n1,2,3.5\n2,2,4\n3,4,5\n",
+            "id,a\n1,2\n",
+            "id,y\n1,0\n",
+            "auc",
+            "--metric auc is for binary, but the task is regression",
+        ),
+        ("id,a,y\n1,2,3.5\n", "id,a\n1,2\n", "id,y\n1,0\n", "rmsel", "no metric is called 'rmsel'"),
+        ("id,a,y\n1,2,3\n", None, None, None, "is test cannot be told"),
+    ],
+)
+def test_refuses_what_cannot_be_told(infer, train, test, sample, metric, expected):
+    with pytest.raises(ConfigError) as caught:
+        infer(train, test, sample, metric)
+    assert expected in str(caught.value)
+    assert caught.value.hint
+
+
+def test_refuses_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        scaffold("shop", tmp_path / "raw", tmp_path)
+
+
+SLUGS = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/competition.toml"))
+LARGE = {"otto-group-product-classification-challenge": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("slug", [pytest.param(slug, marks=LARGE.get(slug, ())) for slug in SLUGS])
+def test_the_committed_facts_are_what_is_inferred(slug, tmp_path):
+    raw = ROOT / "data" / slug / "raw"
+    if not raw.is_dir() or slug.endswith("-holdout"):
+        pytest.skip(f"{raw} is not there")
+    committed = load_competition(Workspace(experiments=ROOT / "experiments"), slug)
+    scaffold(slug, raw, tmp_path, committed.metric)
+    inferred = load_competition(Workspace(experiments=tmp_path), slug)
+    same = ("task", "id", "target", "submission", "files", "columns")
+    assert {key: getattr(inferred, key) for key in same} == {key: getattr(committed, key) for key in same}

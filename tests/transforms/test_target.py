@@ -1,0 +1,93 @@
+"""Target transforms: there and back, chosen with sense, and bounded where a network may go wild."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.metrics import accuracy, rmse, rmsle
+from pipeline.transforms.recipe import Target
+from pipeline.transforms.target import TargetTransform, fit_target
+from pipeline.types import Metric, Task
+
+RMSE, RMSLE = (Task("regression", Metric.from_module(metric)) for metric in (rmse, rmsle))
+KINDS = get_args(Target)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+prices = st.lists(st.floats(0.5, 1e7), min_size=3, max_size=60).map(np.array)
+
+
+@every_kind
+@settings(max_examples=30, deadline=None)
+@given(target=prices)
+def test_inverse_undoes_forward(kind, target):
+    fitted = fit_target(kind, target, RMSE)
+    np.testing.assert_allclose(fitted.inverse(fitted.forward(target)), target, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "none"])
+def test_what_is_learnt_is_standardised(kind):
+    target = np.random.default_rng(0).lognormal(12, 0.4, 500)
+    learnt = fit_target(kind, target, RMSE).forward(target)
+    assert learnt.mean() == pytest.approx(0.0, abs=1e-9)
+    assert learnt.std() == pytest.approx(1.0)
+
+
+@every_kind
+def test_state_survives_json(kind):
+    target = np.random.default_rng(0).lognormal(12, 0.4, 50)
+    fitted = fit_target(kind, target, RMSE)
+    again = TargetTransform.from_dict(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
+    assert again == fitted
+    np.testing.assert_array_equal(again.inverse(np.linspace(-3, 3, 7)), fitted.inverse(np.linspace(-3, 3, 7)))
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "shape"),
+    [
+        (RMSLE, np.arange(50.0), "log1p"),
+        (RMSE, np.random.default_rng(0).lognormal(12, 0.7, 500), "log1p"),
+        (RMSE, np.random.default_rng(0).normal(100, 5, 500), "identity"),
+        (RMSE, np.random.default_rng(0).lognormal(2, 1, 500) - 3, "identity"),
+        (RMSE, 100 - np.random.default_rng(0).lognormal(1, 0.5, 500), "identity"),
+    ],
+    ids=["judged by logarithms", "skewed", "symmetric", "negative", "skewed to the left"],
+)
+def test_auto_takes_the_logarithm_where_it_helps(task, target, shape):
+    assert fit_target("auto", target, task).shape == shape
+
+
+@pytest.mark.parametrize("kind", ["log1p", "log", "sqrt", "yeo-johnson", "quantile"])
+def test_a_wild_prediction_stays_within_reason(kind):
+    target = np.random.default_rng(0).lognormal(12, 0.4, 500)
+    wild = fit_target(kind, target, RMSE).inverse(np.array([-1e6, 1e6]))
+    assert np.isfinite(wild).all()
+    assert 0 <= wild[0] < target.max()
+    assert target.max() <= wild[1] < target.max() ** 2
+
+
+@pytest.mark.parametrize(("kind", "target"), [("log", [0.0, 1.0]), ("log1p", [-2.0, 1.0]), ("sqrt", [-1.0, 1.0])])
+def test_values_that_a_shape_cannot_take_are_refused(kind, target):
+    with pytest.raises(ValueError, match=f"{kind}.* cannot take values down to"):
+        fit_target(kind, np.array(target), RMSE)
+
+
+def test_a_constant_target_is_learnt_as_zero_and_given_back():
+    fitted = fit_target("log1p", np.full(5, 7.0), RMSE)
+    np.testing.assert_allclose(fitted.forward(np.full(5, 7.0)), 0.0, atol=1e-12)
+    np.testing.assert_allclose(fitted.inverse(np.array([0.0, 3.0])), 7.0)
+
+
+def test_classes_are_not_transformed():
+    with pytest.raises(ValueError, match="classes"):
+        fit_target("auto", np.array([0, 1]), Task("binary", Metric.from_module(accuracy), ("0", "1")))
+
+
+def test_predictions_of_any_shape_are_put_back():
+    fitted = fit_target("log1p", np.random.default_rng(0).lognormal(3, 1, 90), RMSE)
+    members = np.random.default_rng(1).normal(size=(4, 10, 1))
+    assert fitted.inverse(members).shape == members.shape
