@@ -27,11 +27,11 @@ class Section(BaseModel):
 
 
 class Files(Section):
-    """Names of the raw files, below the competition's raw folder."""
+    """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
 
     train: str = "train.csv"
     test: str = "test.csv"
-    sample: str | None = "sample_submission.csv"
+    sample: str = "sample_submission.csv"
 
 
 class Columns(Section):

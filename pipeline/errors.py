@@ -1,15 +1,15 @@
 """Every error a user can cause, as one tree; each message says what was found, expected, where, and what to do.
 
-    PipelineError
-    ├── ConfigError     a TOML file, a command-line value or an unknown name
-    ├── DataError       a competition's raw files
-    ├── FeatureError    the competition's own features.py
-    ├── ModelError      a model could not be fitted or gave unusable predictions
-    ├── StoreError      the cache: not writable, not deterministic
-    │   └── DamagedError  a result whose bytes are not those that were written; it is set aside
-    ├── SubmissionError predictions that do not fit the sample submission
-    ├── TrackingError   the MLflow server could not be reached
-    └── Interrupted     Ctrl-C; what is done is kept
+PipelineError
+├── ConfigError     a TOML file, a command-line value or an unknown name
+├── DataError       a competition's raw files
+├── FeatureError    the competition's own features.py
+├── ModelError      a model could not be fitted or gave unusable predictions
+├── StoreError      the cache: not writable, not deterministic
+│   └── DamagedError  a result whose bytes are not those that were written; it is set aside
+├── SubmissionError predictions that do not fit the sample submission
+├── TrackingError   the MLflow server could not be reached
+└── Interrupted     Ctrl-C; what is done is kept
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Interrupted(PipelineError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean X?" and the known names, for the hint of an unknown-name error."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    swapped = [other for other in known if sorted(other) == sorted(name)]  # the usual slip; difflib takes it for two
+    close = swapped or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     guess = f"did you mean '{close[0]}'? " if close else ""
     return f"{guess}known: {', '.join(known) or 'none'}"

@@ -9,6 +9,7 @@ from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError, nearest
+from pipeline.raw.source import locate
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
 
@@ -38,7 +39,9 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
 
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     folder = workspace.raw_folder(competition.slug)
-    files = competition.files.model_dump(exclude_none=True)
+    files = {role: name for role, name in competition.files.model_dump().items() if name}
+    for name in files.values():
+        locate(folder / name)  # refuses a missing file by naming the nearest ones
     return Node(
         stage="ingest",
         module="pipeline.stages.ingest",

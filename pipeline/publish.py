@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -29,8 +30,11 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
         "raw_files": _raw_files(results),
         "results": {name: result.key for name, result in results.items()},
     }
+    content = (submit.folder / "submission.csv").read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise SubmissionError(f"{submit.folder / 'submission.csv'} is damaged", hint="run again: it will be made anew")
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(path, (submit.folder / "submission.csv").read_bytes())
+    _replace(path, content)
     _replace(path.with_suffix(".json"), (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
     return path
 

@@ -40,7 +40,7 @@ def finish(
     path = publish(workspace.submissions / slug, name, results["submit"], results)
     summary = summarise(results)
     out.print()
-    out.print(_done(outcome, summary), style="dim")
+    out.print(_done(outcome, summary), style="dim", soft_wrap=True)
     out.print()
     _print_leaderboard(summary, out)
     out.print()
@@ -112,17 +112,17 @@ def _how(summary: Summary) -> str:
     repeats = f"{summary.n_repeats} x " if summary.n_repeats > 1 else ""
     stopped = {
         "inner": "stopped on inner rows",
-        "none": "without early stopping",
-        "fold": "partly stopped on the scored rows",
+        "none": "no early stopping",
+        "fold": "partly stopped on them",
     }[summary.ensemble.stop_on]
-    return f"{repeats}{summary.n_folds} folds, weights out-of-fold too, {stopped}"
+    return f"{repeats}{summary.n_folds} folds, weights out-of-fold, {stopped}"
 
 
 def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
     judged = summary.judged
     if judged is None:
         return
-    yield "private", judged.private, "our submission, judged on hidden rows"
+    yield "private", judged.private, "our submission on hidden rows"
     if math.isfinite(judged.public):
         yield "public", judged.public, "the part that a leaderboard would show"
     for name in judged.references:

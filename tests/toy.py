@@ -1,4 +1,4 @@
-"""Stages of a few lines, and nodes made of them, for the engine's tests; importable by the processes that tests start."""
+"""Stages of a few lines, and nodes made of them, for the engine's tests; importable by processes that tests start."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def constant(job: Job) -> dict[str, Any]:
     return {}
 
 
-def nothing(job: Job) -> None:  # noqa: ARG001
+def nothing(job: Job) -> None:
     """Promise and not deliver."""
 
 

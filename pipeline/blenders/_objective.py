@@ -26,11 +26,11 @@ def candidate_errors(
     """
     if metric.name in SQUARED:
         return _squared(oof, target)
-    if metric.name == "log_loss":
-        return _log_loss(oof, target)
     if len(target) > max_rows:
         rows = np.sort(rng.choice(len(target), max_rows, replace=False))
         oof, target = oof[rows], target[rows]
+    if metric.name == "log_loss":
+        return _log_loss(oof, target)
     if metric.reads == "label":
         return _pair(_any_metric(oof, target, metric), _log_loss(oof, target))
     return _any_metric(oof, target, metric)

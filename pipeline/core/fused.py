@@ -9,6 +9,7 @@ Nothing is read back from the device inside an epoch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -46,7 +47,9 @@ def train(
     """
     results: list[Trained] = []
     for wave in plan_waves(program, members, views):
-        results += _train_wave(program, wave, views, device or torch.device("cpu"), advance)
+        used = sorted({member.view for member in wave})
+        own = [replace(member, view=used.index(member.view)) for member in wave]
+        results += _train_wave(program, own, [views[view] for view in used], device or torch.device("cpu"), advance)
     return results
 
 

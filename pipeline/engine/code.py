@@ -100,7 +100,20 @@ def _read(name: str, path: Path) -> Module:
     return module
 
 
-_read_once = cache(_read)
+def _read_once(name: str, path: Path) -> Module:
+    if name not in _taken:
+        _taken[name] = _read(name, path)
+    return _taken[name]
+
+
+_taken: dict[str, Module] = {}
+"""Digests by module name: those of this process, as the loaded modules are."""
+
+
+def forget(names: Iterable[str]) -> None:
+    """Take the digests of these modules anew when they are next asked for."""
+    for name in names:
+        _taken.pop(name, None)
 
 
 @cache

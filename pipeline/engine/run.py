@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import plugins
-from pipeline.engine.code import edited
+from pipeline.engine.code import edited, forget
 from pipeline.engine.console import Console
 from pipeline.engine.key import hash_file, progress_key
 from pipeline.engine.plan import Step, decide
@@ -133,9 +133,10 @@ def _refuse_edited(step: Step, concerns: Callable[[str], bool]) -> None:
     Modules that were loaded before are as old as their digest; those loaded since are as new as their file.
     """
     node = step.node
-    for name in edited([node.module], node.plugins.values(), step.parts["code"]):
-        if concerns(name):
-            raise StoreError(f"{name} was edited while {node.name} was about to use it", hint="run again")
+    names = [n for n in edited([node.module], node.plugins.values(), step.parts["code"]) if concerns(n)]
+    if names:
+        forget(names)
+        raise StoreError(f"{', '.join(names)} was edited while {node.name} was about to use it", hint="run again")
 
 
 def _job(node: Node, results: dict[str, Result], folder: Path, progress: Path, console: Console) -> Job:

@@ -223,7 +223,8 @@ class Store:
         return self._variant(node) / key[:SHORT]
 
     def _variant(self, node: Node) -> Path:
-        return self.root / node.stage / quote(node.variant or "all", safe="")
+        name = quote(node.variant, safe="").replace(".", "%2E")
+        return self.root / node.stage / (name.replace("all", "%61ll") or "all")
 
     def _made(self, name: str) -> Path:
         folder = self.root / name

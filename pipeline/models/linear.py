@@ -27,7 +27,11 @@ SHARE = 0.1
 Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
 
+STEPS = 1_000  # in which Adam reaches the optimum of standardised columns
 ROW_VISITS = 3_000_000  # epochs x rows that larger tables are given
+FEWEST_EPOCHS = 20
+SECONDS_A_STEP = 1e-3  # on two cores, nearly all of it overhead
+SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
 class Recipe(BaseModel):
@@ -39,7 +43,7 @@ class Recipe(BaseModel):
     optimiser: Literal["adamw", "adam", "sgd"] = Field("adam", description="'adam' joins the penalty to the gradient")
     weight_decay: float = Field(0.02, ge=0, description="L2 penalty, on the loss of one row; never on the bias")
     schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("cosine", description="of the lr")
-    epochs: Count | Auto = Field("auto", description="passes over the training rows: 200, fewer above 15 000 rows")
+    epochs: Count | Auto = Field("auto", description="passes over the training rows: 1 000 steps, but at least 20 epochs")
     batch_size: Count = Field(256, description="rows a step")
     beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
     init: Literal["normal", "constant", "xavier", "he", "lecun", "torch"] = Field(
@@ -117,4 +121,33 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
 
 
 def _epochs(recipe: Recipe, n_rows: int) -> int:
-    return max(20, min(200, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs
+    """Return the epochs; "auto" asks for enough steps to reach the optimum, and ends at ROW_VISITS."""
+    if recipe.epochs != "auto":
+        return recipe.epochs
+    wanted = -(-STEPS // -(-n_rows // recipe.batch_size))
+    return max(FEWEST_EPOCHS, min(wanted, ROW_VISITS // n_rows))
+
+
+def for_tuning(recipe: Recipe) -> Recipe:
+    """Return the recipe a trial is judged by: one seed, so that trials are many."""
+    return recipe.model_copy(update={"n_seeds": 1})
+
+
+def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
+    """Return the recipe with as many epochs as so many minutes allow on two cores."""
+    while _seconds(recipe, **size) > 60 * minutes and (epochs := _epochs(recipe, size["n_train"])) > FEWEST_EPOCHS:
+        recipe = recipe.model_copy(update={"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)})
+    return recipe
+
+
+def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
+    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
+    return max(1, int(60 * minutes / _seconds(for_tuning(recipe), **size)))
+
+
+def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Estimate a cross-fit's time from its steps: all folds and seeds take theirs together."""
+    del n_test, n_columns, n_outputs
+    phases = 2 if recipe.stop_on == "inner" else 1
+    steps = phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
+    return SECONDS_A_NETWORK * n_fits + SECONDS_A_STEP * steps * recipe.n_seeds

@@ -6,8 +6,8 @@ smooth clipping, a scaling layer, its parametrisation, initialisation and schedu
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,7 +31,10 @@ Auto = Literal["auto"]
 
 SMALL, MEDIUM = 10_000, 30_000  # training rows up to which 4 and 2 seeds are averaged
 ROW_VISITS = 1_500_000  # epochs x rows that larger tables are given
-SECONDS = 2.2e-11  # of one weight, row and epoch on two cores: forward, backward and their overhead
+FEWEST_EPOCHS = 15
+ENCODED = 3  # encoded columns a column, roughly
+SECONDS = 8e-11  # for one row to pass one weight in training, on two cores, everything included
+SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
 class Recipe(BaseModel):
@@ -141,7 +144,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
 
 
 def _epochs(recipe: Recipe, n_rows: int) -> int:
-    return max(15, min(60, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs
+    return max(FEWEST_EPOCHS, min(60, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs
 
 
 def _n_seeds(recipe: Recipe, n_rows: int) -> int:
@@ -162,9 +165,28 @@ def for_tuning(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"n_seeds": 1})
 
 
-def seconds(recipe: Recipe, n_train: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate what a cross-fit takes on two cores, from the weights and the rows that pass through them."""
-    sizes = (3 * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
-    weights = sum(a * b for a, b in itertools.pairwise(sizes))
-    passes = (2 if recipe.stop_on == "inner" else 1) * n_fits * _n_seeds(recipe, n_train) * _epochs(recipe, n_train)
-    return 5 + passes * n_train * weights * SECONDS
+def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
+    """Return the recipe with as many seeds, then epochs, as so many minutes allow on two cores."""
+    n_rows = size["n_train"]
+    while _seconds(recipe, **size) > 60 * minutes:
+        if (n_seeds := _n_seeds(recipe, n_rows)) > 1:
+            recipe = recipe.model_copy(update={"n_seeds": n_seeds - 1})
+        elif (epochs := _epochs(recipe, n_rows)) > FEWEST_EPOCHS:
+            recipe = recipe.model_copy(update={"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)})
+        else:
+            break
+    return recipe
+
+
+def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
+    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
+    return max(1, int(60 * minutes / _seconds(for_tuning(recipe), **size)))
+
+
+def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Estimate a cross-fit's time from the weights and the rows that pass through them."""
+    sizes = (ENCODED * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
+    weights = sum(a * b for a, b in pairwise(sizes))
+    phases = 2 if recipe.stop_on == "inner" else 1
+    trained = phases * _epochs(recipe, n_train) * n_train
+    return SECONDS_A_NETWORK * n_fits + SECONDS * n_fits * _n_seeds(recipe, n_train) * weights * (trained + n_test)

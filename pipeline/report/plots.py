@@ -15,6 +15,7 @@ from pipeline.report.summary import Judged, Row
 INK, BLUE, ORANGE, GREY = "#22303c", "#1f6fb2", "#d9822b", "#9aa5b1"
 STYLE = {"fold": ORANGE, "inner": BLUE, "none": BLUE}
 MOST_ENTRIES = 20
+MOST_LABELS = 6
 BINS = 10
 
 
@@ -72,14 +73,18 @@ def cv_against_private(rows: Sequence[Row], judged: Judged, metric: str) -> Figu
     """CV score and the judge's private score of every entry; a point off the diagonal was promised something else."""
     figure, axes = _figure("What CV promised and what the judge found", f"CV {metric}", f"private {metric}", height=4.2)
     known = [row for row in rows if row.entry in judged.entries]
-    for row in known:
+    for place, row in enumerate(known):
         colour = STYLE[row.stop_on]
+        if place < MOST_LABELS:
+            at = (row.cv_score, judged.entries[row.entry])
+            axes.annotate(_short(row.entry, 24), at, (4, 4), textcoords="offset points", fontsize=7, color=GREY)
         axes.errorbar(row.cv_score, judged.entries[row.entry], xerr=_finite(row.se), fmt="o", color=colour, alpha=0.7)
     ours = next((row for row in rows if row.entry == "ensemble"), None)
     if ours is not None:
         point = (ours.cv_score, judged.private)
         axes.errorbar(*point, xerr=_finite(ours.se), fmt="D", color=INK, label="our ensemble")
     values = [v for row in known for v in (row.cv_score, judged.entries[row.entry])] + [judged.private]
+    values += [] if ours is None else [ours.cv_score]
     axes.plot([min(values), max(values)], [min(values), max(values)], color=GREY, linewidth=1, label="as promised")
     if np.isfinite(judged.best_possible):
         axes.axhline(judged.best_possible, color=GREY, linestyle=":", label="best possible")

@@ -106,9 +106,10 @@ def ancestors(results: Mapping[str, Result], key: str) -> dict[str, Result]:
 
 
 def decimals(score: float, se: float) -> int:
-    """Return how many decimals a score is shown with: three digits of its standard error, else five of its own."""
-    size, digits = (se, 2) if math.isfinite(se) and se > 0 else (abs(score), 4)
-    return min(max(digits - math.floor(math.log10(size)), 0), 8) if size > 0 else 5
+    """Return how many decimals show five digits of a score and three of its standard error."""
+    digits = [(abs(score), 4), (se, 2)]
+    wanted = [n - math.floor(math.log10(size)) for size, n in digits if math.isfinite(size) and size > 0]
+    return min(max([0, *wanted]), 6)
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,10 @@ def history(trials: pd.DataFrame) -> Figure:
     axes.plot(
         done["number"], done["error"].cummin(), color=INK, linewidth=1, drawstyle="steps-post", label="best so far"
     )
+    middle, worst = done["error"].quantile(0.75), done["error"].max()
+    reach = 4 * (middle - done["error"].min())
+    if 0 < reach < worst - middle:  # one diverged trial would press all others together
+        axes.set_ylim(done["error"].min() - 0.1 * reach, middle + reach)
     if len(failed):
         foot = np.full(len(failed), done["error"].min())
         axes.plot(failed["number"], foot, "x", color=ORANGE, label="failed")
@@ -93,6 +98,7 @@ def importances(finished: pd.DataFrame) -> pd.Series:
     """
     import optuna
 
+    logging.getLogger("optuna").setLevel(logging.WARNING)
     names = parameters(finished)
     distributions = {name: _distribution(finished[name]) for name in names}
     study = optuna.create_study()

@@ -18,6 +18,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
 from pipeline.files import read_json, write_json, write_table
+from pipeline.transforms import _redundant as redundant
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table, Task
 
@@ -187,8 +188,8 @@ def _without_useless(
     """Take out columns with one value in all of train, and copies of an earlier column in train and test."""
     train, test = halves
     for wanted, find, label in (
-        (options["drop_constant"], _constant, "the same in every row of train"),
-        (options["drop_duplicate"], _copies, "copies of other columns"),
+        (options["drop_constant"], redundant.constant, "the same in every row of train"),
+        (options["drop_duplicate"], redundant.copies, "copies of other columns"),
     ):
         reasons = find(train, test) if wanted else {}
         if reasons:
@@ -196,28 +197,6 @@ def _without_useless(
             report.notes.append(f"{len(reasons)} columns are {label} and left out: {_some(list(reasons))}")
             train, test = train.drop(columns=list(reasons)), test.drop(columns=list(reasons))
     return train, test
-
-
-def _constant(train: pd.DataFrame, _test: pd.DataFrame) -> dict[str, str]:
-    constant = {name: train[name].unique() for name in train if train[name].nunique(dropna=False) <= 1}
-    return {name: f"constant in train: {values[0] if len(values) else 'empty'}" for name, values in constant.items()}
-
-
-def _copies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, str]:
-    first: dict[tuple[object, ...], str] = {}
-    copies = {}
-    for name in train:
-        parts = tuple(_fingerprint(part[name]) for part in (train, test))
-        original = first.setdefault((str(train[name].dtype), *parts), name)
-        if original != name:
-            copies[name] = f"copy of {original}"
-    return copies
-
-
-def _fingerprint(column: pd.Series) -> bytes:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().tobytes() + "\0".join(column.cat.categories).encode()
-    return (column.to_numpy() + 0.0).tobytes()  # -0.0 becomes 0.0
 
 
 def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:

@@ -50,7 +50,7 @@ def test_independent_errors_are_averaged_out(metric: str) -> None:
 @pytest.mark.parametrize(("metric", "n_classes"), [("log_loss", 3), ("auc", 2), ("accuracy", 3)])
 def test_no_blend_is_worse_than_the_best_entry_on_its_own_rows(metric: str, n_classes: int) -> None:
     oof, target = probabilities(400, [1.0, 2.0, 4.0], n_classes)
-    weights = fit(oof, target, metric)
+    weights = fit(oof, target, metric, bags=1)
     assert error(oof, target, metric, weights) <= min(error(oof, target, metric, w) for w in np.eye(3)) + 1e-12
 
 
@@ -68,13 +68,13 @@ def test_labels_that_tie_are_told_apart_by_log_loss() -> None:
     unsure = np.full((100, 2), 0.49)
     unsure[np.arange(100), target] = 0.51
     sure = np.where(unsure > 0.5, 0.99, 0.01)
-    weights = fit(np.stack([unsure, sure], axis=1), target, "accuracy")
+    weights = fit(np.stack([unsure, sure], axis=1), target, "accuracy", bags=1)
     assert weights.tolist() == [0.0, 1.0]
 
 
 def test_of_equal_entries_the_first_is_taken() -> None:
     oof, target = values(100, [1.0])
-    assert fit(np.repeat(oof, 3, axis=1), target, "rmse").tolist() == [1.0, 0.0, 0.0]
+    assert fit(np.repeat(oof, 3, axis=1), target, "rmse", bags=1).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_where_the_metric_is_undefined_the_weights_are_equal() -> None:
@@ -83,11 +83,16 @@ def test_where_the_metric_is_undefined_the_weights_are_equal() -> None:
 
 
 def test_bags_spread_the_weight_and_depend_on_the_seed_alone() -> None:
-    oof, target = values(200, [1.0, 1.05, 1.1, 1.2, 1.5, 2.0])
+    oof, target = values(200, list(np.linspace(1.0, 2.0, 12)))
     bagged = fit(oof, target, "rmse", seed=3, bags=20, steps=5)
     assert (bagged == fit(oof, target, "rmse", seed=3, bags=20, steps=5)).all()
     assert (bagged != fit(oof, target, "rmse", seed=4, bags=20, steps=5)).any()
-    assert (bagged > 0).sum() > (fit(oof, target, "rmse", steps=5) > 0).sum()
+    assert (bagged > 0).sum() > (fit(oof, target, "rmse", bags=1, steps=5) > 0).sum()
+
+
+def test_a_small_library_is_not_bagged_into_chance() -> None:
+    oof, target = values(300, [0.1, 5.0])
+    assert fit(oof, target, "rmse", bags=10)[0] > 0.95
 
 
 def test_three_hundred_entries_take_seconds() -> None:

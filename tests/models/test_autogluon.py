@@ -189,3 +189,39 @@ def test_a_model_that_fails_is_left_out_with_a_warning() -> None:
 def test_where_all_models_fail_the_message_says_so() -> None:
     with pytest.raises(ModelError, match="none of its models"):
         cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), {"CAT": [{"depth": 99}]})
+
+
+def affordable(minutes: float, **size: int) -> autogluon.Recipe:
+    house = {"n_train": 1460, "n_test": 1459, "n_columns": 79, "n_outputs": 1, "n_fits": 5}
+    return autogluon.affordable(autogluon.Recipe(), minutes, **(house | size))
+
+
+def work(recipe: autogluon.Recipe) -> int:
+    return sum(len(configs) for configs in recipe.models.values())
+
+
+def test_a_house_sized_table_gets_everything_in_five_minutes() -> None:
+    assert affordable(5.0) == autogluon.Recipe()
+
+
+def test_less_time_or_more_rows_never_mean_more_work_and_something_is_always_left() -> None:
+    amounts = [work(affordable(minutes)) for minutes in (100.0, 5.0, 1.0, 0.2, 0.01)]
+    assert amounts == sorted(amounts, reverse=True)
+    assert amounts[-1] == 1
+    assert work(affordable(5.0, n_train=90_000)) < work(affordable(5.0))
+    assert work(affordable(5.0, n_train=62_000, n_columns=93, n_outputs=9)) >= 1
+
+
+def test_what_is_kept_is_a_valid_recipe_with_its_rounds_cut_not_raised() -> None:
+    for minutes in (0.05, 0.5, 2.0):
+        for family, configs in affordable(minutes).models.items():
+            for config, whole in zip(configs, autogluon.DEFAULT[family], strict=False):
+                assert config.keys() == whole.keys()
+                assert all(
+                    config[k] <= whole[k] for k in ("n_estimators", "num_boost_round", "iterations") if k in whole
+                )
+
+
+def test_a_misspelled_family_is_refused() -> None:
+    with pytest.raises(ValueError, match="LGBM"):
+        autogluon.Recipe.model_validate({"models": {"LGBM": [{}]}})

@@ -178,7 +178,10 @@ def _data_stages(maker: Maker, competition: Competition, experiment: Experiment,
 
     def preprocess(folder: Path) -> None:
         write_table(folder, table)
-        write_json(folder / "report.json", {"dropped": {"constant": ["Street"]}, "notes": ["<b>PoolQC</b> is rare"]})
+        column = {"kind": "numeric", "from": "raw", "missing_train": 3, "missing_test": 1}
+        about = {"rows": {"train": N_TRAIN, "test": N_TEST}, "numeric": 2, "categorical": 0}
+        about |= {"columns": {"area": column, "age": column}, "dropped": {"Street": "constant in train: Pave"}}
+        write_json(folder / "report.json", about | {"notes": ["<b>PoolQC</b> is rare"]})
 
     facts = facts | {"preprocess": experiment.preprocess.model_dump(mode="json", exclude={"features"})}
     maker.make("preprocess", facts, ("ingest",), preprocess)

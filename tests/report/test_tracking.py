@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 
 from pipeline import show, tracking
 from pipeline.engine.console import Console
@@ -38,8 +39,6 @@ def journal(made: Any) -> list[dict[str, Any]]:
 
 
 def runs(made: Any) -> dict[str, Any]:
-    from mlflow import MlflowClient
-
     client = MlflowClient(tracking_uri=tracking.uri(made.workspace))
     found = client.search_runs([client.get_experiment_by_name(SLUG).experiment_id])
     assert len({run.info.run_name for run in found}) == len(found), "a run was told twice"
@@ -47,27 +46,43 @@ def runs(made: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: its migrations take seconds."""
-    from pipeline.engine.track import Mirror, default_uri
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A folder in which a process of its own wrote a first record, and what that process said."""
+    folder = tmp_path_factory.mktemp("first")
+    code = (
+        "from pathlib import Path; from pipeline.engine.track import Mirror, Record, default_uri\n"
+        "here = Path('experiments')\n"
+        "print(Mirror('a', default_uri(here), here / 'mlartifacts', here / 'lock').write(Record('r', 'k')))"
+    )
+    return folder, subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True)
 
-    folder = tmp_path_factory.mktemp("template")
-    Mirror("Default", default_uri(folder), folder, folder / "lock").describe("")
-    return folder / "mlflow.db"
+
+@pytest.fixture(scope="module")
+def template(first: tuple[Path, object]) -> Path:
+    """An MLflow database to copy: its migrations take seconds."""
+    return first[0] / "experiments" / "mlflow.db"
 
 
 @pytest.fixture
-def made(run_of: Callable[..., Any], template: Path, address: None) -> Iterator[Any]:  # noqa: ARG001
+def made(run_of: Callable[..., Any], template: Path) -> Any:
+    """A run that MLflow has not heard of."""
     made = run_of()
     (made.workspace.experiments / "mlflow.db").write_bytes(template.read_bytes())
-    show.publish(made.workspace.submissions / SLUG, "default", made.results["submit"], made.results)
     return made
 
 
-def test_a_run_is_told_once_with_a_child_for_every_entry(made: Any) -> None:
-    mirror(made, "ensemble", "submit")
-    mirror(made, "split")
-    found = runs(made)
+@pytest.fixture(scope="module")
+def told(finished: Any, template: Path) -> Any:
+    """A run that was told twice, as after a change that led to the same submission."""
+    show.publish(finished.workspace.submissions / SLUG, "default", finished.results["submit"], finished.results)
+    (finished.workspace.experiments / "mlflow.db").write_bytes(template.read_bytes())
+    mirror(finished, "ensemble", "submit")
+    mirror(finished, "split")
+    return finished
+
+
+def test_a_run_is_told_once_with_a_child_for_every_entry(told: Any) -> None:
+    found = runs(told)
     entries = {"mlp", "mlp-tuned", "autogluon/LightGBM", "autogluon/Forest", "autogluon/WeightedEnsemble"}
     assert found.keys() == entries | {"default"}
     parent = found["default"]
@@ -78,15 +93,12 @@ def test_a_run_is_told_once_with_a_child_for_every_entry(made: Any) -> None:
     assert parent.data.params["raw/train.csv"] == "a" * 64
     assert "| mlp-tuned |" in parent.data.tags["mlflow.note.content"]
     assert parent.info.status == "FINISHED"
-    assert journal(made) == []
+    assert journal(told) == []
 
 
-def test_artifacts_and_curves_are_there(made: Any) -> None:
-    from mlflow import MlflowClient
-
-    mirror(made, "submit")
-    client = MlflowClient(tracking_uri=tracking.uri(made.workspace))
-    found = runs(made)
+def test_artifacts_and_curves_are_there(told: Any) -> None:
+    client = MlflowClient(tracking_uri=tracking.uri(told.workspace))
+    found = runs(told)
     names = {item.path for item in client.list_artifacts(found["default"].info.run_id)}
     assert {"leaderboard.json", "weights.json", "trials-mlp.parquet", "plots"} <= names
     assert any(name.startswith("default-") and name.endswith(".csv") for name in names)
@@ -98,20 +110,19 @@ def test_artifacts_and_curves_are_there(made: Any) -> None:
     assert [item.path for item in client.list_artifacts(found["mlp"].info.run_id)] == ["curves.png"]
 
 
-def test_cached_runs_write_lines_that_are_handed_over(made: Any) -> None:
-    mirror(made, "submit")
-    mirror(made)
-    mirror(made)
-    assert [line["action"] for line in journal(made)] == ["reused", "reused"]
-    tracking.hand_over(made.workspace, Console(quiet=True))
-    assert runs(made)["default"].data.tags["reused"] == "2"
-    assert journal(made) == []
+def test_the_comparison_stands_above_the_runs(told: Any) -> None:
+    experiment = MlflowClient(tracking_uri=tracking.uri(told.workspace)).get_experiment_by_name(SLUG)
+    assert "| default |" in experiment.tags["mlflow.note.content"]
 
 
-def test_a_reused_result_that_mlflow_never_heard_of_is_told_whole(made: Any) -> None:
-    mirror(made)
-    tracking.hand_over(made.workspace, Console(quiet=True))
-    assert "default" in runs(made)
+def test_cached_runs_write_lines_that_are_handed_over(told: Any) -> None:
+    before = int(runs(told)["default"].data.tags["reused"])
+    mirror(told)
+    mirror(told)
+    assert [line["action"] for line in journal(told)] == ["reused", "reused"]
+    tracking.hand_over(told.workspace, Console(quiet=True))
+    assert int(runs(told)["default"].data.tags["reused"]) == before + 2
+    assert journal(told) == []
 
 
 def test_a_server_that_is_down_leaves_the_line_for_later(
@@ -123,13 +134,9 @@ def test_a_server_that_is_down_leaves_the_line_for_later(
     warned = [line for line in capsys.readouterr().err.splitlines() if line.lstrip().startswith("!")]
     assert len(warned) == 1
     assert [line["action"] for line in journal(made)] == ["log"]
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    tracking.hand_over(made.workspace, Console(quiet=True))
-    assert "default" in runs(made)
-    assert journal(made) == []
 
 
-def test_a_line_whose_results_are_gone_is_dropped_and_the_others_are_told(made: Any) -> None:
+def test_a_reused_result_that_mlflow_never_heard_of_is_told_whole_and_a_lost_one_is_dropped(made: Any) -> None:
     mirror(made)
     lost = journal(made)[0] | {"action": "log", "results": {"submit": "0" * 64}}
     Journal(made.workspace.experiments / "journal.jsonl").append(lost)
@@ -154,11 +161,9 @@ def test_a_server_with_its_own_ui_is_named_instead_of_started(made: Any, monkeyp
         tracking.serve(made.workspace, "127.0.0.1", 5000, Console(quiet=True))
 
 
-def test_a_first_run_makes_a_database_without_a_word_and_leaves_nothing_elsewhere(tmp_path: Path) -> None:
-    code = (
-        "from pathlib import Path; from pipeline.engine.track import Mirror, Record, default_uri; here = Path('experiments');"
-        "print(Mirror('a', default_uri(here), here / 'mlartifacts', here / 'lock').write(Record('r', 'k')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+def test_a_first_run_makes_a_database_without_a_word_and_leaves_nothing_elsewhere(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = first
     assert (done.stdout, done.stderr) == ("True\n", "")
-    assert [path.name for path in tmp_path.iterdir()] == ["experiments"]
+    assert [path.name for path in folder.iterdir()] == ["experiments"]

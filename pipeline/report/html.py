@@ -1,0 +1,260 @@
+"""The report of an experiment: one HTML file with everything inside, readable on a phone and without a network."""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.engine.run import Outcome
+from pipeline.engine.store import Store
+from pipeline.files import read_json
+from pipeline.report import plots, trials
+from pipeline.report.evidence import Evidence, gather
+from pipeline.report.style import CSS
+from pipeline.report.summary import Row, Summary, duration
+from pipeline.workspace import Workspace
+
+MOST_CURVES = 8
+MOST_CLASSES = 60
+
+
+def write(workspace: Workspace, slug: str, name: str, outcome: Outcome) -> Path:
+    """Write experiments/<slug>/reports/<name>.html, whole or not at all, and return its path."""
+    evidence = gather(Store(workspace.cache(slug)), outcome.results)
+    path = workspace.experiments / slug / "reports" / f"{name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(page(slug, name, evidence), encoding="utf-8")
+    aside.replace(path)
+    return path
+
+
+def page(slug: str, name: str, evidence: Evidence) -> str:
+    """Return the whole document."""
+    title = evidence.settings.get("competition.title") or slug
+    sections = "\n".join(_sections(evidence))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(f'{title}: {name}')}</title><style>{CSS}</style></head>\n<body><main>"
+        f"<h1>{escape(title)}</h1><p class='under'>experiment {escape(name)}</p>\n{sections}\n</main></body></html>\n"
+    )
+
+
+def _sections(evidence: Evidence) -> Iterator[str]:
+    yield _headline(evidence.summary)
+    yield _section("Leaderboard", _leaderboard(evidence.summary))
+    if evidence.summary.judged is not None:
+        yield _section("Practice: what the judge found", *_practice(evidence.summary))
+    yield _section("Ensemble", _image(plots.weights(evidence.summary.weights)), *_predictions(evidence))
+    yield _section("Folds", _image(plots.fold_errors(evidence.summary.rows, evidence.summary.metric)), _split(evidence))
+    curves = _curves(evidence)
+    if curves:
+        yield _section("Loss curves", *curves)
+    for model, table in evidence.trials.items():
+        yield _section(f"Tuning of {model}", *_tuning(model, table, evidence))
+    yield _section("Columns", *_columns(evidence))
+    yield _section("Time", _image(plots.seconds_by_stage(evidence.summary.seconds)))
+    yield _section("Configuration", _folded("every setting, defaults included", _pairs(evidence.settings)))
+    yield _section("Where it comes from", *_provenance(evidence))
+
+
+def _headline(summary: Summary) -> str:
+    ours, places = summary.ensemble, summary.decimals
+    cards = [(f"CV {summary.metric}", f"{_number(ours.cv_score, places)} <small>± {_number(ours.se, places)}</small>")]
+    if summary.judged is not None:
+        judged = summary.judged
+        cards.append(("private, ours", _number(judged.private, places)))
+        cards += [("private, AutoGluon alone", _number(judged.entries[n], places)) for n in judged.references]
+        if math.isfinite(judged.best_possible):
+            cards.append(("best possible", _number(judged.best_possible, places)))
+    cards.append(("time", escape(duration(summary.minutes * 60))))
+    made = "".join(f"<div class='card'><span>{label}</span><b>{value}</b></div>" for label, value in cards)
+    better = "higher" if summary.greater_is_better else "lower"
+    stopped = {
+        "inner": "Every part of it was stopped early on inner rows, which do not count for the score.",
+        "none": "Nothing in it stops early.",
+        "fold": "Some of its parts were stopped early on the very rows that count for the score, "
+        "so that it is somewhat too good.",
+    }[ours.stop_on]
+    n_errors = summary.n_repeats * summary.n_folds
+    about = (
+        f"{better.capitalize()} is better. The CV score is the mean over {n_errors} folds of an ensemble whose weights "
+        "were fitted on the other folds' predictions; ± is its standard error, which knows that the folds share "
+        f"training rows (Nadeau and Bengio 2003). {stopped}"
+    )
+    return f"<div class='cards'>{made}</div><p>{about}</p>"
+
+
+def _leaderboard(summary: Summary) -> str:
+    judged = summary.judged
+    heads = ["entry", f"CV {summary.metric}", "± se", "weight", "stopped on", *(["private"] if judged else [])]
+    lines = []
+    for row in summary.rows:
+        cells = [_entry(row), _number(row.cv_score, summary.decimals), _number(row.se, summary.decimals)]
+        cells += ["" if math.isnan(row.weight) else f"{row.weight:.3f}" if row.weight else "-", _stopped(row)]
+        if judged:
+            score = judged.private if row.entry == "ensemble" else judged.entries.get(row.entry, math.nan)
+            cells.append(_number(score, summary.decimals))
+        lines.append(
+            (cells, "ours" if row.entry == "ensemble" else "aside" if row.reference or row.kind == "blend" else "")
+        )
+    note = (
+        "<p class='note'>Stopped on <mark>fold</mark>: early stopping looked at the rows that the entry is scored on, "
+        "so its CV score is optimistic. <i>inner</i>: it looked at rows set aside inside the training rows. Grey rows "
+        "are for comparison and have no part in the ensemble.</p>"
+    )
+    return _table(heads, lines) + note
+
+
+def _entry(row: Row) -> str:
+    return escape(row.entry) + (" <small>for comparison</small>" if row.reference else "")
+
+
+def _stopped(row: Row) -> str:
+    return "<mark>fold</mark>" if row.stop_on == "fold" else escape(row.stop_on)
+
+
+def _practice(summary: Summary) -> Iterator[str]:
+    judged, places = summary.judged, summary.decimals
+    assert judged is not None
+    lines = [(["our ensemble", _number(judged.private, places)], "ours")]
+    lines += [([f"{escape(n)}, alone", _number(judged.entries[n], places)], "") for n in judged.references]
+    lines.append((["best possible: knows all but the noise", _number(judged.best_possible, places)], "aside"))
+    yield _table(["on the private rows", summary.metric], lines)
+    yield _image(plots.cv_against_private(summary.rows, judged, summary.metric))
+    gap = judged.private - summary.ensemble.cv_score
+    n_se = abs(gap) / summary.ensemble.se if summary.ensemble.se else math.nan
+    if math.isfinite(n_se):
+        yield (
+            f"<p class='note'>The judge's score differs from the CV score by {gap:+.{places}f}, "
+            f"{n_se:.1f} standard errors; the judge's own rows add noise of their own.</p>"
+        )
+
+
+def _predictions(evidence: Evidence) -> Iterator[str]:
+    """Yield plots of the ensemble's out-of-fold predictions, averaged over repeats, on the rows that have them."""
+    covered = ~np.isnan(evidence.blend.oof).any(axis=2)
+    rows = covered.any(axis=0)
+    predicted = np.nanmean(evidence.blend.oof[:, rows], axis=0)
+    target = evidence.target[rows]
+    if not evidence.classes:
+        yield _image(plots.predicted_against_target(target, predicted[:, 0]))
+        return
+    if len(evidence.classes) == 2:
+        yield _image(plots.calibration(target, predicted[:, 1], evidence.classes[1]))
+    if len(evidence.classes) <= MOST_CLASSES:
+        yield _image(plots.confusion(target, predicted.argmax(axis=1), evidence.classes))
+    if not rows.all():
+        yield f"<p class='note'>{int(rows.sum())} of {len(rows)} rows are validated by a fold.</p>"
+
+
+def _split(evidence: Evidence) -> str:
+    report = read_json(evidence.results["split"].folder / "report.json")
+    lines = []
+    for fold in report["folds"]:
+        sizes = [
+            fold[key] for key in ("repeat", "fold", "train_rows", "of_these_stop_rows", "valid_rows", "unused_rows")
+        ]
+        lines.append(([str(value) for value in sizes] + [_target(fold["train"]), _target(fold["valid"])], ""))
+    heads = ["repeat", "fold", "train", "of these stop", "valid", "unused", "target, train", "target, valid"]
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report["notes"])
+    return f"<ul>{notes}</ul>" * bool(notes) + _folded(f"{report['kind']}: rows of each fold", _table(heads, lines))
+
+
+def _target(shares: Mapping[str, float]) -> str:
+    shown = list(shares.items())[:6]
+    more = " …" if len(shares) > len(shown) else ""
+    return escape(", ".join(f"{value:.4g}" if n == "mean" else f"{n} {value:.1%}" for n, value in shown) + more)
+
+
+def _curves(evidence: Evidence) -> list[str]:
+    rows = [row for row in evidence.summary.rows if row.entry in evidence.entries]
+    found = [(row.entry, evidence.entries[row.entry].curves) for row in rows]
+    return [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None][:MOST_CURVES]
+
+
+def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:
+    facts = evidence.results[f"tune[{model}]"].facts
+    best = "" if facts.get("best") is None else f", the best with error {facts['best']:.6g} on folds of its own"
+    yield f"<p>{facts['trials']} trials, {facts['failed']} of them failed{best}.</p>"
+    yield from (_image(figure) for figure in trials.figures(table).values())
+    chosen = read_json(evidence.results[f"tune[{model}]"].folder / "recipe.json")
+    yield _folded("the recipe that was found", _pairs(chosen))
+
+
+def _columns(evidence: Evidence) -> Iterator[str]:
+    report = read_json(evidence.results["preprocess"].folder / "report.json")
+    yield (
+        f"<p>{report['rows']['train']} rows of train and {report['rows']['test']} of test; "
+        f"{report['numeric']} numeric and {report['categorical']} categorical columns.</p>"
+    )
+    yield "".join(f"<li>{escape(note)}</li>" for note in report["notes"]).join(("<ul>", "</ul>"))
+    heads = ["column", "kind", "from", "missing, train", "test", "levels", "of test unseen"]
+    keys = ("kind", "from", "missing_train", "missing_test", "levels", "unseen_levels")
+    lines = [
+        ([escape(column), *(escape(str(about.get(key, ""))) for key in keys)], "")
+        for column, about in report["columns"].items()
+    ]
+    yield _folded("every column", _table(heads, lines))
+    if report["dropped"]:
+        dropped = [([escape(column), escape(reason)], "") for column, reason in report["dropped"].items()]
+        yield _folded(f"{len(dropped)} columns left out, and why", _table(["column", "why"], dropped))
+
+
+def _provenance(evidence: Evidence) -> Iterator[str]:
+    ingest = evidence.results["ingest"].manifest
+    raw = [
+        ([escape(ingest["sources"][role]), f"<code>{sha}</code>"], "")
+        for role, sha in ingest["parts"]["sources"].items()
+    ]
+    csv = evidence.results["submit"].manifest["outputs"]["submission.csv"]["sha256"]
+    raw.append((["submission.csv", f"<code>{csv}</code>"], "ours"))
+    yield _table(["file", "sha256"], raw)
+    stages = [
+        ([escape(name), f"<code>{r.key[:16]}</code>", escape(r.manifest["finished"][:16].replace("T", " "))], "")
+        for name, r in evidence.results.items()
+    ]
+    yield _folded("stages", _table(["stage", "key", "made (UTC)"], stages))
+    libraries: dict[str, str] = {}
+    for result in evidence.results.values():
+        libraries |= result.manifest["parts"].get("libraries", {})
+    yield _folded("libraries", _pairs(dict(sorted(libraries.items()))))
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def _image(figure: Figure) -> str:
+    axes = figure.axes[0]
+    data = base64.b64encode(plots.png(figure)).decode("ascii")
+    alt = escape(axes.get_title(loc="left") or axes.get_xlabel(), quote=True)
+    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+
+
+def _folded(summary: str, content: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return _table(["key", "value"], [([escape(key), escape(str(value))], "") for key, value in values.items()])
+
+
+def _table(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], str]]) -> str:
+    """Return a table of cells that are HTML already; each line has the name of its look."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    body = "".join(f"<tr class='{look}'>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for cells, look in lines)
+    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _number(value: float, places: int) -> str:
+    return f"{value:.{places}f}" if math.isfinite(value) else "-"

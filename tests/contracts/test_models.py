@@ -1,0 +1,219 @@
+"""What every model of pipeline/models/ must do, whatever it is: a new one is tested by being there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from pipeline.engine import plugins
+from pipeline.metrics import log_loss, rmse
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+
+NAMES = plugins.names("models")
+KINDS = ("regression", "binary", "multiclass")
+QUICK: dict[str, dict[str, Any]] = {
+    "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
+    "linear": {"epochs": 60},
+    "mlp": {"hidden": (16,), "epochs": 25, "n_seeds": 2, "batch_size": 32, "dropout": 0.1},
+}
+SLOW = ("autogluon",)  # tried on one kind of task only
+CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
+SIZE = {"n_train": 1_000, "n_test": 500, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
+
+READ = """
+import sys, numpy as np, pandas as pd
+from pathlib import Path
+from pipeline.engine.plugins import find, load
+model = load(find("models", sys.argv[1], where="test"))
+for folder in map(Path, sys.argv[2:]):
+    np.save(folder / "again.npy", model.load(folder / "fit").predict(pd.read_parquet(folder / "rows.parquet")))
+"""
+
+
+class Quiet:
+    """A log that shows nothing."""
+
+    def info(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+    @contextmanager
+    def progress(self, text: str, total: int):  # noqa: ARG002
+        yield self
+
+
+def frame(generator: np.random.Generator, n: int, levels: list[str]) -> pd.DataFrame:
+    columns: dict[str, Any] = {f"x{i}": generator.normal(size=n) for i in range(3)}
+    columns["x1"][generator.random(n) < 0.1] = np.nan
+    colours = np.where(generator.random(n) < 0.1, None, generator.choice(levels, n))
+    columns["colour"] = pd.Categorical(colours, categories=["blue", "green", "red", "seen only in test"])
+    return pd.DataFrame(columns)
+
+
+@cache
+def table(kind: str) -> Table:
+    """120 rows whose target follows from x0 and the colour, with missing values and a level seen only in test."""
+    generator = np.random.default_rng(0)
+    train = frame(generator, 120, ["blue", "green", "red"])
+    test = frame(generator, 30, ["blue", "seen only in test"])
+    signal = 3 * train["x0"].to_numpy() + 2 * (train["colour"] == "red").to_numpy() + generator.normal(size=120) * 0.3
+    classes = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}[kind]
+    target = (
+        10 + signal
+        if not classes
+        else np.searchsorted(np.quantile(signal, np.arange(1, len(classes)) / len(classes)), signal)
+    )
+    metric = Metric.from_module(log_loss if classes else rmse)
+    return Table(Task(kind, metric, classes), train, test, target, np.arange(120), np.arange(30))
+
+
+@cache
+def folds() -> Folds:
+    """Two repeats of three folds; some rows of the second repeat validate nowhere."""
+    role = np.full((2, 3, 120), TRAIN, dtype=np.int8)
+    for repeat in range(2):
+        order = np.random.default_rng(repeat).permutation(120)
+        for fold in range(3):
+            role[repeat, fold, order[fold::3]] = VALID
+            role[repeat, fold, order[(fold + 1) % 3 :: 3][:20]] = STOP
+    role[1, 0][np.flatnonzero(role[1, 0] == VALID)[:10]] = TRAIN
+    return Folds(role)
+
+
+def module(name: str) -> ModuleType:
+    return plugins.load(plugins.find("models", name, where="test"))
+
+
+def fit(name: str, data: Table, seed: int = 0, **settings: Any) -> dict[str, CrossFit]:
+    recipe = module(name).Recipe(**(QUICK.get(name, {}) | settings))
+    return module(name).cross_fit({"entry": recipe}, data, folds(), seed=seed, log=Quiet())
+
+
+@cache
+def fitted(name: str, kind: str) -> dict[str, CrossFit]:
+    return fit(name, table(kind))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_has_a_default_and_a_description(name: str) -> None:
+    fields = module(name).Recipe.model_fields
+    module(name).Recipe()
+    assert [field for field, info in fields.items() if not info.description] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_parameters_are_refused_and_recipes_frozen(name: str) -> None:
+    with pytest.raises(ValidationError, match="extra"):
+        module(name).Recipe(misspelt=1)
+    recipe = module(name).Recipe()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(recipe, next(iter(type(recipe).model_fields)), 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recipes_survive_json(name: str) -> None:
+    recipe = module(name).Recipe()
+    assert module(name).Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plugin_is_imported_without_its_libraries(name: str) -> None:
+    heavy = ("torch", "pandas", "sklearn", "scipy", "autogluon", "optuna", "mlflow")
+    code = f"import sys, pipeline.models.{name}; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_smaller_budget_never_asks_for_more(name: str) -> None:
+    plugin = module(name)
+    recipe = plugin.Recipe()
+    assert plugin.affordable(recipe, 10_000.0, **SIZE) == recipe
+    assert isinstance(plugin.affordable(recipe, 0.01, **SIZE), plugin.Recipe)
+    assert plugin.SHARE > 0
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_exactly_the_rows_that_validate_are_predicted(name: str, kind: str) -> None:
+    wanted = (folds().role == VALID).any(axis=1)
+    for entry in fitted(name, kind).values():
+        assert entry.oof.shape == (2, 120, table(kind).task.n_outputs)
+        assert (np.isfinite(entry.oof).all(axis=2) == wanted).all()
+        assert entry.test.shape == (30, table(kind).task.n_outputs)
+
+
+@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[1] != "regression"])
+def test_classes_are_predicted_as_probabilities(name: str, kind: str) -> None:
+    for entry in fitted(name, kind).values():
+        predictions = np.concatenate([entry.oof[np.isfinite(entry.oof).all(axis=2)], entry.test])
+        assert predictions.min() >= 0
+        np.testing.assert_allclose(predictions.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_fold_errors_are_those_of_the_predictions(name: str, kind: str) -> None:
+    data = table(kind)
+    for entry in fitted(name, kind).values():
+        for repeat, fold in folds():
+            rows = folds().valid_rows(repeat, fold)
+            error = data.task.metric.error(data.target[rows], entry.oof[repeat, rows])
+            assert entry.fold_errors[repeat, fold] == pytest.approx(error, rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_something_is_learnt(name: str, kind: str) -> None:
+    data = table(kind)
+    if data.task.classes:
+        constant = np.tile(np.bincount(data.target) / 120, (120, 1))
+    else:
+        constant = np.full((120, 1), data.target.mean())
+    best = min(float(entry.fold_errors.mean()) for entry in fitted(name, kind).values())
+    assert best < 0.8 * data.task.metric.error(data.target, constant)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_bits(name: str) -> None:
+    again = fit(name, table("regression"))
+    for label, entry in fitted(name, "regression").items():
+        np.testing.assert_array_equal(again[label].oof, entry.oof)
+        np.testing.assert_array_equal(again[label].test, entry.test)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folds_own_labels_do_not_reach_its_predictions(name: str) -> None:
+    data = table("regression")
+    rows = folds().valid_rows(0, 0)
+    target = data.target.copy()
+    target[rows] = target[rows][::-1] * 5 + 100
+    changed = Table(data.task, data.train, data.test, target, data.train_ids, data.test_ids)
+    for label, entry in fit(name, changed).items():
+        if entry.stop_on != "fold" and not entry.reference:
+            np.testing.assert_array_equal(entry.oof[0, rows], fitted(name, "regression")[label].oof[0, rows])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_saved_predicts_the_same_in_a_new_process(name: str, tmp_path: Path) -> None:
+    saved = {}
+    for kind in (kind for case, kind in CASES if case == name):
+        for entry in fitted(name, kind).values():
+            for (repeat, fold), part in list(entry.fitted.items())[:1]:
+                rows, folder = folds().valid_rows(repeat, fold), tmp_path / kind
+                (folder / "fit").mkdir(parents=True)
+                part.save(folder / "fit")
+                table(kind).train.iloc[rows].to_parquet(folder / "rows.parquet")
+                saved[folder] = entry.oof[repeat, rows]
+    subprocess.run([sys.executable, "-c", READ, name, *saved], check=True, capture_output=True)
+    for folder, predictions in saved.items():
+        np.testing.assert_allclose(np.load(folder / "again.npy"), predictions, rtol=1e-6, atol=1e-9)

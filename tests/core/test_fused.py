@@ -1,0 +1,259 @@
+"""Fused training: a member's result is its own, and the same as a plain network's in a plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pipeline.core import batches, fused
+from pipeline.core.blocks import Architecture, build
+from pipeline.core.fused import plan_waves, predict, train
+from pipeline.core.init import initialise
+from pipeline.core.members import Member, Program, Rows, View
+
+NETWORK = Architecture(n_outputs=1, hidden=(16, 8), activation="tanh", scaling=True)
+PROGRAM = Program(
+    architecture=NETWORK,
+    loss="squared",
+    epochs=4,
+    batch_size=16,
+    init="xavier",
+    parametrisation="ntk",
+    schedule="coslog4",
+    decay_schedule="flat_cosine",
+    dropout_schedule="cosine",
+)
+
+
+def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -> Rows:
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.randn(n, d, generator=generator, dtype=dtype)
+    target = (
+        dense[:, :1] - 2 * dense[:, 1:2] * dense[:, 2:3] + 0.1 * torch.randn(n, 1, generator=generator, dtype=dtype)
+    )
+    return Rows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
+
+
+def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64) -> list[View]:
+    return [View(rows_of(n, n, d, dtype), rows_of(n + 1, 10 + n % 7, d, dtype)) for n, d in sizes]
+
+
+SIZES = [(70, 6), (33, 6), (48, 5), (90, 7), (64, 6)]
+MEMBERS = [
+    Member(view, 10 + view, lr=0.01 * (view + 1), weight_decay=0.1 * view, dropout=0.1 * view) for view in range(5)
+]
+
+
+def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("init", ["xavier", "spread"])
+def test_a_member_trains_alike_alone_and_among_others(optimiser: str, init: str) -> None:
+    program = replace(PROGRAM, optimiser=optimiser, init=init)
+    views = views_of(SIZES)
+    together = train(program, MEMBERS, views)
+    for member, shared in zip(MEMBERS, together, strict=True):
+        (alone,) = train(program, [replace(member, view=0)], [views[member.view]])
+        assert largest_difference(alone.state, shared.state) < 1e-9
+        assert alone.epoch == shared.epoch
+        np.testing.assert_allclose(alone.losses, shared.losses, rtol=0, atol=1e-9)
+
+
+def test_in_float32_neighbours_change_no_more_than_rounding() -> None:
+    views = views_of(SIZES, torch.float32)
+    together = train(PROGRAM, MEMBERS, views)
+    (alone,) = train(PROGRAM, [replace(MEMBERS[2], view=0)], [views[2]])
+    assert largest_difference(alone.state, together[2].state) < 1e-4
+
+
+class Plain(nn.Module):
+    """The same network in torch's own parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(6, 16), nn.Linear(16, 8), nn.Linear(8, 1)]).double()
+
+    def forward(self, x: Tensor, masks: Sequence[Tensor]) -> Tensor:
+        for layer, mask in zip(self.layers, masks, strict=False):
+            x = torch.tanh(layer(x)) * mask
+        return self.layers[-1](x)
+
+
+def plain_start(seed: int) -> Plain:
+    start = build(replace(NETWORK, scaling=False), 6, dtype=torch.float64)
+    initialise(start, "xavier", seed, torch.zeros(1, 6), torch.zeros(1, 0))
+    net = Plain()
+    for layer, ours in zip(net.layers, [*(block.linear for block in start.blocks), start.head], strict=True):
+        layer.weight.data, layer.bias.data = ours.weight.data.T.clone(), ours.bias.data[0].clone()
+    return net
+
+
+def plain_loop(member: Member, rows: Rows, optimiser: str, epochs: int, batch_size: int) -> Plain:
+    """An ordinary loop, given the member's batches and masks."""
+    net = plain_start(member.seed)
+    groups = [
+        {"params": [layer.weight for layer in net.layers], "weight_decay": member.weight_decay},
+        {"params": [layer.bias for layer in net.layers], "weight_decay": 0.0},
+    ]
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+    steps = kinds[optimiser](groups, lr=member.lr)
+    drop = round(256 * member.dropout)
+    for epoch in range(epochs):
+        plan = batches.plan_epoch([member.seed], np.array([len(rows)]), batch_size, epoch)
+        for step, n in enumerate(plan.counts[:, 0]):
+            at = plan.order[0, step * batch_size : step * batch_size + n]
+            noise = batches.draw_noise(plan, step, 24)[0]
+            masks = ((noise >= drop).double() * 256 / (256 - drop)).split([16, 8], dim=1)
+            loss = (net(rows.dense[at], masks) - rows.target[at]).square().mean()
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+    return net
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+def test_a_member_equals_a_plain_network_in_a_plain_loop(optimiser: str) -> None:
+    program = Program(replace(NETWORK, scaling=False), "squared", 3, 16, init="xavier", optimiser=optimiser)
+    views = [View(view.train) for view in views_of([(70, 6), (33, 6)])]
+    members = [Member(view, 5 + view, lr=0.02, weight_decay=0.3, dropout=0.25) for view in (0, 1)]
+    for member, trained in zip(members, train(program, members, views), strict=True):
+        net = plain_loop(member, views[member.view].train, optimiser, 3, 16)
+        for number, layer in enumerate(net.layers):
+            name = "head" if number == 2 else f"blocks.{number}.linear"
+            torch.testing.assert_close(trained.state[f"{name}.weight"], layer.weight.data.T, rtol=0, atol=1e-9)
+            torch.testing.assert_close(trained.state[f"{name}.bias"][0], layer.bias.data, rtol=0, atol=1e-9)
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    views = views_of(SIZES, torch.float32)
+    first, second = train(PROGRAM, MEMBERS, views), train(PROGRAM, MEMBERS, views)
+    assert all(
+        torch.equal(a.state[name], b.state[name]) for a, b in zip(first, second, strict=True) for name in a.state
+    )
+
+
+def test_a_diverging_member_keeps_its_last_good_weights_and_the_others_go_on() -> None:
+    program = replace(PROGRAM, optimiser="sgd", schedule="constant", epochs=12)
+    views = [View(rows_of(1, 60, dtype=torch.float32))]
+    calm = Member(0, 3, lr=1e-3)
+    wild = replace(calm, lr=1e6)
+    good, bad, other = train(program, [calm, wild, replace(calm, seed=4)], views)
+    assert bad.diverged
+    assert bad.epoch < 12
+    assert all(tensor.isfinite().all() for tensor in bad.state.values())
+    assert not good.diverged
+    assert not other.diverged
+    assert largest_difference(train(program, [calm], views)[0].state, good.state) < 1e-5
+
+
+def test_the_weights_of_the_best_epoch_are_kept() -> None:
+    views = views_of([(40, 6)])
+    program = replace(PROGRAM, epochs=15, schedule="constant", parametrisation="standard")
+    (best,) = train(program, [Member(0, 1, lr=0.05)], views)
+    assert best.epoch == int(best.losses[:, 1].argmin()) + 1
+    stop = views[0].stop
+    error = float((predict(NETWORK, [best.state], stop)[0] - stop.target).square().mean())
+    assert error == pytest.approx(best.losses[:, 1].min(), abs=1e-9)
+
+
+def test_patience_ends_a_member() -> None:
+    program = replace(PROGRAM, epochs=200, schedule="constant", parametrisation="standard", patience=3)
+    (member,) = train(program, [Member(0, 1, lr=0.05)], views_of([(40, 6)]))
+    assert len(member.losses) == member.epoch + 3 < 200
+
+
+def test_fewer_epochs_follow_the_same_schedule() -> None:
+    views = [View(view.train) for view in views_of(SIZES)]
+    lengths = [2, 4, 1, 3, 4]
+    short = train(PROGRAM, [replace(m, epochs=n) for m, n in zip(MEMBERS, lengths, strict=True)], views)
+    assert [member.epoch for member in short] == lengths
+    full = train(PROGRAM, MEMBERS, views)
+    for brief, whole, n in zip(short, full, lengths, strict=True):
+        np.testing.assert_allclose(brief.losses, whole.losses[:n], rtol=0, atol=1e-9)
+
+
+def test_waves_do_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = views_of(SIZES)
+    whole = train(PROGRAM, MEMBERS, views)
+    monkeypatch.setattr(fused, "MEMORY_BUDGET", 1)
+    assert [len(wave) for wave in plan_waves(PROGRAM, MEMBERS, views)] == [1] * 5
+    for a, b in zip(whole, train(PROGRAM, MEMBERS, views), strict=True):
+        assert largest_difference(a.state, b.state) < 1e-9
+
+
+def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = views_of([(40, 6), (30, 6)])
+    inside = False
+    run_epoch = fused._run_epoch
+
+    def guarded(*arguments: object) -> Tensor:
+        nonlocal inside
+        inside = True
+        result = run_epoch(*arguments)
+        inside = False
+        return result
+
+    def refusing(name: str) -> None:
+        original = getattr(Tensor, name)
+
+        def method(self: Tensor, *arguments: object, **options: object) -> object:
+            assert not inside, f"Tensor.{name} inside an epoch"
+            return original(self, *arguments, **options)
+
+        monkeypatch.setattr(Tensor, name, method)
+
+    monkeypatch.setattr(fused, "_run_epoch", guarded)
+    for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__"):
+        refusing(name)
+    train(PROGRAM, [Member(0, 1, dropout=0.2), Member(1, 2)], views)
+
+
+def test_classes_with_embeddings_are_learnt() -> None:
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(6, (400, 1), generator=generator)
+    rows = Rows(torch.randn(400, 2, generator=generator), codes, (codes[:, 0] % 3))
+    network = Architecture(n_outputs=3, hidden=(16,), embedding=4)
+    program = Program(network, "cross_entropy", 30, 32, init="lecun", schedule="cosine")
+    (member,) = train(program, [Member(0, 1, lr=0.02, label_smoothing=0.1)], [View(rows, n_levels=6)])
+    chosen = predict(replace(network, n_levels=6), [member.state], rows)[0].argmax(dim=-1)
+    assert (chosen == rows.target).float().mean() > 0.98
+
+
+def test_a_linear_member_recovers_the_weights_that_made_the_data() -> None:
+    generator = torch.Generator().manual_seed(0)
+    dense = torch.randn(1000, 2, generator=generator)
+    target = dense @ torch.tensor([[2.0], [-3.4]]) + 4.2 + 0.01 * torch.randn(1000, 1, generator=generator)
+    rows = Rows(dense, torch.zeros(1000, 0, dtype=torch.int64), target)
+    program = Program(Architecture(n_outputs=1), "squared", 30, 32, init="normal", optimiser="sgd")
+    (member,) = train(program, [Member(0, 1, lr=0.03)], [View(rows)])
+    torch.testing.assert_close(member.state["head.weight"], torch.tensor([[2.0], [-3.4]]), atol=0.01, rtol=0)
+    torch.testing.assert_close(member.state["head.bias"], torch.tensor([[4.2]]), atol=0.01, rtol=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 20), st.integers(0, 5))
+def test_every_row_is_visited_once_an_epoch(sizes: list[int], batch_size: int, epoch: int) -> None:
+    sizes = sorted(sizes, reverse=True)
+    plan = batches.plan_epoch(range(len(sizes)), np.array(sizes), batch_size, epoch)
+    assert plan.counts.sum(axis=0).tolist() == sizes
+    for order, n in zip(plan.order, sizes, strict=True):
+        assert sorted(order[:n]) == list(range(n))
+    assert (np.diff(plan.active) <= 0).all()
+
+
+def test_dropout_noise_is_a_members_own_and_even() -> None:
+    def noise(seeds: list[int], sizes: list[int]) -> Tensor:
+        return batches.draw_noise(batches.plan_epoch(seeds, np.array(sizes), 64, 0), 0, 20)
+
+    together, alone = noise([7, 8], [64, 50]), noise([8], [50])
+    assert torch.equal(together[1, :50], alone[0])
+    assert abs(float(noise([1], [64]).double().mean()) - 127.5) < 6

@@ -1,0 +1,73 @@
+"""Initial weights keep a signal's size through depth, and depend on the seed alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.core.blocks import Architecture, Network, build
+from pipeline.core.init import initialise, initialiser, rate_factors
+
+NO_CODES = torch.zeros(512, 0, dtype=torch.int64)
+
+
+def deep(activation: str, init: str) -> tuple[Network, torch.Tensor]:
+    x = torch.randn(512, 200, generator=torch.Generator().manual_seed(1))
+    net = build(Architecture(n_outputs=1, hidden=(200,) * 10, activation=activation), 200)
+    initialise(net, init, 0, x, NO_CODES)
+    return net, x
+
+
+def second_moment_after(net: Network, x: torch.Tensor) -> float:
+    for block in net.blocks:
+        x = block(x)
+    return x.detach().square().mean().item()
+
+
+def test_he_keeps_a_relu_networks_signal() -> None:
+    assert 0.3 < second_moment_after(*deep("relu", "he")) < 3
+
+
+def test_plain_small_weights_lose_it() -> None:
+    assert second_moment_after(*deep("relu", "normal")) < 1e-6
+
+
+def test_xavier_keeps_gradients_of_a_tanh_like_network() -> None:
+    net, x = deep("scaled_sigmoid", "xavier")
+    net(x).sum().backward()
+    sizes = [block.linear.weight.grad.square().mean().item() for block in net.blocks]
+    assert 0.05 < sizes[0] / sizes[-1] < 20
+
+
+def test_spread_gives_every_unit_deviation_one() -> None:
+    net, x = deep("silu", "spread")
+    first = net.blocks[0].linear
+    torch.testing.assert_close((x @ first.weight).std(0, correction=0), torch.ones(200), atol=1e-4, rtol=1e-4)
+    assert first.bias.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["normal", "xavier", "he", "lecun", "torch", "spread"])
+def test_seed_decides(name: str) -> None:
+    x, codes = torch.randn(20, 3), torch.zeros(20, 0, dtype=torch.int64)
+    nets = [build(Architecture(n_outputs=1, hidden=(4,)), 3) for _ in range(3)]
+    for net, seed in zip(nets, (0, 0, 1), strict=True):
+        initialise(net, name, seed, x, codes)
+    weights = [net.head.weight for net in nets]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_parts_may_get_their_own_init() -> None:
+    net = build(Architecture(n_outputs=1, hidden=(4,)), 3)
+    net.apply(initialiser("xavier", torch.Generator().manual_seed(0)))
+    net.head.apply(initialiser("constant", torch.Generator(), value=0.5))
+    assert (net.head.weight == 0.5).all()
+    assert net.blocks[0].linear.weight.std() > 0
+
+
+def test_biases_are_never_decayed_and_ntk_divides_by_the_root_of_the_width() -> None:
+    net = build(Architecture(n_outputs=1, hidden=(4,), scaling=True), 9)
+    factors = rate_factors(net, "ntk")
+    assert factors["blocks.0.linear.weight"] == (pytest.approx(1 / 3), 1.0)
+    assert factors["blocks.0.linear.bias"][1] == factors["blocks.0.linear.factor"][1] == 0.0
+    assert {rate for rate, _ in rate_factors(net, "standard").values()} == {1.0}

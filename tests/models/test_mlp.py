@@ -1,0 +1,181 @@
+"""The MLP: what "auto" means, groups of recipes, choosing the epoch, and what is reported."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from pipeline.errors import ConfigError
+from pipeline.metrics import accuracy, log_loss, rmse
+from pipeline.models import mlp
+from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
+
+QUICK = mlp.Recipe(hidden=(8,), epochs=6, n_seeds=2, batch_size=16)
+REGRESSION = Task("regression", Metric.from_module(rmse))
+BINARY = Task("binary", Metric.from_module(accuracy), ("no", "yes"))
+
+
+class Heard:
+    """A log that remembers warnings and the titles of its bars."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.titles: list[str] = []
+        self.steps: list[tuple[int, int]] = []
+
+    def info(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
+        done, total = self.steps[-1]
+        self.steps[-1] = (done + steps, total)
+
+    @contextmanager
+    def progress(self, text: str, total: int):
+        self.titles.append(text)
+        self.steps.append((0, total))
+        yield self
+
+
+def table(task: Task = REGRESSION, n: int = 90) -> Table:
+    generator = np.random.default_rng(0)
+    train, test = (pd.DataFrame(generator.normal(size=(m, 4)), columns=list("abcd")) for m in (n, 20))
+    signal = train["a"].to_numpy() - train["b"].to_numpy() * train["c"].to_numpy()
+    target = signal if task.kind == "regression" else (signal > 0).astype(np.int64)
+    return Table(task, train, test, target, np.arange(n), np.arange(20))
+
+
+def folds(n: int = 90) -> Folds:
+    role = np.full((1, 3, n), TRAIN, dtype=np.int8)
+    for fold in range(3):
+        role[0, fold, fold::3] = VALID
+        role[0, fold, (fold + 1) % 3 :: 12] = STOP
+    return Folds(role)
+
+
+def fit(recipes: dict[str, mlp.Recipe], data: Table | None = None, seed: int = 0, log: Heard | None = None):
+    return mlp.cross_fit(recipes, data or table(), folds(), seed=seed, log=log or Heard())
+
+
+def test_many_recipes_give_what_each_gives_alone() -> None:
+    recipes = {
+        "a": QUICK,
+        "b": QUICK.model_copy(update={"lr": 0.1, "dropout": 0.0, "weight_decay": 0.0}),
+        "wider": QUICK.model_copy(update={"hidden": (5, 3)}),
+        "one seed": QUICK.model_copy(update={"n_seeds": 1}),
+    }
+    together = fit(recipes)
+    assert list(together) == list(recipes)
+    for name, recipe in recipes.items():
+        np.testing.assert_allclose(together[name].oof, fit({"x": recipe})["x"].oof, rtol=0, atol=1e-4)
+
+
+def test_recipes_of_one_shape_share_a_program() -> None:
+    log = Heard()
+    fit({"a": QUICK, "b": QUICK.model_copy(update={"lr": 0.1}), "c": QUICK.model_copy(update={"epochs": 7})}, log=log)
+    assert [title.split(":")[0] for title in log.titles] == ["a, b", "c"]
+    assert all(done == total for done, total in log.steps)
+
+
+def test_the_seed_moves_the_result_and_the_name_does_not() -> None:
+    one = fit({"a": QUICK})["a"].oof
+    np.testing.assert_array_equal(one, fit({"other": QUICK})["other"].oof)
+    assert np.nanmax(np.abs(one - fit({"a": QUICK}, seed=1)["a"].oof)) > 0
+
+
+def test_inner_stopping_finds_an_epoch_and_refits_on_all_rows() -> None:
+    recipe = QUICK.model_copy(update={"stop_on": "inner", "epochs": 12, "lr": 0.3})
+    entry = fit({"a": recipe})["a"]
+    curve = entry.curves.groupby(["repeat", "fold", "epoch"], as_index=False)["stop_loss"].mean()
+    best = curve.loc[curve.groupby("fold")["stop_loss"].idxmin(), "epoch"]
+    assert entry.epochs[0].tolist() == best.tolist()
+    assert entry.stop_on == "inner"
+
+
+def test_inner_stopping_never_looks_at_validation_labels() -> None:
+    recipe = QUICK.model_copy(update={"stop_on": "inner"})
+    data, rows = table(), folds().valid_rows(0, 0)
+    target = data.target.copy()
+    target[rows] += 1000
+    changed = fit({"a": recipe}, replace(data, target=target))["a"].oof[0, rows]
+    np.testing.assert_array_equal(changed, fit({"a": recipe}, data)["a"].oof[0, rows])
+
+
+def test_stopping_on_the_fold_is_marked() -> None:
+    entry = fit({"a": QUICK.model_copy(update={"stop_on": "fold"})})["a"]
+    assert entry.stop_on == "fold"
+    assert entry.curves["stop_loss"].notna().all()
+
+
+def test_curves_have_a_row_for_every_epoch_of_every_network() -> None:
+    curves = fit({"a": QUICK})["a"].curves
+    assert list(curves) == ["repeat", "fold", "seed", "epoch", "train_loss", "stop_loss"]
+    assert len(curves) == 3 * 2 * 6
+    assert curves["train_loss"].notna().all()
+
+
+def test_more_seeds_are_averaged() -> None:
+    entry = fit({"a": QUICK})["a"]
+    assert {len(part.states) for part in entry.fitted.values()} == {2}
+
+
+def test_networks_that_diverge_are_reported_and_predictions_stay_finite() -> None:
+    log = Heard()
+    wild = QUICK.model_copy(update={"optimiser": "sgd", "lr": 1e9, "weight_decay": 0.0})
+    entry = fit({"wild": wild}, log=log)["wild"]
+    assert np.isfinite(entry.oof).all()
+    assert "wild: 6 of 6 networks reached NaN or infinity" in log.warnings[0]
+
+
+def test_embedded_categories_are_used() -> None:
+    generator = np.random.default_rng(0)
+    codes = generator.integers(12, size=240)
+    names = pd.Categorical([f"level {c:02}" for c in codes])
+    frame = pd.DataFrame({"a": generator.normal(size=240), "b": names})
+    data = Table(REGRESSION, frame, frame.iloc[:9], (codes % 4) * 2.0, np.arange(240), np.arange(9))
+    encode = mlp.Recipe().encode.model_copy(update={"max_one_hot": 3, "many_levels": "embedding"})
+    recipe = QUICK.model_copy(update={"encode": encode, "epochs": 60, "dropout": 0.0, "weight_decay": 0.0})
+    entry = mlp.cross_fit({"a": recipe}, data, folds(240), seed=0, log=Heard())["a"]
+    assert entry.fold_errors.mean() < 0.5 * data.target.std()
+
+
+def test_auto_values_depend_on_rows_and_task() -> None:
+    small, large = (mlp.resolve(mlp.Recipe(), REGRESSION, n) for n in (1_000, 60_000))
+    assert small.n_seeds > large.n_seeds
+    assert small.program.epochs > large.program.epochs
+    assert small.program.batch_size < large.program.batch_size
+    judged_by_log_loss = replace(BINARY, metric=Metric.from_module(log_loss))
+    assert mlp.resolve(mlp.Recipe(), BINARY, 1_000).label_smoothing == 0.1
+    assert mlp.resolve(mlp.Recipe(), judged_by_log_loss, 1_000).label_smoothing == 0.0
+    assert mlp.resolve(mlp.Recipe(epochs=7), REGRESSION, 60_000).program.epochs == 7
+
+
+def test_a_loss_that_does_not_suit_the_task_is_refused() -> None:
+    with pytest.raises(ConfigError, match="cross_entropy"):
+        fit({"a": QUICK.model_copy(update={"loss": "cross_entropy"})})
+    with pytest.raises(ConfigError, match="huber"):
+        fit({"a": QUICK.model_copy(update={"loss": "huber"})}, table(BINARY))
+
+
+@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr": "fast"}, {"dropout": 1.0}, {"epochs": 0}, {"hidden": (0,)}])
+def test_impossible_values_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValidationError):
+        mlp.Recipe(**wrong)
+
+
+def test_a_budget_cuts_seeds_before_epochs() -> None:
+    size = {"n_train": 1_200, "n_test": 1_200, "n_columns": 80, "n_outputs": 1, "n_fits": 5}
+    full = mlp._seconds(mlp.Recipe(), **size) / 60
+    less = mlp.affordable(mlp.Recipe(), 0.6 * full, **size)
+    assert less.n_seeds == 2
+    assert less.epochs == "auto"
+    least = mlp.affordable(mlp.Recipe(), full / 50, **size)
+    assert (least.n_seeds, least.epochs) == (1, mlp.FEWEST_EPOCHS)
+    assert mlp.affordable_trials(mlp.Recipe(), 10 * full, **size) > 20

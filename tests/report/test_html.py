@@ -1,0 +1,83 @@
+"""The report: one whole file, nothing fetched, everything that a user looks for in it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from pipeline.report import html
+
+VOID = {"meta", "img", "br", "link"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags nest, and collects addresses, headings and texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.headings: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data} "
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+def read(made: Any) -> Reader:
+    path = html.write(made.workspace, "made-up-houses", "default", made.outcome)
+    assert path == made.workspace.experiments / "made-up-houses" / "reports" / "default.html"
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    assert reader.open == []
+    return reader
+
+
+@pytest.fixture(scope="module")
+def regression(finished: Any) -> Reader:
+    return read(finished)
+
+
+def test_everything_is_embedded(regression: Reader) -> None:
+    assert len(regression.addresses) >= 8
+    assert all(address.startswith("data:image/png;base64,") for address in regression.addresses)
+
+
+def test_headline_scores_judge_and_best_possible_are_there(regression: Reader) -> None:
+    assert re.search(r"private, ours\s+0\.1900", regression.text)
+    assert re.search(r"AutoGluon alone\s+0\.2400", regression.text)
+    assert re.search(r"best possible\s+0\.1200", regression.text)
+
+
+def test_every_section_of_a_tuned_practice_run_is_there(regression: Reader) -> None:
+    wanted = {"Leaderboard", "Practice: what the judge found", "Folds", "Loss curves", "Tuning of mlp", "Columns"}
+    assert wanted <= set(regression.headings)
+
+
+def test_what_comes_from_data_is_escaped(regression: Reader) -> None:
+    assert "<b>PoolQC</b> is rare" in regression.text
+
+
+def test_the_raw_files_hashes_are_there(regression: Reader) -> None:
+    assert "a" * 64 in regression.text
+
+
+def test_a_classification_without_judge_shows_calibration_and_no_practice(classified: Any) -> None:
+    path = html.write(classified.workspace, "made-up-houses", "default", classified.outcome)
+    text = path.read_text(encoding="utf-8")
+    assert 'alt="Calibration out-of-fold"' in text
+    assert 'alt="Confusion out-of-fold"' in text
+    assert "best possible" not in text

@@ -1,0 +1,118 @@
+"""A submission where its user looks for it, and the walk back from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import toy
+from toy import node
+
+from pipeline.engine.key import hash_file
+from pipeline.engine.stage import Job, Node
+from pipeline.engine.store import Result, Store
+from pipeline.errors import DataError, SubmissionError
+from pipeline.publish import publish, trace
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "cache")
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    path = tmp_path / "train.csv"
+    path.write_text("Id,SalePrice\n1,2\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def submit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(job: Job) -> None:
+        text = (job.inputs["b"] / "out.txt").read_text()
+        (job.out / "submission.csv").write_text(f"Id,SalePrice\n{text}\n")
+        (job.out / "provenance.json").write_text('{"score": 0.1}')
+
+    monkeypatch.setattr(toy, "submit", write, raising=False)
+
+
+def graph(raw: Path, seed: int = 0) -> list[Node]:
+    return [
+        node("ingest", sources={"train": raw}),
+        node("a", "ingest", seed=seed, function="constant"),
+        node("b", "ingest", "a"),
+        node("submit", "b", function="submit", outputs=("submission.csv", "provenance.json")),
+    ]
+
+
+def results(store: Store, raw: Path, seed: int = 0) -> Mapping[str, Result]:
+    return toy.make(store, *graph(raw, seed)).results
+
+
+def test_a_submission_is_named_by_its_bytes_and_says_where_it_is_from(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = results(store, raw)
+    path = publish(tmp_path / "submissions", "default", found["submit"], found)
+    sha256 = hash_file(path)
+    assert path.name == f"default-{sha256[:8]}.csv"
+    provenance = json.loads(path.with_suffix(".json").read_text())
+    assert (provenance["score"], provenance["sha256"]) == (0.1, sha256)
+    assert provenance["raw_files"] == {"train.csv": hash_file(raw)}
+    assert provenance["results"]["a"] == found["a"].key
+    before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in path.parent.iterdir()}
+    assert publish(tmp_path / "submissions", "default", found["submit"], found) == path
+    assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in path.parent.iterdir()} == before, "nothing is rewritten"
+
+
+def test_the_walk_reaches_the_raw_files(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = results(store, raw)
+    path = publish(tmp_path / "submissions", "default", found["submit"], found)
+    origins = list(trace(path, store))
+    assert [(o.depth, o.what) for o in origins] == [
+        (0, path.name),
+        (1, "submit"),
+        (2, "b"),
+        (3, "ingest"),
+        (4, "raw file train.csv"),
+        (3, "a"),
+        (4, "ingest"),
+    ]
+    assert [o.digest for o in origins if o.what.startswith("raw")] == [hash_file(raw)]
+    assert origins[-1].detail == "see above"
+
+
+def test_the_walk_survives_a_rerun_that_gave_equal_bytes_and_a_sweep(store: Store, raw: Path, tmp_path: Path) -> None:
+    from pipeline.engine.sweep import sweep
+
+    publish(tmp_path / "submissions", "default", results(store, raw)["submit"], results(store, raw))
+    found = results(store, raw, seed=1)
+    assert found["a"].key != results(store, raw)["a"].key
+    path = publish(tmp_path / "submissions", "default", found["submit"], found)
+    keep = {result.key for result in found.values()}
+    del found
+    sweep(store, keep)
+    assert not [o for o in trace(path, store) if "no longer" in o.detail]
+
+
+def test_an_edited_submission_is_refused(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = results(store, raw)
+    path = publish(tmp_path / "submissions", "default", found["submit"], found)
+    path.write_text(path.read_text() + "2,3\n")
+    with pytest.raises(SubmissionError, match="was not made by any result") as caught:
+        list(trace(path, store))
+    assert "edited" in caught.value.hint
+    with pytest.raises(DataError, match="does not exist"):
+        list(trace(tmp_path / "no.csv", store))
+    publish(tmp_path / "submissions", "default", found["submit"], found)
+    assert list(trace(path, store)), "publishing again restores it"
+
+
+def test_bytes_that_are_not_the_result_s_are_not_published(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = results(store, raw)
+    file = found["submit"].folder / "submission.csv"
+    file.write_text(file.read_text().replace("1", "9"))
+    with pytest.raises(SubmissionError, match="damaged"):
+        publish(tmp_path / "submissions", "default", found["submit"], found)
+    assert not (tmp_path / "submissions").exists()
