@@ -54,13 +54,15 @@ Minutes = Annotated[float | None, typer.Option("--minutes", "-m", min=0.1, help=
 @app.callback()
 def roots(
     context: typer.Context,
-    data: Annotated[Path, typer.Option(envvar="PIPELINE_DATA", help="Holds <slug>/raw and <slug>/cache.")] = Path("data"),
+    data: Annotated[Path, typer.Option(envvar="PIPELINE_DATA", help="Holds <slug>/raw and <slug>/cache.")] = Path(
+        "data"
+    ),
     experiments: Annotated[
         Path, typer.Option(envvar="PIPELINE_EXPERIMENTS", help="Holds the TOML files and what MLflow keeps.")
     ] = Path("experiments"),
-    submissions: Annotated[
-        Path, typer.Option(envvar="PIPELINE_SUBMISSIONS", help="Receives the submissions.")
-    ] = Path("submissions"),
+    submissions: Annotated[Path, typer.Option(envvar="PIPELINE_SUBMISSIONS", help="Receives the submissions.")] = Path(
+        "submissions"
+    ),
     raw: Annotated[
         Path | None, typer.Option(envvar="PIPELINE_RAW", help="Holds <slug>/train.csv ...; may be read-only.")
     ] = None,

@@ -23,6 +23,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     features = _features(workspace, competition, experiment)
     tuned = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
     trains = [_train(experiment, name, metric) for name in experiment.models]
+    entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
     return [
         _ingest(workspace, competition, facts),
         *features,
@@ -32,8 +33,8 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _budget(experiment),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric)),
-        _ensemble(experiment, [n.name for n in trains] + [f"train[{name}-tuned]" for name in tuned], metric),
-        _submit(workspace, experiment, facts, metric),
+        _ensemble(experiment, entries, metric),
+        _submit(workspace, experiment, facts, entries, metric),
     ]
 
 
@@ -115,7 +116,10 @@ def _budget(experiment: Experiment) -> Node:
                 name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)} for name, m in models.items()
             },
         },
-        inputs={"preprocess": Input("preprocess", ("train.parquet", "test.parquet", "task.json")), "split": Input("split")},
+        inputs={
+            "preprocess": Input("preprocess", ("train.parquet", "test.parquet", "task.json")),
+            "split": Input("split"),
+        },
         plugins={f"model:{name}": _model(m.kind) for name, m in models.items()},
         outputs=tuple(f"{name}/recipe.json" for name in models),
     )
@@ -167,20 +171,21 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
     return [search, _fit(experiment, name, f"{name}-tuned", metric, best, "recipe.json")]
 
 
-def _ensemble(experiment: Experiment, trains: list[str], metric: Plugin) -> Node:
+def _ensemble(experiment: Experiment, entries: list[str], metric: Plugin) -> Node:
     blender = plugins.find("blenders", experiment.ensemble.kind, where="[ensemble] kind")
     return Node(
         stage="ensemble",
         module="pipeline.stages.ensemble",
         config=experiment.ensemble.model_dump(mode="json"),
-        inputs={"preprocess": _TABLE, "split": _FOLDS} | {f"train:{n[6:-1]}": Input(n, ("entries",)) for n in trains},
+        inputs={"preprocess": _TABLE, "split": _FOLDS} | _predictions(entries),
         plugins={"blender": blender, "metric": metric},
         outputs=("ensemble.safetensors", "weights.json", "leaderboard.json", "result.json"),
         seed=derive(experiment.seed, "ensemble"),
     )
 
 
-def _submit(workspace: Workspace, experiment: Experiment, facts: dict, metric: Plugin) -> Node:
+def _submit(workspace: Workspace, experiment: Experiment, facts: dict, entries: list[str], metric: Plugin) -> Node:
+    """The submission; where a hidden solution is there, every entry is judged as well."""
     solution = workspace.solution(facts["slug"])
     judged = solution.is_file()
     return Node(
@@ -188,11 +193,15 @@ def _submit(workspace: Workspace, experiment: Experiment, facts: dict, metric: P
         module="pipeline.stages.submit",
         config=facts | {"experiment": experiment.name},
         inputs={"ingest": Input("ingest"), "preprocess": _TABLE, "ensemble": Input("ensemble")}
-        | ({f"train:{name}": Input(f"train[{name}]", ("entries",)) for name in experiment.models} if judged else {}),
+        | (_predictions(entries) if judged else {}),
         plugins={"metric": metric},
         sources={"solution": solution} if judged else {},
         outputs=("submission.csv", "provenance.json", *(["judged.json"] if judged else [])),
     )
+
+
+def _predictions(entries: list[str]) -> dict[str, Input]:
+    return {f"train:{name}": Input(f"train[{name}]", ("entries",)) for name in entries}
 
 
 def _model(kind: str) -> Plugin:

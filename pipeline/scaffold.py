@@ -16,7 +16,6 @@ from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
 
 TEMPLATE = Path(__file__).with_name("default_experiment.toml")
-MINIMAL = "[models.linear]\n\n[models.mlp]\n"
 TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")
 ROLES = {"sample": ("sample", "submission"), "train": ("train",), "test": ("test",)}
 
@@ -51,10 +50,15 @@ def scaffold(slug: str, raw_folder: Path, experiments_root: Path, metric: str | 
     written = [facts_path] if default_path.exists() else [facts_path, default_path]
     facts_path.write_text(competition_toml(slug, found, files), encoding="utf-8")
     if default_path in written:
-        text = TEMPLATE.read_text(encoding="utf-8") if TEMPLATE.is_file() else MINIMAL
-        default_path.write_text(text, encoding="utf-8")
+        default_path.write_text(default_toml(found.task), encoding="utf-8")
     findings += [f"wrote {path}" for path in written]
     return Scaffolded(tuple(written), findings)
+
+
+def default_toml(task: str) -> str:
+    """Return the text of a default experiment; folds of a classification keep the classes' shares."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    return text if task == "regression" else text.replace('kind = "kfold"', 'kind = "stratified"')
 
 
 def find_files(raw_folder: Path) -> dict[str, str]:

@@ -80,7 +80,7 @@ def _print_leaderboard(summary: Summary, out: Console) -> None:
             style=style,
         )
     out.print(table)
-    hidden = len(summary.rows) - len(rows)
+    hidden = sum(row.kind == "entry" for row in summary.rows) - sum(row.kind == "entry" for row in rows)
     out.print(f"{better} is better{f'; {hidden} more in the report' if hidden else ''}", style="dim")
     if any(row.stop_on == "fold" for row in rows):
         out.print(f"{OPTIMISTIC} stopped on the rows that score it: somewhat too good", style="dim")
@@ -88,9 +88,10 @@ def _print_leaderboard(summary: Summary, out: Console) -> None:
 
 def _chosen(summary: Summary) -> list[Row]:
     """Return the rows to show, in order: the ensemble, its comparisons, and the best of the others."""
-    must = [row for row in summary.rows if row.kind == "blend" or row.reference]
-    others = [row for row in summary.rows if row not in must][: max(ROWS_SHOWN - len(must), 3)]
-    return [row for row in summary.rows if row in must or row in others]
+    ways = ("ensemble",) if summary.n_entries == 1 else tuple(row.entry for row in summary.rows if row.kind == "blend")
+    must = [row for row in summary.rows if row.entry in ways or row.reference]
+    others = [row for row in summary.rows if row.kind == "entry" and not row.reference]
+    return [row for row in summary.rows if row in must or row in others[: max(ROWS_SHOWN - len(must), 3)]]
 
 
 def _print_figures(summary: Summary, path: Path, out: Console) -> None:

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from pipeline.core import batches, optimiser, schedule
+from pipeline.core import batches, optimiser
 from pipeline.core.batches import Epoch
 from pipeline.core.blocks import Architecture, Network
 from pipeline.core.losses import LOSSES
 from pipeline.core.members import Member, Program, Rows, Trained, View, unstack
 from pipeline.core.optimiser import Rates
+from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.wave import Table, Wave, join, select, start, template
 
 MEMORY_BUDGET = 2**30  # bytes for one wave; a constant, so that waves are the same on every machine
@@ -103,15 +104,15 @@ def _run_epoch(program: Program, net: Network, wave: Wave, table: Table, epoch: 
         return torch.from_numpy(values).to(table.rows.dense.device, table.rows.dense.dtype)
 
     order = torch.from_numpy(plan.order + table.start[views][:, None]).to(table.rows.dense.device)
-    rates = Rates(*map(put, _rates(program, wave.members, plan, epoch)))
-    drop = _dropout(program, wave.members, plan, epoch)
+    rates = Rates(*(put(values) for values in step_rates(program, wave.members, plan, epoch)))
+    dropped = dropped_bytes(program, wave.members, plan, epoch)
     smoothing, share = put(np.array([m.label_smoothing for m in wave.members])), put(plan.counts / plan.counts.sum(0))
     total = torch.zeros_like(smoothing)
     for step, n_active in enumerate(plan.active.tolist()):
         counts = plan.counts[step, :n_active]
         first = step * program.batch_size
         rows = take(table.rows, order[:n_active, first : first + counts.max()])
-        masks = () if drop is None else _draw_masks(program, plan, step, drop[step, :n_active], rows.dense)
+        masks = [] if dropped is None else _draw_masks(program, plan, step, put(dropped[step, :n_active]))
         weights = put(batches.row_weights(counts))
         loss = _step(program, net, wave, rows, weights, smoothing[:n_active], masks, rates.at(step))
         total[:n_active] += loss * share[step, :n_active]
@@ -139,37 +140,13 @@ def _step(
     return loss.detach()
 
 
-def _rates(program: Program, members: Sequence[Member], plan: Epoch, epoch: int) -> Rates:
-    """Work out all steps' rates of an epoch for all members, on the host."""
-    steps, progress = _progress(program, plan, epoch)
-    lr = np.array([m.lr for m in members]) * schedule.factor(program.schedule, progress, program.warmup)
-    decay = np.array([m.weight_decay for m in members]) * schedule.factor(program.decay_schedule, progress)
-    return optimiser.epoch_rates(program.optimiser, lr, decay, steps + 1, program.beta, program.eps)
-
-
-def _progress(program: Program, plan: Epoch, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many steps each member has taken before each step (steps, M), and the share of all its steps."""
-    per_epoch = (plan.counts > 0).sum(axis=0)
-    steps = epoch * per_epoch + np.arange(len(plan.counts))[:, None]
-    return steps, np.minimum(steps / (program.epochs * per_epoch), 1.0)
-
-
-def _dropout(program: Program, members: Sequence[Member], plan: Epoch, epoch: int) -> np.ndarray | None:
-    """Return dropout rates (steps, M) in 1/256, or None if no member drops anything."""
-    rate = np.array([m.dropout for m in members])
-    if not rate.any() or not program.architecture.hidden:
-        return None
-    _, progress = _progress(program, plan, epoch)
-    return np.round(256 * rate * schedule.factor(program.dropout_schedule, progress)).astype(np.uint8)
-
-
-def _draw_masks(program: Program, plan: Epoch, step: int, drop: np.ndarray, like: Tensor) -> list[Tensor]:
+def _draw_masks(program: Program, plan: Epoch, step: int, dropped: Tensor) -> list[Tensor]:
     """Return one dropout mask a hidden block, (active, batch, width): 0, or the factor that keeps the mean."""
     widths = list(program.architecture.hidden)
-    noise = batches.draw_noise(plan, step, sum(widths)).to(like.device)
-    dropped = torch.from_numpy(drop).to(like.device, like.dtype).reshape(-1, 1, 1)
+    noise = batches.draw_noise(plan, step, sum(widths)).to(dropped.device)
+    dropped = dropped.reshape(-1, 1, 1)
     kept = 256 / (256 - dropped)
-    parts = (part.to(like.dtype) for part in noise[..., : sum(widths)].split(widths, dim=-1))
+    parts = (part.to(dropped.dtype) for part in torch.split(noise[..., : sum(widths)], widths, dim=-1))
     # 1 where byte >= dropped, else 0: arithmetic on whole numbers, far faster on a CPU than comparing
     return [part.sub_(dropped - 1).clamp_(0, 1).mul_(kept) for part in parts]
 

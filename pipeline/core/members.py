@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.blocks import Architecture
-from pipeline.core.init import Init
+from pipeline.core.init import Init, Parametrisation
 from pipeline.core.losses import Loss
 from pipeline.core.optimiser import Optimiser
 from pipeline.core.schedule import Schedule
@@ -69,7 +69,7 @@ class Program:
     epochs: int
     batch_size: int
     init: Init = "lecun"
-    parametrisation: str = "standard"
+    parametrisation: Parametrisation = "standard"
     optimiser: Optimiser = "adamw"
     beta: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8

@@ -76,12 +76,16 @@ def start(program: Program, members: Sequence[Member], views: Sequence[View], de
         [{name: tensor.shape for name, tensor in state.items()} for state in states],
         weights,
         {name: tensor.clone() for name, tensor in weights.items()},
-        tuple({name: torch.zeros_like(tensor) for name, tensor in weights.items()} for _ in range(2)),
+        (_zeros(weights), _zeros(weights)),
         _stack_factors([rate_factors(net, program.parametrisation) for net in nets], dtype, device),
         torch.full((n,), torch.inf, dtype=dtype, device=device),
         torch.zeros(n, dtype=torch.int64, device=device),
         torch.zeros(n, dtype=torch.bool, device=device),
     )
+
+
+def _zeros(like: Stacked) -> Stacked:
+    return {name: torch.zeros_like(tensor) for name, tensor in like.items()}
 
 
 def _member_net(program: Program, member: Member, view: View) -> Network:

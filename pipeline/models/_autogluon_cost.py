@@ -26,7 +26,7 @@ class Rate:
     row: float
     cell: float
     usual: float = 1.0
-    fewest: int = 100
+    fewest: int = 60
     per_output: bool = False
 
 
@@ -47,11 +47,17 @@ RATES: Mapping[str, Rate] = {
     "RF": Rate("n_estimators", 300, 0.3, 0.0, 5.0e-6, 1.8e-7, fewest=50),
     "XT": Rate("n_estimators", 300, 0.3, 0.0, 1.2e-6, 1.0e-7, fewest=50),
     "NN_TORCH": Rate("num_epochs", 1000, 1.0, 0.0, 5.0e-5, 2.0e-6, usual=0.5, fewest=20),
-    "LR": Rate("", 1, 0.3, 0.0, 0.0, 1.0e-6),
+    "LR": Rate("", 1, 0.3, 0.0, 0.0, 2.0e-6, per_output=True),
     "KNN": Rate("", 1, 0.3, 0.0, 0.0, 1.0e-6),
 }
 ORDER = ("XGB", "GBM", "CAT", "NN_TORCH", "LR", "XT", "RF", "KNN")
 """Which family is kept first: by what it added to the blend for its seconds."""
+
+LARGEST_SHARE = 0.4
+"""Of what is left, that one configuration may take: many short fits blend better than one long one."""
+
+FASTEST = 0.2
+"""Learning rate up to which a booster with fewer rounds is made to learn faster."""
 
 TWO_CORES = 1.6
 """How much faster two threads are than one."""
@@ -63,7 +69,7 @@ def seconds(family: str, config: Mapping[str, Any], size: Size) -> float:
     return size.n_fits * (rate.start + _steps(family, config) * rate.usual * _step(rate, size)) / TWO_CORES
 
 
-def fit_into(models: Mapping[str, list[dict[str, Any]]], budget: float, size: Size) -> dict[str, list[dict[str, Any]]]:
+def fit_into(models: Mapping[Any, list[dict[str, Any]]], budget: float, size: Size) -> dict[str, list[dict[str, Any]]]:
     """Return the configurations that fit into `budget` seconds, in the order of their worth.
 
     The first configuration of every family comes before any second one. One that does not fit with all its
@@ -73,7 +79,7 @@ def fit_into(models: Mapping[str, list[dict[str, Any]]], budget: float, size: Si
     kept: dict[str, list[dict[str, Any]]] = {}
     waiting = [(rank, ORDER.index(family), family) for family in models for rank in range(len(models[family]))]
     for rank, _, family in sorted(waiting):
-        config = _fitting(family, models[family][rank], budget, size)
+        config = _fitting(family, models[family][rank], budget * LARGEST_SHARE, size)
         if config is None and not kept:
             config = _with_steps(family, models[family][rank], RATES[family].fewest)
         if config is not None:
@@ -92,8 +98,15 @@ def _fitting(family: str, config: dict[str, Any], budget: float, size: Size) -> 
 
 
 def _with_steps(family: str, config: dict[str, Any], steps: int) -> dict[str, Any]:
-    name = RATES[family].name
-    return config | {name: min(steps, _steps(family, config))} if name else config
+    """Return the configuration with fewer steps; a booster learns faster by as much, up to FASTEST."""
+    rate = RATES[family]
+    if not rate.name or steps >= _steps(family, config):
+        return config
+    cut = config | {rate.name: steps}
+    if rate.per_output and "learning_rate" in config:
+        wanted = config["learning_rate"] * _steps(family, config) / steps
+        cut["learning_rate"] = round(max(config["learning_rate"], min(wanted, FASTEST)), 4)
+    return cut
 
 
 def _step(rate: Rate, size: Size) -> float:

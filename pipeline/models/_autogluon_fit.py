@@ -67,7 +67,7 @@ class Fit:
 
 
 def fit_repeat(
-    table: Table, folds: Folds, repeat: int, models: Mapping[str, list[dict[str, Any]]], seed: int, log: Log
+    table: Table, folds: Folds, repeat: int, models: Mapping[Any, list[dict[str, Any]]], seed: int, log: Log
 ) -> dict[str, Fit]:
     """Return what every model of AutoGluon predicted on one repeat of the folds, by AutoGluon's name.
 
@@ -135,7 +135,7 @@ def _train_frame(table: Table) -> tuple[pd.DataFrame, str]:
     return pd.concat([frame, frame.iloc[alone]], ignore_index=True), label
 
 
-def _hyperparameters(models: Mapping[str, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
+def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
     return {
         CLASSES.get(family, family): [FIXED.get(family, {}) | config for config in configs]
         for family, configs in models.items()

@@ -104,7 +104,7 @@ def affordable(
 
     del n_test
     size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
-    return Recipe.model_validate({"models": fit_into(dict(recipe.models), 60.0 * minutes, size)})
+    return Recipe.model_validate({"models": fit_into(recipe.models, 60.0 * minutes, size)})
 
 
 def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
@@ -128,7 +128,7 @@ def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed
 def _fit(recipe: Recipe, table: Table, folds: Folds, repeat: int, seed: int, log: Log) -> dict[str, Fit]:
     from pipeline.models._autogluon_fit import fit_repeat
 
-    return fit_repeat(table, folds, repeat, dict(recipe.models), seed, log)
+    return fit_repeat(table, folds, repeat, recipe.models, seed, log)
 
 
 def _is_ensemble(model: str) -> bool:

@@ -128,7 +128,8 @@ def _practice(summary: Summary) -> Iterator[str]:
     assert judged is not None
     lines = [(["our ensemble", _number(judged.private, places)], "ours")]
     lines += [([f"{escape(n)}, alone", _number(judged.entries[n], places)], "") for n in judged.references]
-    lines.append((["best possible: knows all but the noise", _number(judged.best_possible, places)], "aside"))
+    if math.isfinite(judged.best_possible):
+        lines.append((["best possible: knows all but the noise", _number(judged.best_possible, places)], "aside"))
     yield _table(["on the private rows", summary.metric], lines)
     yield _image(plots.cv_against_private(summary.rows, judged, summary.metric))
     gap = judged.private - summary.ensemble.cv_score

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline.report.summary import Judged, Row
 
-INK, BLUE, ORANGE, GREY = "#22303c", "#1f6fb2", "#d9822b", "#9aa5b1"
+INK, BLUE, ORANGE, GREY, PALE = "#22303c", "#1f6fb2", "#d9822b", "#9aa5b1", "#c9dcec"
 STYLE = {"fold": ORANGE, "inner": BLUE, "none": BLUE}
 MOST_ENTRIES = 20
 MOST_LABELS = 6
@@ -38,7 +38,7 @@ def loss_curves(curves: pd.DataFrame, title: str) -> Figure:
         mean = mean_curve(known, column)
         axes.plot(mean.index, mean.to_numpy(), color=colour, label=label)
     _log_if_wide(axes, curves[["train_loss", "stop_loss"]].to_numpy())
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 
@@ -88,14 +88,15 @@ def cv_against_private(rows: Sequence[Row], judged: Judged, metric: str) -> Figu
     axes.plot([min(values), max(values)], [min(values), max(values)], color=GREY, linewidth=1, label="as promised")
     if np.isfinite(judged.best_possible):
         axes.axhline(judged.best_possible, color=GREY, linestyle=":", label="best possible")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 
 def predicted_against_target(target: np.ndarray, predicted: np.ndarray) -> Figure:
     """Out-of-fold predictions (n,) of a regression against the target (n,); logarithmic where it spans far."""
     figure, axes = _figure("Predicted out-of-fold, against the target", "target", "predicted", height=4.2)
-    axes.plot(target, predicted, ".", color=BLUE, alpha=0.35, markersize=4, markeredgewidth=0)
+    alpha = float(np.clip(300 / len(target), 0.1, 0.6))
+    axes.plot(target, predicted, "o", color=BLUE, alpha=alpha, markersize=3.5, markeredgewidth=0)
     low, high = float(min(target.min(), predicted.min())), float(max(target.max(), predicted.max()))
     axes.plot([low, high], [low, high], color=INK, linewidth=1)
     if low > 0 and high / low > 20:
@@ -153,7 +154,7 @@ def prepare(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_title(_plain(title), fontsize=10, color=INK, loc="left")
     axes.set_xlabel(_plain(x), fontsize=9)
     axes.set_ylabel(_plain(y), fontsize=9)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -40,7 +40,7 @@ def build(
     return Record(
         name=experiment,
         identity=submit.key,
-        params=evidence.settings | _raw_files(results),
+        params={**evidence.settings, **_raw_files(results)},
         tags=_tags(slug, experiment, evidence),
         metrics=_metrics(evidence.summary),
         artifacts=_artifacts(evidence, submissions, folder / "run"),
@@ -135,7 +135,7 @@ def thin(curve: pd.Series) -> list[tuple[int, float]]:
     chosen = curve.iloc[::step]
     if len(curve) and chosen.index[-1] != curve.index[-1]:
         chosen = pd.concat([chosen.iloc[: POINTS - 1], curve.iloc[-1:]])
-    return [(int(epoch), float(loss)) for epoch, loss in chosen.items()]
+    return list(zip(chosen.index.tolist(), chosen.tolist(), strict=True))
 
 
 def _curves_plot(entry: str, curves: pd.DataFrame, folder: Path) -> Path:

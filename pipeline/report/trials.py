@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.report.plots import BLUE, GREY, INK, ORANGE, prepare
+from pipeline.report.plots import BLUE, GREY, INK, ORANGE, PALE, prepare
 
 ENOUGH = 10
 """Finished trials below which importance would be noise."""
@@ -21,7 +21,7 @@ NOT_PARAMETERS = ("number", "error", "se")
 
 def parameters(trials: pd.DataFrame) -> list[str]:
     """Return the names of the parameters that took more than one value."""
-    names = [name for name in trials if name not in NOT_PARAMETERS]
+    names = [str(name) for name in trials if name not in NOT_PARAMETERS]
     return [name for name in names if trials[name].map(str).nunique() > 1]
 
 
@@ -31,7 +31,7 @@ def figures(trials: pd.DataFrame) -> dict[str, Figure]:
     made = {"history": history(trials)} if len(finished) else {}
     if len(finished) > 1 and parameters(finished):
         made["parameters"] = slices(finished)
-    if len(finished) >= ENOUGH and parameters(finished):
+    if len(finished) >= ENOUGH and len(parameters(finished)) > 1:
         made["importance"] = importance(finished)
     return made
 
@@ -42,7 +42,7 @@ def history(trials: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     prepare(axes, "Trials in the order they ran", "trial", "error")
     done, failed = trials.dropna(subset=["error"]), trials[trials["error"].isna()]
-    axes.errorbar(done["number"], done["error"], yerr=done["se"], fmt="o", color=BLUE, alpha=0.6, markersize=4)
+    axes.errorbar(done["number"], done["error"], yerr=done["se"], fmt="o", color=BLUE, ecolor=PALE, markersize=4)
     axes.plot(
         done["number"], done["error"].cummin(), color=INK, linewidth=1, drawstyle="steps-post", label="best so far"
     )
@@ -76,7 +76,7 @@ def slices(finished: pd.DataFrame) -> Figure:
             x = values.map(str).map(levels.index).to_numpy(dtype=np.float64)
             axes.set_xticks(range(len(levels)), [level[:10] for level in levels], rotation=30)
         axes.plot(x, finished["error"], "o", color=BLUE, alpha=0.5, markersize=4)
-        axes.plot(x[finished.index.get_loc(best)], finished.loc[best, "error"], "D", color=ORANGE, markersize=6)
+        axes.plot(x[finished.index.get_loc(best)], finished["error"].min(), "D", color=ORANGE, markersize=6)
     return figure
 
 

@@ -52,7 +52,7 @@ MEMBERS = [
 
 
 def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
+    return max(float((one[name] - other[name]).detach().abs().max()) for name in one)
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
@@ -237,6 +237,23 @@ def test_a_linear_member_recovers_the_weights_that_made_the_data() -> None:
     (member,) = train(program, [Member(0, 1, lr=0.03)], [View(rows)])
     torch.testing.assert_close(member.state["head.weight"], torch.tensor([[2.0], [-3.4]]), atol=0.01, rtol=0)
     torch.testing.assert_close(member.state["head.bias"], torch.tensor([[4.2]]), atol=0.01, rtol=0)
+
+
+def test_tied_and_residual_layers_train_fused_as_they_do_in_a_plain_network() -> None:
+    network = Architecture(n_outputs=1, hidden=(8, 8, 8), residual=True, tied=True)
+    views = [View(view.train) for view in views_of([(30, 6), (20, 6)])]
+    program = Program(network, "squared", 3, 30, init="he")
+    _, trained = train(program, [Member(0, 1), Member(1, 2, lr=0.01)], views)
+    net = build(network, 6, dtype=torch.float64)
+    rows = views[1].train
+    initialise(net, "he", 2, rows.dense, rows.codes)
+    steps = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(3):
+        steps.zero_grad()
+        (net(rows.dense) - rows.target).square().mean().backward()
+        steps.step()
+    assert largest_difference(trained.state, dict(net.named_parameters())) < 1e-9
+    torch.testing.assert_close(predict(network, [trained.state], rows)[0], net(rows.dense).detach())
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from toy import make, node, start
 
+from pipeline.engine import hold as module
 from pipeline.engine.plan import plan
 from pipeline.engine.run import verify
 from pipeline.engine.store import Store
@@ -107,11 +108,18 @@ def test_beside_a_run_that_goes_on(store: Store) -> None:
     assert sweep(store, set()).removed == ("a", "b")
 
 
-def test_a_result_moved_away_while_its_lock_was_waited_for_is_not_there(store: Store, monkeypatch) -> None:
-    """The last moment: a sweep has the lock, a run waits for it; then the file that it locked is no result any more."""
-    from pipeline.engine import hold
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_result_moved_away_while_its_lock_was_waited_for_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    """The last moment: a sweep has the lock and a run waits for it; then what it has locked is no result any more."""
+    path = tmp_path / "manifest.json"
+    path.write_text("{}")
 
-    folder = make(store, node("a")).results["a"].folder
+    def sweep_first(*_: object) -> None:
+        path.rename(tmp_path / "aside")
+        if replaced:
+            path.write_text("{}")
 
-    monkeypatch.setattr(hold.fcntl, "flock", lambda *_: folder.rename(folder.with_name("aside")))
-    assert plan([node("a")], store)[0].state == "run"
+    monkeypatch.setattr(module.fcntl, "flock", sweep_first)
+    assert module.hold(path) is None
