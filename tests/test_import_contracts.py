@@ -161,8 +161,9 @@ def test_stages_and_plugins_read_no_environment() -> None:
 
 
 def test_no_pickle_of_ours() -> None:
+    picklers = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
     for path in FILES:
-        assert not {n.partition(".")[0] for n in imported(path)} & {"pickle", "cloudpickle", "dill", "marshal", "shelve"}, path
+        assert not {n.partition(".")[0] for n in imported(path)} & picklers, path
 
 
 def test_package_files_are_empty_but_for_a_docstring() -> None:

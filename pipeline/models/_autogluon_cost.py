@@ -60,13 +60,16 @@ FASTEST = 0.2
 """Learning rate up to which a booster with fewer rounds is made to learn faster."""
 
 TWO_CORES = 1.6
-"""How much faster two threads are than one."""
+"""How much faster two threads are than one, where the table is large enough for two."""
+
+LARGE = 1_000_000
+"""Rows x columns from which a second thread is used (see _autogluon_fit.CELLS_A_THREAD)."""
 
 
 def seconds(family: str, config: Mapping[str, Any], size: Size) -> float:
     """Estimate the seconds of all fits of one configuration on two cores."""
     rate = RATES[family]
-    return size.n_fits * (rate.start + _steps(family, config) * rate.usual * _step(rate, size)) / TWO_CORES
+    return size.n_fits * (rate.start + _steps(family, config) * rate.usual * _step(rate, size)) / _speed(size)
 
 
 def fit_into(models: Mapping[Any, list[dict[str, Any]]], budget: float, size: Size) -> dict[str, list[dict[str, Any]]]:
@@ -93,7 +96,7 @@ def _fitting(family: str, config: dict[str, Any], budget: float, size: Size) -> 
     if seconds(family, config, size) <= budget:
         return config
     rate = RATES[family]
-    steps = (budget * TWO_CORES / size.n_fits - rate.start) / (rate.usual * _step(rate, size))
+    steps = (budget * _speed(size) / size.n_fits - rate.start) / (rate.usual * _step(rate, size))
     return _with_steps(family, config, int(steps)) if rate.name and steps >= rate.fewest else None
 
 
@@ -107,6 +110,10 @@ def _with_steps(family: str, config: dict[str, Any], steps: int) -> dict[str, An
         wanted = config["learning_rate"] * _steps(family, config) / steps
         cut["learning_rate"] = round(max(config["learning_rate"], min(wanted, FASTEST)), 4)
     return cut
+
+
+def _speed(size: Size) -> float:
+    return TWO_CORES if size.n_rows * size.n_columns >= LARGE else 1.0
 
 
 def _step(rate: Rate, size: Size) -> float:

@@ -43,7 +43,7 @@ class Recipe(BaseModel):
     optimiser: Literal["adamw", "adam", "sgd"] = Field("adam", description="'adam' joins the penalty to the gradient")
     weight_decay: float = Field(0.02, ge=0, description="L2 penalty, on the loss of one row; never on the bias")
     schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("cosine", description="of the lr")
-    epochs: Count | Auto = Field("auto", description="passes over the training rows: 1 000 steps, but at least 20 epochs")
+    epochs: Count | Auto = Field("auto", description="passes over the rows: 1 000 steps, at least 20 epochs")
     batch_size: Count = Field(256, description="rows a step")
     beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
     init: Literal["normal", "constant", "xavier", "he", "lecun", "torch"] = Field(

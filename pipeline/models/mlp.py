@@ -30,10 +30,10 @@ Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
 
 SMALL, MEDIUM = 10_000, 30_000  # training rows up to which 4 and 2 seeds are averaged
-ROW_VISITS = 1_500_000  # epochs x rows that larger tables are given
+ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
-SECONDS = 8e-11  # for one row to pass one weight in training, on two cores, everything included
+SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, everything included
 SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
@@ -62,7 +62,7 @@ class Recipe(BaseModel):
     regularisation_schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field(
         "flat_cosine", description="of dropout and weight decay"
     )
-    epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 25 000 rows")
+    epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 17 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 256, 512 above 30 000 rows")
     init: Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"] = Field(
         "spread", description="initial weights; 'spread' fits them to the data"

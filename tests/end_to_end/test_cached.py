@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from shop import SLUG, Shop
 
+Edit = Callable[[str, str, str], None]
+
 HEAVY = ("torch", "autogluon", "mlflow", "pandas", "sklearn", "optuna", "scipy", "matplotlib")
 
 
@@ -40,20 +42,20 @@ def test_a_cached_run_imports_no_heavy_library(copied: Shop) -> None:
     assert loaded == [0, []]
 
 
-def test_a_comment_in_a_model_file_reruns_nothing(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+def test_a_comment_in_a_model_file_reruns_nothing(copied: Shop, edit: Edit) -> None:
     edit("pipeline/models/mlp.py", "from __future__", "# a comment\nfrom __future__")
     edit("pipeline/core/fused.py", '"""', '"""Other words. ')
     assert set(states(copied).values()) == {"cached"}
 
 
-def test_a_helper_two_imports_away_reruns_just_what_depends_on_it(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+def test_a_helper_two_imports_away_reruns_just_what_depends_on_it(copied: Shop, edit: Edit) -> None:
     edit("pipeline/core/schedule.py", "\nimport", "\nEDITED = 1\nimport")
     rerun = {stage for stage, state in states(copied).items() if state != "cached"}
     assert {"train[linear]", "train[mlp]", "tune[mlp]", "train[mlp-tuned]", "ensemble", "submit"} <= rerun
     assert not {"ingest", "preprocess", "split", "train[autogluon]"} & rerun
 
 
-def test_a_rerun_that_gives_equal_bytes_stops_there(copied: Shop, edit: Callable[[str, str, str], None]) -> None:
+def test_a_rerun_that_gives_equal_bytes_stops_there(copied: Shop, edit: Edit) -> None:
     edit("pipeline/stages/ingest.py", "\nimport", "\nEDITED = 1\nimport")
     assert states(copied)["ingest"] == "run"
     copied.run("ingest", SLUG, "-e", "quick")

@@ -28,7 +28,7 @@ def _killed_in(shop: Shop, n_stages: int, moment: float) -> str:
     assert process.stderr is not None
     stage = "start"
     for line in process.stderr:
-        if line.startswith(" ") or line.startswith("Diabetes"):
+        if line.startswith((" ", "Practice")):
             continue
         stage = line.split()[0]
         n_stages -= 1

@@ -13,17 +13,13 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.metrics import auc, log_loss, rmse, rmsle
+from pipeline.models import _autogluon_cost as cost_module
 from pipeline.models import _autogluon_fit as fit_module
 from pipeline.models import autogluon
 from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, Table, Task
 
 GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
 CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_module, "MAX_THREADS", 1)
 
 
 class Listening:
@@ -220,6 +216,10 @@ def test_what_is_kept_is_a_valid_recipe_with_its_rounds_cut_not_raised() -> None
                 assert all(
                     config[k] <= whole[k] for k in ("n_estimators", "num_boost_round", "iterations") if k in whole
                 )
+
+
+def test_the_cost_formula_knows_when_a_second_thread_is_used() -> None:
+    assert cost_module.LARGE == 2 * fit_module.CELLS_A_THREAD
 
 
 def test_a_misspelled_family_is_refused() -> None:
