@@ -21,15 +21,16 @@ def candidate_errors(
 ) -> Errors:
     """Return a function from counts (n_entries,) to errors (n_entries, 2): of the blend with one more of each entry.
 
-    The second number decides ties of the first: it is the log loss for metrics of labels, which are steps
-    that many blends share and that a selection would otherwise fit to luck; elsewhere it is 0.
+    Accuracy is a staircase that a selection fits to luck: the log loss is lowered in its place (Titanic, out
+    of fold: 0.830 so, 0.826 by accuracy with ties decided by the log loss). Of other metrics of labels the second
+    number, which decides ties of the first, is the log loss; elsewhere it is 0.
     """
     if metric.name in SQUARED:
         return _squared(oof, target)
     if len(target) > max_rows:
         rows = np.sort(rng.choice(len(target), max_rows, replace=False))
         oof, target = oof[rows], target[rows]
-    if metric.name == "log_loss":
+    if metric.name in ("log_loss", "accuracy"):
         return _log_loss(oof, target)
     if metric.reads == "label":
         return _pair(_any_metric(oof, target, metric), _log_loss(oof, target))

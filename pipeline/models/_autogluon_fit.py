@@ -27,7 +27,7 @@ Split = tuple[np.ndarray, np.ndarray]
 BAG = "_BAG_L1"
 CHECKED_ROWS = 1000
 AGREEING = 0.9
-"""Share of predictions that must be repeated; not all, because nearest neighbours at equal distance depend on the batch."""
+"""Share of predictions that must be repeated: nearest neighbours at equal distance depend on the batch."""
 
 MAX_THREADS = 8
 CELLS_A_THREAD = 500_000

@@ -9,10 +9,12 @@ import pytest
 
 from pipeline.blenders import greedy
 from pipeline.blenders._objective import candidate_errors
-from pipeline.metrics import accuracy, auc, log_loss, mae, r2, rmse
+from pipeline.metrics import accuracy, auc, f1_macro, log_loss, mae, r2, rmse
 from pipeline.types import Metric
 
-ERROR_OF = {m.__name__.rpartition(".")[2]: Metric.from_module(m) for m in (accuracy, auc, log_loss, mae, r2, rmse)}
+ERROR_OF = {
+    m.__name__.rpartition(".")[2]: Metric.from_module(m) for m in (accuracy, auc, f1_macro, log_loss, mae, r2, rmse)
+}
 
 
 def values(n_rows: int, noise: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -47,14 +49,14 @@ def test_independent_errors_are_averaged_out(metric: str) -> None:
     assert error(oof, target, metric, weights) < 0.75 * single
 
 
-@pytest.mark.parametrize(("metric", "n_classes"), [("log_loss", 3), ("auc", 2), ("accuracy", 3)])
+@pytest.mark.parametrize(("metric", "n_classes"), [("log_loss", 3), ("auc", 2), ("f1_macro", 3)])
 def test_no_blend_is_worse_than_the_best_entry_on_its_own_rows(metric: str, n_classes: int) -> None:
     oof, target = probabilities(400, [1.0, 2.0, 4.0], n_classes)
     weights = fit(oof, target, metric, bags=1)
     assert error(oof, target, metric, weights) <= min(error(oof, target, metric, w) for w in np.eye(3)) + 1e-12
 
 
-@pytest.mark.parametrize("metric", ["rmse", "log_loss", "accuracy"])
+@pytest.mark.parametrize("metric", ["rmse", "log_loss", "f1_macro"])
 def test_quick_formulas_agree_with_the_metric_itself(metric: str) -> None:
     oof, target = values(300, [1, 2, 3]) if metric == "rmse" else probabilities(300, [1, 2, 3], 3)
     counts = np.array([2, 0, 1])
@@ -68,8 +70,13 @@ def test_labels_that_tie_are_told_apart_by_log_loss() -> None:
     unsure = np.full((100, 2), 0.49)
     unsure[np.arange(100), target] = 0.51
     sure = np.where(unsure > 0.5, 0.99, 0.01)
-    weights = fit(np.stack([unsure, sure], axis=1), target, "accuracy", bags=1)
+    weights = fit(np.stack([unsure, sure], axis=1), target, "f1_macro", bags=1)
     assert weights.tolist() == [0.0, 1.0]
+
+
+def test_for_accuracy_sureness_counts_more_than_a_lucky_row() -> None:
+    oof, target = probabilities(300, [1.0, 2.0], 2)
+    assert (fit(oof, target, "accuracy") == fit(oof, target, "log_loss")).all()
 
 
 def test_of_equal_entries_the_first_is_taken() -> None:
