@@ -176,10 +176,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     section = dict(section)
     kind = section.pop("kind", name)
-    recipe_type = plugins.load(plugins.find("models", kind, where=f"{where} kind")).Recipe
+    plugin = plugins.load(plugins.find("models", kind, where=f"{where} kind"))
+    recipe_type = plugin.Recipe
     values, raw_space = split_section(section)
     recipe = _validated(recipe_type, values, where)
     space = {}
+    if raw_space and not hasattr(plugin, "for_tuning"):
+        raise ConfigError(f"{where}: '{kind}' cannot be tuned, but {', '.join(raw_space)} has a search space")
     for parameter, dimension in raw_space.items():
         _known(parameter, recipe_type, where)
         space[parameter] = _checked(Dimension, dimension, f"{where} {parameter}")

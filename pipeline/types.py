@@ -43,6 +43,8 @@ class Metric:
         if self.reads == "value":
             prediction = prediction[:, 0]
         elif self.reads == "label":
+            if np.isnan(prediction).any():
+                raise ValueError("predictions hold NaN, which argmax would turn into a class")
             prediction = prediction.argmax(axis=1)
         return float(self.function(target, prediction))
 
@@ -136,7 +138,9 @@ class Folds:
 
     def __post_init__(self) -> None:
         if self.role.ndim != 3 or self.role.dtype != np.int8:
-            raise ValueError(f"role must be (n_repeats, n_folds, n_rows) int8, found {self.role.shape} {self.role.dtype}")
+            raise ValueError(
+                f"role must be (n_repeats, n_folds, n_rows) int8, found {self.role.shape} {self.role.dtype}"
+            )
         if ((self.role == VALID).sum(axis=1) > 1).any():
             raise ValueError("a row validates in more than one fold of a repeat")
         for wanted, label in ((TRAIN, "training"), (STOP, "stopping"), (VALID, "validation")):

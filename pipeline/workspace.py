@@ -48,7 +48,9 @@ class Workspace:
         """Return the TOML file of an experiment; an unknown name is a ConfigError."""
         path = self.competition(slug) / f"{name}.toml"
         if name == "competition" or not path.is_file():
-            raise ConfigError(f"no experiment '{name}': {path} does not exist", hint=nearest(name, self.experiments_of(slug)))
+            raise ConfigError(
+                f"no experiment '{name}': {path} does not exist", hint=nearest(name, self.experiments_of(slug))
+            )
         return path
 
     def experiments_of(self, slug: str) -> list[str]:

@@ -46,7 +46,7 @@ def decide(node: Node, results: Mapping[str, Result], store: Store) -> Step:
     parts = key_parts(node, inputs, {name: hash_file(path) for name, path in node.sources.items()})
     if waiting:
         changes = changed(parts, _parts(store.latest(node)), ignore=waiting_inputs(node, waiting))
-        return Step(node, "maybe", (*changes, f"after {', '.join(waiting)}"), parts)
+        return Step(node, "maybe", tuple(changes) or (f"after {', '.join(waiting)}",), parts)
     key = digest(parts)
     result = store.find(node, key)
     if result is not None:

@@ -15,6 +15,10 @@ TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
 
 
+SHOWN = 3
+"""How many cuts of a recipe are told."""
+
+
 def run(job: Job) -> dict[str, Any]:
     """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json."""
     models = job.config["models"]
@@ -55,9 +59,17 @@ def _size(job: Job) -> dict[str, int]:
 
 
 def _cut(wanted: Any, recipe: Any) -> str:
-    before, after = wanted.model_dump(mode="json"), recipe.model_dump(mode="json")
-    return ", ".join(f"{k}: {_short(before[k])} → {_short(after[k])}" for k in before if before[k] != after[k])
+    """Say what was cut, by the path of each value in the recipe; a few examples are enough."""
+    before, after = _leaves(wanted.model_dump(mode="json")), _leaves(recipe.model_dump(mode="json"))
+    changes = [f"{p}: {v} → {after.get(p, 'left out')}" for p, v in before.items() if after.get(p, None) != v]
+    return "; ".join(changes[:SHOWN] + [f"{len(changes) - SHOWN} more"] * (len(changes) > SHOWN))
 
 
-def _short(value: Any) -> str:
-    return f"{len(value)} of them" if isinstance(value, list | dict) else str(value)
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        parts = {f"{path}.{key}" if path else str(key): part for key, part in value.items()}
+    elif isinstance(value, list):
+        parts = {f"{path}[{place}]": part for place, part in enumerate(value)}
+    else:
+        return {path: value}
+    return {leaf: v for inner, part in parts.items() for leaf, v in _leaves(part, inner).items()}

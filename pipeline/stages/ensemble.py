@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,13 +16,10 @@ from pipeline.blenders._library import Blender, Library, build_library, covered_
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
 from pipeline.figures import cv_figure, rows_ratio
-from pipeline.files import read_entries, read_folds, write_entry, write_json
+from pipeline.files import read_folds, write_entry, write_json
+from pipeline.library import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
-
-ENSEMBLE = "ensemble"
-EQUAL = "equal weights"
-BEST = "best single"
 
 
 @dataclass(frozen=True)
@@ -79,20 +75,6 @@ def run(job: Job) -> dict[str, Any]:
     write_json(job.out / "leaderboard.json", rows)
     write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
     return _facts(covered, library, job)
-
-
-def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:
-    """Return the entries of every input `train:<name>`, by name; a name that occurs twice is a ConfigError."""
-    entries: dict[str, CrossFit] = {}
-    for node in sorted(name for name in inputs if name.startswith("train:")):
-        for name, entry in read_entries(inputs[node] / "entries").items():
-            if name in entries or name in (ENSEMBLE, EQUAL, BEST):
-                raise ConfigError(
-                    f"the entry name '{name}' of {node.removeprefix('train:')} is taken",
-                    hint="rename one of the [models.<name>] sections",
-                )
-            entries[name] = entry
-    return dict(sorted(entries.items()))
 
 
 def _check_coverage(entries: Mapping[str, CrossFit], covered: np.ndarray) -> None:

@@ -143,7 +143,9 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
             if name not in known:
                 found = f"competition.toml, [columns] {key}: no column {name!r} in {train.name} or {test.name}"
                 raise ConfigError(found, hint=nearest(name, known))
-    target, own = facts["target"], {facts["id"], facts["target"], *overrides.get("drop", ())}
+    # a dropped column of both files stays: features.py may read it, and preprocess leaves it out
+    dropped = {n for n in overrides.get("drop", ()) if n not in train.columns or n not in test.columns}
+    target, own = facts["target"], {facts["id"], facts["target"], *dropped}
     if target not in train.columns:
         raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
     if target in test.columns:

@@ -12,9 +12,9 @@ import pandas as pd
 from pipeline.engine.stage import Job
 from pipeline.errors import SubmissionError
 from pipeline.files import read_entries, read_json, write_json
+from pipeline.library import ENSEMBLE, read_library
 from pipeline.practice.judge import judge
 from pipeline.raw.sample import find_class_columns
-from pipeline.stages.ensemble import ENSEMBLE, read_library
 from pipeline.types import Metric
 
 

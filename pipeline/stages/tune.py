@@ -37,7 +37,7 @@ def run(job: Job) -> dict[str, Any]:
     with job.log.progress(f"tune {job.config['entry']}", n_trials) as bar:
         bar.advance(min(len(stored.trials), n_trials))
         while len(stored.trials) < n_trials:
-            trials = _wave(job, stored)
+            trials = _wave(job, stored, n_trials)
             for trial, (error, se) in zip(trials, cross_fit([t.params for t in trials]), strict=True):
                 stored.add_trial(_finished(trial, error, se))
             bar.advance(len(trials), note=f"best {_best(stored, n_trials)}")
@@ -59,15 +59,18 @@ def _objective(job: Job, wanted: Any) -> Any:
     return cross_fit
 
 
-def _wave(job: Job, stored: optuna.Study) -> list[optuna.Trial]:
-    """Ask for the rest of the wave that the stored trials have reached; the first trial ever is the default."""
+def _wave(job: Job, stored: optuna.Study, n_trials: int) -> list[optuna.Trial]:
+    """Ask for what is still missing of the wave that the stored trials have reached, up to `n_trials` in all.
+
+    The whole wave is asked again from its start, so that a wave cut short goes on as if it had not been.
+    """
     done = stored.get_trials(deepcopy=False)
     wave, offset = divmod(len(done), job.config["wave"])
     study = optuna.create_study(sampler=_sampler(job.config["sampler"], derive(job.seed, "wave", wave)))
     study.add_trials(done[: wave * job.config["wave"]])
     space = _dimensions(job.config["space"])
     asked = []
-    for _ in range(job.config["wave"]):
+    for _ in range(min(job.config["wave"], n_trials - wave * job.config["wave"])):
         trial = study.ask()
         for name, dimension in space.items():
             dimension.suggest(trial, name)

@@ -32,9 +32,6 @@ def copied(finished: Shop, tmp_path: Path) -> Shop:
     return Shop(tmp_path / "shop", package)
 
 
-
-
-
 @pytest.fixture
 def edit(copied: Shop) -> Callable[[str, str, str], None]:
     """Replace text in one of the copied package's files; the text must be there."""

@@ -17,7 +17,9 @@ HEAVY = ("torch", "autogluon", "mlflow", "pandas", "sklearn", "optuna", "scipy",
 def states(shop: Shop) -> dict[str, str]:
     """Return {stage: cached | run | run?} as `pipeline plan` prints it."""
     lines = shop.run("plan", SLUG, "-e", "quick").splitlines()
-    return {words[0]: words[1] for line in lines if len(words := line.split()) > 1 and words[1] in ("cached", "run", "run?")}
+    return {
+        words[0]: words[1] for line in lines if len(words := line.split()) > 1 and words[1] in ("cached", "run", "run?")
+    }
 
 
 def test_a_second_run_makes_nothing_and_says_the_same(copied: Shop) -> None:

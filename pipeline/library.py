@@ -1,0 +1,28 @@
+"""The library of predictions: every entry that any model made, under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+from pipeline.files import read_entries
+from pipeline.types import CrossFit
+
+ENSEMBLE = "ensemble"
+EQUAL = "equal weights"
+BEST = "best single"
+
+
+def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:
+    """Return the entries of every input `train:<name>`, by name; a name that occurs twice is a ConfigError."""
+    entries: dict[str, CrossFit] = {}
+    for node in sorted(name for name in inputs if name.startswith("train:")):
+        for name, entry in read_entries(inputs[node] / "entries").items():
+            if name in entries or name in (ENSEMBLE, EQUAL, BEST):
+                raise ConfigError(
+                    f"the entry name '{name}' of {node.removeprefix('train:')} is taken",
+                    hint="rename one of the [models.<name>] sections",
+                )
+            entries[name] = entry
+    return dict(sorted(entries.items()))
