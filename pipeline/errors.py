@@ -60,7 +60,7 @@ class TrackingError(PipelineError):
     """Exception for an MLflow server that does not answer."""
 
 
-class Interrupted(PipelineError):
+class Interrupted(PipelineError):  # noqa: N818 - stopping is no error
     """Exception for a run that its user stopped; the shell's exit code for Ctrl-C is 130."""
 
     exit_code = 130

@@ -13,7 +13,7 @@ from pipeline.types import VALID, CrossFit, Folds, Metric
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit every fold of the recipe; write entries/<name>.safetensors and fitted/<repeat>-<fold>/ where a model saves."""
+    """Fit every fold of the recipe; write entries/<name>.safetensors, and fitted/<repeat>-<fold>/ if a model saves."""
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
