@@ -193,7 +193,7 @@ def new(
     made = scaffold(slug, context.obj.raw_folder(slug), context.obj.experiments, metric)
     for finding in made.findings:
         out.print(f"  {escape(finding)}")
-    out.print(f"next: pipeline run {slug}")
+    out.print(f"next: make run COMPETITION={slug}")
 
 
 @app.command()
@@ -208,7 +208,7 @@ def holdout(
     from pipeline.practice.holdout import make
 
     made = make(context.obj, load_competition(context.obj, slug), how.value, fraction, seed)
-    out.print(f"next: pipeline run {made}")
+    out.print(f"next: make run COMPETITION={made}")
 
 
 @app.command()

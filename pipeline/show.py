@@ -133,15 +133,15 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
 
 
 def _next(workspace: Workspace, slug: str, name: str) -> Iterator[tuple[str, str]]:
-    yield "details", f"pipeline report {slug} --experiment {name}"
-    yield "compare", f"pipeline show {slug}    make ui"
+    yield "details", f"make report COMPETITION={slug} EXPERIMENT={name}"
+    yield "compare", f"make show COMPETITION={slug}, or make ui"
     for other in [e for e in workspace.experiments_of(slug) if e != name][:3]:
-        yield "another", f"pipeline run {slug} --experiment {other}"
+        yield "another", f"make run COMPETITION={slug} EXPERIMENT={other}"
     if workspace.solution(slug).is_file():
         real = [c for c in workspace.competitions() if _is_real(workspace, c)]
         yield (
             "a real one",
-            f"pipeline run {real[0]}" if real else "files into data/<slug>/raw, then pipeline new <slug>",
+            f"make run COMPETITION={real[0]}" if real else "files into data/<slug>/raw, then make new COMPETITION=<slug>",
         )
 
 
@@ -163,7 +163,7 @@ def compare(workspace: Workspace, slug: str, out: Console) -> None:
     """Print one line an experiment and configuration, best first, and the settings in which they differ."""
     runs = find_runs(workspace, slug)
     if not runs:
-        out.print(f"no results yet for {escape(slug)}; next: pipeline run {escape(slug)}")
+        out.print(f"no results yet for {escape(slug)}; next: make run COMPETITION={escape(slug)}")
         return
     out.print(_runs_table(runs))
     missing = sorted(set(workspace.experiments_of(slug)) - {run.name for run in runs})

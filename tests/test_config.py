@@ -60,7 +60,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace with one competition and one experiment, whose model is a small one of our own."""
     real_names, real_load = plugins.names, plugins.load
     monkeypatch.setattr(plugins, "names", lambda kind: ["toynet", "forest"] if kind == "models" else real_names(kind))
-    toynet = type("toynet", (), {"Recipe": Recipe})
+    toynet = type("toynet", (), {"Recipe": Recipe, "for_tuning": None})
     monkeypatch.setattr(plugins, "load", lambda p: toynet if p.module.startswith("pipeline.models") else real_load(p))
     folder = tmp_path / "experiments" / "houses"
     folder.mkdir(parents=True)

@@ -35,7 +35,7 @@ def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any)
     assert re.search(r"best +0\.120", text)
     path = next((finished.workspace.submissions / "made-up-houses").glob("default-*.csv"))
     assert str(path) in text
-    assert "pipeline run made-up-houses --experiment other" in text
+    assert "make run COMPETITION=made-up-houses EXPERIMENT=other" in text
 
 
 def test_scores_that_stopped_on_their_own_rows_are_marked(finished: Any) -> None:
@@ -90,7 +90,7 @@ def test_compare_without_results_says_what_to_do(run_of: Callable[..., Any]) -> 
     other = made.workspace.experiments / "empty" / "competition.toml"
     other.parent.mkdir()
     other.touch()
-    assert "pipeline run empty" in printed(show.compare, made.workspace, "empty")
+    assert "make run COMPETITION=empty" in printed(show.compare, made.workspace, "empty")
 
 
 def test_printing_imports_no_heavy_library() -> None:

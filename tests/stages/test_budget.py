@@ -1,0 +1,71 @@
+"""Minutes become work units: less time never means more work, and what is cut is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.engine.stage import Job
+from pipeline.files import read_json, write_folds, write_json
+from pipeline.models import autogluon, linear, mlp
+from pipeline.stages import budget
+from pipeline.types import STOP, TRAIN, VALID, Folds
+
+MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:
+    """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
+    for name in ("preprocess", "split", "out"):
+        (folder / name).mkdir(parents=True)
+    pd.DataFrame(np.zeros((n_rows, 3)), columns=["a", "b", "c"]).to_parquet(folder / "preprocess/train.parquet")
+    pd.DataFrame(np.zeros((9, 3)), columns=["a", "b", "c"]).to_parquet(folder / "preprocess/test.parquet")
+    write_json(folder / "preprocess/task.json", {"kind": "regression", "classes": []})
+    role = np.full((1, 5, n_rows), TRAIN, dtype=np.int8)
+    for fold in range(5):
+        role[0, fold, fold::5] = VALID
+        role[0, fold, (fold + 1) % 5] = STOP
+    write_folds(folder / "split", Folds(role))
+    sections = {
+        name: {"kind": name, "recipe": module.Recipe().model_dump(mode="json"), "tuned": name == "mlp"}
+        for name, module in MODELS.items()
+    }
+    plugins: dict[str, ModuleType] = {f"model:{name}": module for name, module in MODELS.items()}
+    heard = Heard()
+    inputs = {name: folder / name for name in ("preprocess", "split")}
+    config = {"minutes": minutes, "trials": 30, "models": sections}
+    budget.run(Job(config, inputs, {}, plugins, folder / "out", folder / "out", 0, heard))
+    recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
+    return recipes, read_json(folder / "out/mlp/trials.json"), heard
+
+
+def test_enough_time_leaves_every_recipe_as_it_is(tmp_path: Path) -> None:
+    recipes, trials, heard = planned(tmp_path, 300.0, 1000)
+    assert recipes == {name: module.Recipe().model_dump(mode="json") for name, module in MODELS.items()}
+    assert trials == 30
+    assert heard.warnings == []
+
+
+@pytest.mark.parametrize("n_rows", [1000, 60_000])
+def test_little_time_is_less_work_and_said(tmp_path: Path, n_rows: int) -> None:
+    much, many, _ = planned(tmp_path / "much", 30.0, n_rows)
+    little, few, heard = planned(tmp_path / "little", 0.5, n_rows)
+    assert few <= many
+    assert any(text.startswith("autogluon: cut to fit into") for text in heard.warnings)
+    assert sum(map(len, little["autogluon"]["models"].values())) <= sum(map(len, much["autogluon"]["models"].values()))
+
+
+def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
+    assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]

@@ -1,0 +1,36 @@
+"""An entry must predict exactly the rows that the folds validate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ModelError
+from pipeline.stages.train import check
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds
+
+
+def folds() -> Folds:
+    """Two folds of six rows, the first of which no fold validates."""
+    role = np.full((1, 2, 6), TRAIN, dtype=np.int8)
+    role[0, 0, 1:3] = VALID
+    role[0, 1, 3:6] = VALID
+    role[0, :, 0] = STOP
+    return Folds(role)
+
+
+def entry(covered: slice) -> CrossFit:
+    oof = np.full((1, 6, 1), np.nan)
+    oof[0, covered] = 1.0
+    errors = np.zeros((1, 2))
+    return CrossFit(oof, np.zeros((2, 1)), errors, errors, errors, "none")
+
+
+def test_the_rows_that_validate_are_enough() -> None:
+    check("net", entry(slice(1, 6)), folds())
+
+
+@pytest.mark.parametrize("covered", [slice(0, 6), slice(2, 6), slice(0, 0)])
+def test_other_rows_are_refused(covered: slice) -> None:
+    with pytest.raises(ModelError, match="5 rows validate"):
+        check("net", entry(covered), folds())

@@ -1,0 +1,136 @@
+"""Tuning goes on where it stopped, proposes what an undisturbed search would, and keeps its best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.engine.stage import Job
+from pipeline.files import read_json, write_folds, write_json, write_table
+from pipeline.metrics import rmse
+from pipeline.stages import tune
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+
+N = 12
+
+
+class Silent:
+    def advance(self, steps: int = 1, note: str = "") -> None: ...
+
+    @contextmanager
+    def progress(self, text: str, total: int):  # noqa: ARG002
+        yield self
+
+
+class Recipe(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    lr: float = 1.0
+    width: int = 4
+
+
+class Model(SimpleNamespace):
+    """A model whose fold errors are a formula; it dies at its `dies_at`-th wave, as a killed process would."""
+
+    Recipe = Recipe
+    waves = 0
+    dies_at = 0
+
+    def for_tuning(self, recipe: Recipe) -> Recipe:
+        return recipe
+
+    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, *_: Any, **__: Any) -> dict[str, CrossFit]:
+        self.waves += 1
+        if self.waves == self.dies_at:
+            raise KeyboardInterrupt
+        return {name: self._entry(recipe, table) for name, recipe in recipes.items()}
+
+    def _entry(self, recipe: Recipe, table: Table) -> CrossFit:
+        error = np.nan if recipe.width == 7 else abs(np.log(recipe.lr / 0.01)) + recipe.width / 100
+        errors = error + np.array([[-0.1, 0.0, 0.1]])
+        oof = np.zeros((1, len(table.train), 1))
+        return CrossFit(oof, np.zeros((len(table.test), 1)), errors, errors, errors, "none")
+
+
+def make_job(folder: Path, model: Model, trials: int, progress: Path) -> Job:
+    task = Task("regression", Metric.from_module(rmse))
+    rows = pd.DataFrame({"x": np.arange(N, dtype=float)})
+    role = np.full((1, 3, N), TRAIN, dtype=np.int8)
+    for fold in range(3):
+        role[0, fold, fold::3] = VALID
+        role[0, fold, (fold + 1) % 3] = STOP
+    for name in ("preprocess", "split", "budget/net", "out"):
+        (folder / name).mkdir(parents=True)
+    progress.mkdir(exist_ok=True)
+    write_table(folder / "preprocess", Table(task, rows, rows, rows["x"].to_numpy(), np.arange(N), np.arange(N)))
+    write_folds(folder / "split", Folds(role))
+    write_json(folder / "budget/net/trials.json", trials)
+    write_json(folder / "budget/net/recipe.json", Recipe().model_dump())
+    space = {
+        "lr": {"tune": "loguniform", "low": 1e-4, "high": 1.0},
+        "width": {"tune": "int", "low": 1, "high": 8, "step": 1},
+    }
+    return Job(
+        config={"entry": "net", "space": space, "wave": 4, "sampler": "tpe"},
+        inputs={name: folder / name for name in ("preprocess", "split")}
+        | {"recipe": folder / "budget", "trials": folder / "budget"},
+        sources={},
+        plugins={"model": model, "metric": rmse},  # type: ignore[dict-item]
+        out=folder / "out",
+        progress=progress,
+        seed=5,
+        log=Silent(),
+    )
+
+
+def trials_of(folder: Path) -> bytes:
+    return (folder / "out" / "trials.parquet").read_bytes()
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> Path:
+    folder = tmp_path / "undisturbed"
+    tune.run(make_job(folder, Model(), 14, tmp_path / "undisturbed-progress"))
+    return folder
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 4])
+def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path: Path, undisturbed: Path, dies_at: int) -> None:
+    progress = tmp_path / "progress"
+    with pytest.raises(KeyboardInterrupt):
+        tune.run(make_job(tmp_path / "killed", Model(dies_at=dies_at), 14, progress))
+    tune.run(make_job(tmp_path / "resumed", Model(), 14, progress))
+    assert trials_of(tmp_path / "resumed") == trials_of(undisturbed)
+
+
+@pytest.mark.parametrize("fewer", [1, 4, 7])
+def test_more_trials_continue_the_old_study(tmp_path: Path, undisturbed: Path, fewer: int) -> None:
+    progress = tmp_path / "progress"
+    tune.run(make_job(tmp_path / "first", Model(), fewer, progress))
+    assert len(pd.read_parquet(tmp_path / "first" / "out" / "trials.parquet")) == fewer
+    model = Model()
+    tune.run(make_job(tmp_path / "second", model, 14, progress))
+    assert model.waves == 4 - fewer // 4
+    assert trials_of(tmp_path / "second") == trials_of(undisturbed)
+
+
+def test_the_best_finished_trial_is_written_and_a_failed_one_counts_as_failed(undisturbed: Path) -> None:
+    trials = pd.read_parquet(undisturbed / "out" / "trials.parquet")
+    best = trials.loc[trials["error"].idxmin()]
+    recipe = read_json(undisturbed / "out" / "recipe.json")
+    assert recipe == {"lr": best["lr"], "width": best["width"]}
+    assert (trials["error"].isna() == (trials["width"] == 7)).all()
+
+
+def test_without_a_finished_trial_the_recipe_stays_as_it_was(tmp_path: Path) -> None:
+    job = make_job(tmp_path / "none", Model(), 0, tmp_path / "progress")
+    tune.run(job)
+    assert read_json(job.out / "recipe.json") == Recipe().model_dump()
