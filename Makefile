@@ -66,7 +66,7 @@ gc: setup ## remove cached results that no experiment reaches
 test: setup ## run the tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest
 
-test-slow: setup ## run the long tests: kills at random moments, whole runs on real data
+test-slow: setup ## run the tests that take minutes, on the largest real competition
 	@$(BIN)/python -m pytest -m slow
 
 lint: setup ## check style and formatting

@@ -17,6 +17,13 @@ from pipeline.mistakes import mistake
 from pipeline.space import Dimension, split_section
 from pipeline.workspace import Workspace
 
+FORMS = {
+    "regression": ("value",),
+    "binary": ("label", "probability", "probabilities"),
+    "multiclass": ("label", "probabilities"),
+}
+"""What a submission of each task may hold."""
+
 METRIC_PARTS = ("TASKS", "READS", "GREATER_IS_BETTER", "OPTIMUM", "score")
 
 
@@ -106,7 +113,7 @@ class Experiment(Section):
 
     name: str
     seed: int = 0
-    minutes: float = Field(10, gt=0)
+    minutes: float = Field(10, gt=0, allow_inf_nan=False)
     preprocess: Preprocess = Preprocess()
     split: Split = Split()
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Model] = Field(min_length=1)
@@ -119,6 +126,11 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
     path = workspace.competition(slug) / "competition.toml"
     competition = _validated(Competition, _named(read_toml(path), "slug", slug, path), path)
     metric_plugin(workspace, competition)
+    if competition.submission not in FORMS[competition.task]:
+        raise ConfigError(
+            f"{path}: submission = '{competition.submission}' does not suit task = '{competition.task}'",
+            hint=f"submission: {' or '.join(FORMS[competition.task])}",
+        )
     return competition
 
 

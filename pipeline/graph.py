@@ -21,7 +21,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     facts = competition.model_dump(mode="json", exclude={"files"})
     metric = metric_plugin(workspace, competition)
     features = _features(workspace, competition, experiment)
-    tuned = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
+    tuned = _names_tuned(experiment)
     trains = [_train(experiment, name, metric) for name in experiment.models]
     entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
     return [
@@ -38,15 +38,25 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     ]
 
 
+def _names_tuned(experiment: Experiment) -> list[str]:
+    """Return the models that are tuned; what tuning finds is an entry of its own, whose name must be free."""
+    tuned = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
+    for name in tuned:
+        if f"{name}-tuned" in experiment.models:
+            found = f"[models.{name}-tuned]: what tuning [models.{name}] finds is called '{name}-tuned' already"
+            raise ConfigError(found, hint="rename one of the two sections")
+    return tuned
+
+
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     folder = workspace.raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
-    for name in files.values():
-        locate(folder / name)  # refuses a missing file by naming the nearest ones
+    # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
+    members = {role: member for role, name in files.items() if (member := locate(folder / name)[1])}
     return Node(
         stage="ingest",
         module="pipeline.stages.ingest",
-        config=facts,
+        config=facts | ({"members": members} if members else {}),
         sources={role: folder / name for role, name in files.items()},
         outputs=("train.parquet", "test.parquet", "sample.parquet", "schema.json"),
     )

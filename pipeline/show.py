@@ -21,7 +21,7 @@ from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.publish import publish
 from pipeline.report.settings import differing, settings
-from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, summarise
+from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
 from pipeline.workspace import Workspace
 
 ROWS_SHOWN = 8
@@ -73,8 +73,8 @@ def _print_leaderboard(summary: Summary, out: Console) -> None:
         style = "bold" if row is summary.ensemble else "dim" if row.reference or row.kind == "blend" else None
         table.add_row(
             escape(row.entry),
-            _number(row.cv_score, summary.decimals) + (OPTIMISTIC if row.stop_on == "fold" else " "),
-            _number(row.se, summary.decimals),
+            number(row.cv_score, summary.decimals) + (OPTIMISTIC if row.stop_on == "fold" else " "),
+            number(row.se, summary.decimals),
             "" if math.isnan(row.weight) else f"{row.weight:.0%}" if row.weight else "-",
             "for comparison" if row.reference else "",
             style=style,
@@ -101,10 +101,10 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
     grid.add_column()
     grid.add_column(style="dim")
     ours, places = summary.ensemble, summary.decimals
-    se = f"± {_number(ours.se, places)}" if math.isfinite(ours.se) else ""
-    grid.add_row("CV score", _number(ours.cv_score, places), se, _how(summary))
+    se = f"± {number(ours.se, places)}" if math.isfinite(ours.se) else ""
+    grid.add_row("CV score", number(ours.cv_score, places), se, _how(summary))
     for label, score, note in _judged(summary):
-        grid.add_row(label, _number(score, places), "", escape(note))
+        grid.add_row(label, number(score, places), "", escape(note))
     out.print(grid)
     out.print(f"[bold]submission[/]  {escape(str(path))}", soft_wrap=True)
 
@@ -141,7 +141,9 @@ def _next(workspace: Workspace, slug: str, name: str) -> Iterator[tuple[str, str
         real = [c for c in workspace.competitions() if _is_real(workspace, c)]
         yield (
             "a real one",
-            f"make run COMPETITION={real[0]}" if real else "files into data/<slug>/raw, then make new COMPETITION=<slug>",
+            f"make run COMPETITION={real[0]}"
+            if real
+            else "files into data/<slug>/raw, then make new COMPETITION=<slug>",
         )
 
 
@@ -216,24 +218,24 @@ def _runs_table(runs: Sequence[Run]) -> Table:
     for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "entries", "minutes"):
         table.add_column(label, justify="right")
     table.add_column("made (UTC)", style="dim", no_wrap=True)
-    for number, run in enumerate(runs, 1):
+    for place, run in enumerate(runs, 1):
         row, summary = run.summary.ensemble, run.summary
-        private = [_number(summary.judged.private if summary.judged else math.nan, places)] if judged else []
+        private = [number(summary.judged.private if summary.judged else math.nan, places)] if judged else []
         scores = (
-            _number(row.cv_score, places) + (OPTIMISTIC if row.stop_on == "fold" else " "),
-            _number(row.se, places),
+            number(row.cv_score, places) + (OPTIMISTIC if row.stop_on == "fold" else " "),
+            number(row.se, places),
         )
-        when = _finished(run)[:16].replace("T", " ")
+        when = minute(_finished(run))
         table.add_row(
-            str(number), escape(run.name), *scores, *private, str(summary.n_entries), f"{summary.minutes:.1f}", when
+            str(place), escape(run.name), *scores, *private, str(summary.n_entries), f"{summary.minutes:.1f}", when
         )
     return table
 
 
 def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:
     table = Table("differs in", box=None, header_style="bold", pad_edge=False)
-    for number in range(1, len(runs) + 1):
-        table.add_column(f"#{number}", justify="right")
+    for place in range(1, len(runs) + 1):
+        table.add_column(f"#{place}", justify="right")
     for key in keys:
         table.add_row(escape(key), *(_value(run.settings.get(key, "-")) for run in runs))
     return table
@@ -242,7 +244,3 @@ def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:
 def _value(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return escape(text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…")
-
-
-def _number(value: float, places: int) -> str:
-    return f"{value:.{places}f}" if math.isfinite(value) else "-"

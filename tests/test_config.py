@@ -261,3 +261,20 @@ def test_every_committed_config_is_right() -> None:
         for name in ours.experiments_of(slug):
             experiment: Any = load_experiment(ours, slug, name)
             assert experiment.models
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "form"),
+    [
+        ("binary", "auc", "value"),
+        ("multiclass", "log_loss", "probability"),
+        ("multiclass", "accuracy", "value"),
+        ("regression", "rmse", "probability"),
+    ],
+)
+def test_a_form_that_does_not_suit_the_task_is_refused(workspace: Workspace, task: str, metric: str, form: str) -> None:
+    """A binary "value" would be written as the probability of the negative class."""
+    path = workspace.competition("houses") / "competition.toml"
+    path.write_text(f'task = "{task}"\nid = "Id"\ntarget = "y"\nmetric = "{metric}"\nsubmission = "{form}"\n')
+    with pytest.raises(ConfigError, match=f"submission = '{form}' does not suit task = '{task}'"):
+        load_competition(workspace, "houses")

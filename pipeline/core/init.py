@@ -47,7 +47,7 @@ def initialiser(name: Init, generator: torch.Generator, value: float = 0.0) -> C
 
 @torch.no_grad()
 def _fill(layer: Linear, name: Init, generator: torch.Generator, value: float) -> None:
-    fan_in, fan_out = layer.weight.shape
+    fan_in, fan_out = max(layer.weight.shape[0], 1), layer.weight.shape[1]  # no column may be left to learn from
     layer.bias.zero_()
     if name == "constant":
         layer.weight.fill_(value)
@@ -104,6 +104,6 @@ def rate_factors(net: Network, parametrisation: Parametrisation) -> dict[str, tu
         elif parametrisation == "standard":
             factors[name] = (1.0, decay)
         else:
-            own = {"weight": parameter.shape[0] ** -0.5, "bias": 0.1, "factor": 6.0}
+            own = {"weight": max(parameter.shape[0], 1) ** -0.5, "bias": 0.1, "factor": 6.0}
             factors[name] = (own.get(part, 1.0), decay)
     return factors

@@ -35,10 +35,12 @@ def digest(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes; of `all.zip/train.csv` those of the archive all.zip."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except NotADirectoryError:
+        return hash_file(path.parent)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
     except OSError as error:

@@ -70,7 +70,7 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
     reasons = _values("stage", {"": new["stage"]}, {"": old["stage"]})
     reasons += [f"input: {n} changed" for n in _differing(new["inputs"], old["inputs"]) if n not in ignore]
     reasons += [f"raw file: {n} changed" for n in _differing(new["sources"], old["sources"])]
-    reasons += _values("config", _flat(new["config"]), _flat(old["config"]))
+    reasons += _values("config", flat(new["config"]), flat(old["config"]))
     reasons += _values("plug-in", new["plugins"], old["plugins"])
     reasons += [f"code: {n} changed" for n in _differing(new["code"], old["code"])]
     reasons += _values("library", new["libraries"], old["libraries"])
@@ -95,11 +95,11 @@ def _short(values: Mapping[str, Any], name: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Turn nested config into {"models.mlp.lr": 0.1}, so that a reason names the very key."""
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Turn nested config into {"models.mlp.lr": 0.1}, so that a reason names the very key; empty sections stay."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value}
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, part in value.items():
-        flat |= _flat(part, f"{prefix}.{name}" if prefix else str(name))
-    return flat
+        found |= flat(part, f"{prefix}.{name}" if prefix else str(name))
+    return found

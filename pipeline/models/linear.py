@@ -2,7 +2,7 @@
 
 The default is a ridge: squared loss or cross entropy with an L2 penalty, on straightened and standardised columns,
 with a learning rate that falls to zero, so that it ends at the optimum. The book's network (d2l, section 5.7) is
-`book()`: Adam, lr 5, no penalty, batches of 64, 100 epochs, on the raw target.
+an experiment: experiments/house-prices-advanced-regression-techniques/d2l.toml.
 """
 
 from __future__ import annotations
@@ -75,20 +75,6 @@ def load(folder: Path) -> NetworkFit:
     from pipeline.models._network_fit import load as read
 
     return read(folder)
-
-
-def book() -> Recipe:
-    """Return the book's baseline, to the extent that statistics fitted in the fold allow."""
-    return Recipe(
-        lr=5.0,
-        weight_decay=0.0,
-        schedule="constant",
-        epochs=100,
-        batch_size=64,
-        init="torch",
-        encode=Encode(indicators=False, max_one_hot=1000),
-        target="none",
-    )
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:

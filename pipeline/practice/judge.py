@@ -84,9 +84,12 @@ def _probabilities(rows: pd.DataFrame, form: str, classes: Sequence[str]) -> np.
 
 
 def _ending(columns: pd.Index, label: str) -> int:
-    """The position of the column that is called like the class, or ends like it (Status_C for C)."""
-    exact = [position for position, name in enumerate(columns) if name == label]
-    return (exact or [position for position, name in enumerate(columns) if str(name).endswith(label)])[0]
+    """The position of the column that is called like the class, or ends like it (Status_L for L).
+
+    The shortest such name, because Status_CL ends like L too and belongs to another class.
+    """
+    ending = [position for position, name in enumerate(columns) if str(name).endswith(label)]
+    return min(ending, key=lambda position: len(str(columns[position])))
 
 
 def _classes(target: pd.Series, rows: pd.DataFrame, form: str) -> tuple[str, ...]:

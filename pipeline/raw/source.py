@@ -44,8 +44,9 @@ def locate(path: Path) -> tuple[Path, str]:
             break
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a CSV file", hint=nearest(path.name, _files(path)))
-    folder = next(parent for parent in path.parents if parent.is_dir())
-    raise DataError(f"{path} does not exist", hint=f"in {folder}: {nearest(path.name, _files(folder))}")
+    if not path.parent.is_dir():
+        raise DataError(f"{path} does not exist", hint=f"put the competition's files into {path.parent}")
+    raise DataError(f"{path} does not exist", hint=f"in {path.parent}: {nearest(path.name, _files(path.parent))}")
 
 
 def _files(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from pipeline.files import read_json
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.style import CSS
-from pipeline.report.summary import Row, Summary, duration
+from pipeline.report.summary import Row, Summary, duration, minute, number
 from pipeline.workspace import Workspace
 
 MOST_CURVES = 8
@@ -69,13 +69,13 @@ def _sections(evidence: Evidence) -> Iterator[str]:
 
 def _headline(summary: Summary) -> str:
     ours, places = summary.ensemble, summary.decimals
-    cards = [(f"CV {summary.metric}", f"{_number(ours.cv_score, places)} <small>± {_number(ours.se, places)}</small>")]
+    cards = [(f"CV {summary.metric}", f"{number(ours.cv_score, places)} <small>± {number(ours.se, places)}</small>")]
     if summary.judged is not None:
         judged = summary.judged
-        cards.append(("private, ours", _number(judged.private, places)))
-        cards += [("private, AutoGluon alone", _number(judged.entries[n], places)) for n in judged.references]
+        cards.append(("private, ours", number(judged.private, places)))
+        cards += [("private, AutoGluon alone", number(judged.entries[n], places)) for n in judged.references]
         if math.isfinite(judged.best_possible):
-            cards.append(("best possible", _number(judged.best_possible, places)))
+            cards.append(("best possible", number(judged.best_possible, places)))
     cards.append(("time", escape(duration(summary.minutes * 60))))
     made = "".join(f"<div class='card'><span>{label}</span><b>{value}</b></div>" for label, value in cards)
     better = "higher" if summary.greater_is_better else "lower"
@@ -99,11 +99,11 @@ def _leaderboard(summary: Summary) -> str:
     heads = ["entry", f"CV {summary.metric}", "± se", "weight", "stopped on", *(["private"] if judged else [])]
     lines = []
     for row in summary.rows:
-        cells = [_entry(row), _number(row.cv_score, summary.decimals), _number(row.se, summary.decimals)]
+        cells = [_entry(row), number(row.cv_score, summary.decimals), number(row.se, summary.decimals)]
         cells += ["" if math.isnan(row.weight) else f"{row.weight:.3f}" if row.weight else "-", _stopped(row)]
         if judged:
             score = judged.private if row.entry == "ensemble" else judged.entries.get(row.entry, math.nan)
-            cells.append(_number(score, summary.decimals))
+            cells.append(number(score, summary.decimals))
         lines.append(
             (cells, "ours" if row.entry == "ensemble" else "aside" if row.reference or row.kind == "blend" else "")
         )
@@ -126,10 +126,10 @@ def _stopped(row: Row) -> str:
 def _practice(summary: Summary) -> Iterator[str]:
     judged, places = summary.judged, summary.decimals
     assert judged is not None
-    lines = [(["our ensemble", _number(judged.private, places)], "ours")]
-    lines += [([f"{escape(n)}, alone", _number(judged.entries[n], places)], "") for n in judged.references]
+    lines = [(["our ensemble", number(judged.private, places)], "ours")]
+    lines += [([f"{escape(n)}, alone", number(judged.entries[n], places)], "") for n in judged.references]
     if math.isfinite(judged.best_possible):
-        lines.append((["best possible: knows all but the noise", _number(judged.best_possible, places)], "aside"))
+        lines.append((["best possible: knows all but the noise", number(judged.best_possible, places)], "aside"))
     yield _table(["on the private rows", summary.metric], lines)
     yield _image(plots.cv_against_private(summary.rows, judged, summary.metric))
     gap = judged.private - summary.ensemble.cv_score
@@ -221,7 +221,7 @@ def _provenance(evidence: Evidence) -> Iterator[str]:
     raw.append((["submission.csv", f"<code>{csv}</code>"], "ours"))
     yield _table(["file", "sha256"], raw)
     stages = [
-        ([escape(name), f"<code>{r.key[:16]}</code>", escape(r.manifest["finished"][:16].replace("T", " "))], "")
+        ([escape(name), f"<code>{r.key[:16]}</code>", escape(minute(r.manifest["finished"]))], "")
         for name, r in evidence.results.items()
     ]
     yield _folded("stages", _table(["stage", "key", "made (UTC)"], stages))
@@ -255,7 +255,3 @@ def _table(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], str]]) -> 
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join(f"<tr class='{look}'>{''.join(f'<td>{c}</td>' for c in cells)}</tr>" for cells, look in lines)
     return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _number(value: float, places: int) -> str:
-    return f"{value:.{places}f}" if math.isfinite(value) else "-"

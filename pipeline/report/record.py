@@ -17,7 +17,7 @@ from pipeline.engine.store import Result, Store
 from pipeline.engine.track import Record
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
-from pipeline.report.summary import Row, Summary
+from pipeline.report.summary import Row, Summary, minute, number
 
 if TYPE_CHECKING:
     from pipeline.show import Run
@@ -57,9 +57,9 @@ def comparison(slug: str, runs: Sequence[Run]) -> str:
     lines = []
     for run in runs:
         row, summary = run.summary.ensemble, run.summary
-        private = [_number(summary.judged.private if summary.judged else math.nan, summary.decimals)] if judged else []
-        scores = [_number(row.cv_score, summary.decimals) + _mark(row), _number(row.se, summary.decimals)]
-        when = run.submit.manifest["finished"][:16].replace("T", " ")
+        private = [number(summary.judged.private if summary.judged else math.nan, summary.decimals)] if judged else []
+        scores = [number(row.cv_score, summary.decimals) + _mark(row), number(row.se, summary.decimals)]
+        when = minute(run.submit.manifest["finished"])
         lines.append([run.name, *scores, *private, str(summary.n_entries), f"{summary.minutes:.1f}", when])
     metric = f" ({runs[0].summary.metric})" if runs else ""
     return f"**{slug}**{metric}\n\n{_markdown(heads, lines)}\n\n{_FOLD_NOTE}"
@@ -187,22 +187,22 @@ def _figures(evidence: Evidence) -> dict[str, Any]:
 def _note(summary: Summary) -> str:
     """Return the run's description: the headline and the leaderboard."""
     ours, places = summary.ensemble, summary.decimals
-    lines = [f"CV {summary.metric} **{_number(ours.cv_score, places)}** ± {_number(ours.se, places)}{_mark(ours)}"]
+    lines = [f"CV {summary.metric} **{number(ours.cv_score, places)}** ± {number(ours.se, places)}{_mark(ours)}"]
     if summary.judged is not None:
-        lines.append(f"private **{_number(summary.judged.private, places)}**")
-        lines += [f"{name} alone {_number(summary.judged.entries[name], places)}" for name in summary.judged.references]
+        lines.append(f"private **{number(summary.judged.private, places)}**")
+        lines += [f"{name} alone {number(summary.judged.entries[name], places)}" for name in summary.judged.references]
         if math.isfinite(summary.judged.best_possible):
-            lines.append(f"best possible {_number(summary.judged.best_possible, places)}")
+            lines.append(f"best possible {number(summary.judged.best_possible, places)}")
     heads = ["entry", "CV", "± se", "weight", "stopped on", *(["private"] if summary.judged else [])]
     return f"{', '.join(lines)}\n\n{_markdown(heads, [_cells(row, summary) for row in summary.rows])}\n\n{_FOLD_NOTE}"
 
 
 def _cells(row: Row, summary: Summary) -> list[str]:
     weight = "" if math.isnan(row.weight) else f"{row.weight:.3f}"
-    cells = [row.entry + (" (for comparison)" if row.reference else ""), _number(row.cv_score, summary.decimals)]
-    cells += [_number(row.se, summary.decimals), weight, row.stop_on]
+    cells = [row.entry + (" (for comparison)" if row.reference else ""), number(row.cv_score, summary.decimals)]
+    cells += [number(row.se, summary.decimals), weight, row.stop_on]
     return cells + (
-        [_number(summary.judged.entries.get(row.entry, math.nan), summary.decimals)] if summary.judged else []
+        [number(summary.judged.entries.get(row.entry, math.nan), summary.decimals)] if summary.judged else []
     )
 
 
@@ -213,10 +213,6 @@ def _markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def _mark(row: Row) -> str:
     return " \\*" if row.stop_on == "fold" else ""
-
-
-def _number(value: float, places: int) -> str:
-    return f"{value:.{places}f}" if math.isfinite(value) else "-"
 
 
 _FOLD_NOTE = "\\* or stopped on *fold*: early stopping saw the rows that it is scored on, which is somewhat too good."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipeline.engine.plan import flat
 from pipeline.engine.store import Result
 
 
@@ -26,7 +27,7 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
         "seed_of_ensemble": parts["ensemble"]["seed"],
         "competition": facts,
     }
-    return _flat(nested)
+    return flat(nested)
 
 
 def differing(runs: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -56,14 +57,3 @@ def _tune(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _variants(parts: Mapping[str, Any], stage: str) -> list[str]:
     return [name[len(stage) + 1 : -1] for name in parts if name.startswith(f"{stage}[")]
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten sections; an empty one and a list stay values."""
-    flat: dict[str, Any] = {}
-    for name, part in value.items():
-        if isinstance(part, Mapping) and part:
-            flat |= _flat(part, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = part
-    return flat

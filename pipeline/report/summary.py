@@ -112,6 +112,16 @@ def decimals(score: float, se: float) -> int:
     return min(max([0, *wanted]), 6)
 
 
+def number(value: float, places: int) -> str:
+    """Return a score with so many decimals, or "-" where there is none."""
+    return f"{value:.{places}f}" if math.isfinite(value) else "-"
+
+
+def minute(timestamp: str) -> str:
+    """Return "2026-03-01 14:05" for an ISO timestamp of a manifest, which is in UTC."""
+    return timestamp[:16].replace("T", " ")
+
+
 def duration(seconds: float) -> str:
     """Return "42 s", "3.5 min" or "2.1 h"."""
     if seconds < 90:
@@ -125,25 +135,25 @@ def _row(row: Mapping[str, Any]) -> Row:
         kind=row["kind"],
         cv_score=row["cv_score"],
         cv_error=row["cv_error"],
-        se=_number(row["se"]),
+        se=_known(row["se"]),
         stop_on=row["stop_on"],
         reference=row["reference"],
-        weight=_number(row["weight"]),
+        weight=_known(row["weight"]),
         fold_errors=tuple(tuple(errors) for errors in row["fold_errors"]),
     )
 
 
 def _judged(judged: Mapping[str, Any]) -> Judged:
     return Judged(
-        private=_number(judged["ours"].get("private")),
-        public=_number(judged["ours"].get("public")),
-        best_possible=_number(judged["ours"].get("best_private")),
-        entries={name: _number(scores.get("private")) for name, scores in judged["entries"].items()},
+        private=_known(judged["ours"].get("private")),
+        public=_known(judged["ours"].get("public")),
+        best_possible=_known(judged["ours"].get("best_private")),
+        entries={name: _known(scores.get("private")) for name, scores in judged["entries"].items()},
         references=tuple(judged["references"]),
     )
 
 
-def _number(value: float | None) -> float:
+def _known(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 

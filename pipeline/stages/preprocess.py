@@ -163,6 +163,10 @@ def _convert(sources: Sources, name: str, report: Report) -> dict[str, pd.Series
     entry = {"kind": kind, "from": sources.origins[name]}
     if kind == "date":
         parts = dates.apply(column)
+        taken = [part for part in parts if part in sources.kinds]
+        if taken:
+            report.notes.append(f"{name}: no part of this date is called {_some(taken)}, another column is")
+            parts = parts.drop(columns=taken)
         report.columns |= {part: entry | {"from": f"{name} ({entry['from']})"} for part in parts}
         return dict(parts.items())
     report.columns[name] = entry

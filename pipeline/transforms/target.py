@@ -35,8 +35,14 @@ class TargetTransform:
     quantiles: tuple[float, ...] = ()
 
     def forward(self, values: np.ndarray) -> np.ndarray:
-        """Return what the model learns, for target values (n,)."""
-        return (_bend(self, values) - self.center) / self.scale
+        """Return what the model learns, for target values (n,).
+
+        A value that the shape cannot take (a stopping row below all that were fitted) counts as the lowest limit.
+        """
+        bent = _bend(self, values)
+        if self.limits:
+            bent = np.where(np.isfinite(bent), bent, self.limits[0])
+        return (bent - self.center) / self.scale
 
     def inverse(self, learnt: np.ndarray) -> np.ndarray:
         """Return target values for what the model predicts, any shape.

@@ -7,6 +7,7 @@ again, and its seconds are those of the run that made it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -28,6 +29,10 @@ from pipeline.workspace import Workspace
 RESULTS = Path(__file__).with_name("results")
 COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 REPEATS = 5
+HEADER = (
+    *("competition", "metric", "ensemble", "± se", "mlp", "mlp tuned", "linear", "AutoGluon alone", "time"),
+    "private (AutoGluon, best possible)",
+)
 
 
 def main() -> None:
@@ -70,9 +75,7 @@ def _row(slug: str, summary: Summary) -> dict[str, Any]:
         "minutes": summary.minutes,
         "private": None if judged is None else judged.private,
         "private_autogluon": None if judged is None else {n: judged.entries[n] for n in judged.references},
-        "best_possible": None
-        if judged is None or judged.best_possible != judged.best_possible
-        else judged.best_possible,
+        "best_possible": None if judged is None or math.isnan(judged.best_possible) else judged.best_possible,
     }
 
 
@@ -104,8 +107,8 @@ def _markdown(found: dict[str, Any]) -> str:
         "scores are means of fold scores; the ensemble's weights are fitted on other folds. AutoGluon alone is its own "
         "weighted ensemble, whose out-of-fold score has seen its weights' rows; its models stop on the fold's rows.",
         "",
-        "| competition | metric | ensemble | ± se | mlp | mlp tuned | linear | AutoGluon alone | time | private (AutoGluon, best possible) |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(HEADER)} |",
+        "|" + "---|" * len(HEADER),
     ]
     for row in found["competitions"]:
         names = ("mlp", "mlp-tuned", "linear")

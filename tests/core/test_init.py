@@ -71,3 +71,11 @@ def test_biases_are_never_decayed_and_ntk_divides_by_the_root_of_the_width() -> 
     assert factors["blocks.0.linear.weight"] == (pytest.approx(1 / 3), 1.0)
     assert factors["blocks.0.linear.bias"][1] == factors["blocks.0.linear.factor"][1] == 0.0
     assert {rate for rate, _ in rate_factors(net, "standard").values()} == {1.0}
+
+
+@pytest.mark.parametrize("name", ["normal", "constant", "xavier", "he", "lecun", "torch", "spread"])
+def test_a_fold_in_which_no_column_varies_leaves_the_biases(name: str) -> None:
+    net = build(Architecture(n_outputs=1, hidden=(4,), scaling=True), 0)
+    initialise(net, name, 0, torch.zeros(5, 0), torch.zeros(5, 0, dtype=torch.int64))
+    assert net(torch.zeros(5, 0)).isfinite().all()
+    assert rate_factors(net, "ntk")["blocks.0.linear.weight"] == (1.0, 1.0)

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from shop import ROOT, SLUG, Shop, make_shop
 
+from pipeline.cli import main
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     return make_shop(tmp_path)
+
+
+@pytest.fixture
+def call(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command on `shop` in this process, which spares its start; what it does not catch fails the test."""
+    environment = shop.environment
+    for name in os.environ.keys() - environment.keys():
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(shop.folder)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["pipeline", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

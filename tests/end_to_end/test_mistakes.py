@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop import SLUG, Shop, make_shop
+from shop import SLUG, Shop
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def refused(shop: Shop, *arguments: str) -> str:
-    """Run a command that must be refused; return its message as one line."""
-    done = shop.call(*arguments)
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """Check that a command was refused as a user's mistake; return its message as one line."""
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("error:") == 1
@@ -42,10 +45,9 @@ def change(shop: Shop, file: str, old: str, new: str) -> None:
         ("competition.toml", '"train.csv"', '"trian.csv"', "did you mean 'train.csv'?"),
     ],
 )
-def test_a_wrong_word_in_a_file(shop: Shop, file: str, old: str, new: str, nearest: str) -> None:
+def test_a_wrong_word_in_a_file(shop: Shop, call: Call, file: str, old: str, new: str, nearest: str) -> None:
     change(shop, file, old, new)
-    message = refused(shop, "ingest", SLUG, "-e", "quick")
-    assert nearest in message
+    assert nearest in refused(call("ingest", SLUG, "-e", "quick"))
 
 
 @pytest.mark.parametrize(
@@ -58,30 +60,49 @@ def test_a_wrong_word_in_a_file(shop: Shop, file: str, old: str, new: str, neare
         (("new", "nowhere"), "nowhere"),
     ],
 )
-def test_a_wrong_argument(shop: Shop, arguments: tuple[str, ...], expected: str) -> None:
-    assert expected in refused(shop, *arguments)
+def test_a_wrong_argument(call: Call, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(call(*arguments))
 
 
-def test_a_wrong_command_or_option(shop: Shop) -> None:
-    for arguments in (("plann",), ("plan", "--experimnt", "x"), ("run", SLUG, "--minutes", "soon")):
-        done = shop.call(*arguments)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
+def test_raw_files_that_are_not_there_yet(shop: Shop, call: Call) -> None:
+    shutil.copytree(shop.folder / "experiments" / SLUG, shop.folder / "experiments" / "mine")
+    message = refused(call("run", "mine", "-e", "quick"))
+    assert "train.csv does not exist" in message
+    assert "put the competition's files into" in message
 
 
-def test_a_cache_that_cannot_be_written(shop: Shop) -> None:
-    shop.run("plan", SLUG, "-e", "quick")
+def test_minutes_without_an_end(call: Call) -> None:
+    assert "finite" in refused(call("run", SLUG, "-e", "quick", "--minutes", "inf"))
+
+
+@pytest.mark.parametrize("arguments", [("plan", "--experimnt", "x"), ("run", SLUG, "--minutes", "soon")])
+def test_a_wrong_option(call: Call, arguments: tuple[str, ...]) -> None:
+    assert call(*arguments).returncode == 2
+
+
+def test_a_process_ends_as_the_call_does(shop: Shop) -> None:
+    """All other tests here call the command in their own process."""
+    assert "did you mean 'quick'?" in refused(shop.call("run", SLUG, "-e", "quik"))
+    change(shop, "quick.toml", "n_folds", "n_fold")
+    assert "did you mean 'n_folds'?" in refused(shop.call("plan", SLUG, "-e", "quick"))
+    done = shop.call("plann")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cache_that_cannot_be_written(shop: Shop, call: Call) -> None:
     cache = shop.folder / "data" / SLUG / "cache"
-    shutil.rmtree(cache, ignore_errors=True)
+    cache.parent.mkdir(parents=True)
     cache.write_text("a file where a folder should be")
-    assert "choose a writable place" in refused(shop, "ingest", SLUG, "-e", "quick")
+    assert "choose a writable place" in refused(call("ingest", SLUG, "-e", "quick"))
 
 
-def test_raw_files_may_lie_apart_and_read_only(tmp_path: Path) -> None:
-    shop = make_shop(tmp_path)
-    shop.run("plan", SLUG, "-e", "quick")
+def test_raw_files_may_lie_apart_and_read_only(shop: Shop, call: Call, tmp_path: Path) -> None:
+    assert call("plan", SLUG, "-e", "quick").returncode == 0
     apart = tmp_path / "input" / SLUG
     shutil.copytree(shop.folder / "data" / SLUG / "raw", apart)
     shutil.rmtree(shop.folder / "data" / SLUG / "raw")
     apart.chmod(0o555)
-    assert "ingest" in shop.run("--raw", str(tmp_path / "input"), "ingest", SLUG, "-e", "quick")
+    done = call("--raw", str(tmp_path / "input"), "ingest", SLUG, "-e", "quick")
+    assert done.returncode == 0, done.stderr
+    assert "ingest" in done.stdout

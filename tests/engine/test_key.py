@@ -161,3 +161,12 @@ def test_results_that_differ_only_in_how_long_they_went_on_share_progress() -> N
     shared = [key.progress_key(n, key.key_parts(n, INPUTS, SOURCES)) for n in (longer, even_longer, other)]
     assert shared[0] == shared[1] != shared[2]
     assert key.progress_key(NODE, key.key_parts(NODE, INPUTS, SOURCES)) == key_of()
+
+
+def test_a_member_of_an_archive_has_the_archives_bytes(tmp_path: Path) -> None:
+    archive = tmp_path / "all.zip"
+    archive.write_bytes(b"any bytes")
+    assert key.hash_file(archive / "train.csv") == key.hash_file(archive / "inner.zip" / "x.csv")
+    assert key.hash_file(archive / "train.csv") == key.hash_file(archive)
+    with pytest.raises(DataError, match="does not exist"):
+        key.hash_file(tmp_path / "none.zip" / "train.csv")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
 from pipeline.errors import ModelError
 from pipeline.metrics import auc, log_loss, rmse, rmsle
@@ -20,26 +20,6 @@ from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, 
 
 GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
 CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
-
-
-class Listening:
-    """A log that remembers."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def info(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
-        self.notes.append(note)
-
-    @contextmanager
-    def progress(self, text: str, total: int):  # noqa: ARG002
-        yield self
 
 
 def frame(n_rows: int, seed: int) -> pd.DataFrame:
@@ -74,15 +54,15 @@ def folds_of(groups: np.ndarray, n_folds: int = 3, repeats: int = 1) -> Folds:
     return Folds(role)
 
 
-def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Listening | None = None) -> dict[str, CrossFit]:
+def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Heard | None = None) -> dict[str, CrossFit]:
     recipe = autogluon.Recipe.model_validate({"models": models})
-    return autogluon.cross_fit({"ag": recipe}, table, folds, seed=3, log=log or Listening())
+    return autogluon.cross_fit({"ag": recipe}, table, folds, seed=3, log=log or Heard())
 
 
 def test_repeats_rmsle_and_every_family_in_its_place() -> None:
     target = learnable(150)
     table, folds = table_of(target, rmsle), folds_of(np.arange(150), repeats=2)
-    log = Listening()
+    log = Heard()
     entries = cross_fit(table, folds, CHEAP, log)
     assert set(entries) == {"ag", "ag/LightGBM", "ag/RandomForest", "ag/CatBoost"}
     assert [name for name, entry in entries.items() if entry.reference] == ["ag"]
@@ -174,7 +154,7 @@ def test_a_child_that_did_not_train_on_our_fold_is_found_out(monkeypatch: pytest
 
 
 def test_a_model_that_fails_is_left_out_with_a_warning() -> None:
-    log = Listening()
+    log = Heard()
     models = GBM | {"CAT": [{"iterations": 10, "depth": 99}]}
     entries = cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), models, log)
     assert "ag/LightGBM" in entries

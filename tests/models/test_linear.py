@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
+from pipeline.config import load_experiment
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import linear
 from pipeline.transforms.recipe import Encode
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
+from pipeline.workspace import Workspace
 
 PLAIN = Encode(indicators=False)
-
-
-class Quiet:
-    def info(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
-
-    @contextmanager
-    def progress(self, text: str, total: int):  # noqa: ARG002
-        yield self
 
 
 def folds(n: int) -> Folds:
@@ -40,7 +31,7 @@ def frame(n: int, seed: int) -> pd.DataFrame:
 
 
 def fit(recipe: linear.Recipe, data: Table):
-    return linear.cross_fit({"linear": recipe}, data, folds(len(data.train)), seed=0, log=Quiet())["linear"]
+    return linear.cross_fit({"linear": recipe}, data, folds(len(data.train)), seed=0, log=Heard())["linear"]
 
 
 def values(noise: float) -> Table:
@@ -84,7 +75,10 @@ def test_softmax_regression_finds_classes() -> None:
 
 
 def test_the_books_network_is_one_linear_layer_trained_by_adam() -> None:
-    plan = linear.resolve(linear.book(), Task("regression", Metric.from_module(rmse)), 1_168)
+    workspace = Workspace(experiments=Path(__file__).parents[2] / "experiments")
+    experiment = load_experiment(workspace, "house-prices-advanced-regression-techniques", "d2l")
+    recipe = linear.Recipe.model_validate(experiment.models["linear"].recipe)
+    plan = linear.resolve(recipe, Task("regression", Metric.from_module(rmse)), 1_168)
     assert (plan.lr, plan.weight_decay, plan.dropout) == (5.0, 0.0, 0.0)
     assert (plan.program.epochs, plan.program.batch_size, plan.program.optimiser) == (100, 64, "adam")
     assert plan.program.architecture.hidden == ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
@@ -18,30 +18,6 @@ from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
 QUICK = mlp.Recipe(hidden=(8,), epochs=6, n_seeds=2, batch_size=16)
 REGRESSION = Task("regression", Metric.from_module(rmse))
 BINARY = Task("binary", Metric.from_module(accuracy), ("no", "yes"))
-
-
-class Heard:
-    """A log that remembers warnings and the titles of its bars."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.titles: list[str] = []
-        self.steps: list[tuple[int, int]] = []
-
-    def info(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def advance(self, steps: int = 1, note: str = "") -> None:  # noqa: ARG002
-        done, total = self.steps[-1]
-        self.steps[-1] = (done + steps, total)
-
-    @contextmanager
-    def progress(self, text: str, total: int):
-        self.titles.append(text)
-        self.steps.append((0, total))
-        yield self
 
 
 def table(task: Task = REGRESSION, n: int = 90) -> Table:

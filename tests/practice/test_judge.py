@@ -92,3 +92,12 @@ def test_refuses_what_kaggle_would_refuse(solution, tmp_path):
     labels = facts("binary", "label")
     with pytest.raises(SubmissionError, match="'maybe' is none of the classes"):
         judge(solution([0, 1, 1, 0]), rows.assign(y="maybe"), labels, Metric.from_module(accuracy), classes=("0", "1"))
+
+
+def test_a_class_whose_name_ends_like_another_is_read_from_its_own_column(solution):
+    sure = {"Status_CL": [0.1, 0.9, 0.2, 0.8], "Status_L": [0.9, 0.1, 0.8, 0.2]}
+    metric = Metric.from_module(accuracy)
+    classes = ("CL", "L")
+    truth = solution(["L", "CL", "L", "CL"])
+    scores = judge(truth, submission(**sure), facts("binary", "probabilities"), metric, classes)
+    assert scores == {"public": 1.0, "private": 1.0}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
 from pipeline.blenders import greedy
 from pipeline.config import Competition, Experiment
@@ -28,24 +29,6 @@ SLUG = "made-up-houses"
 N_TRAIN, N_TEST, N_FOLDS = 60, 20, 5
 MODULES = {"rmsle": rmsle, "auc": auc}
 Fill = Callable[[Path], dict[str, Any] | None]
-
-
-class Quiet:
-    """A log that says nothing."""
-
-    def info(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-    def progress(self, text: str, total: int) -> Quiet:  # noqa: ARG002
-        return self
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -258,7 +241,7 @@ def _last_stages(maker: Maker, competition: Competition, experiment: Experiment,
         inputs = {name: maker.results[name].folder for name in ("preprocess", "split")}
         inputs |= {f"train:{name[6:-1]}": maker.results[name].folder for name in trains}
         plugins = {"blender": greedy, "metric": MODULES[metric]}
-        return ensemble.run(Job({}, inputs, {}, plugins, folder, folder, 0, Quiet()))
+        return ensemble.run(Job({}, inputs, {}, plugins, folder, folder, 0, Heard()))
 
     config = experiment.ensemble.model_dump(mode="json")
     maker.make("ensemble", config, ("preprocess", "split", *trains), blend)

@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
@@ -16,14 +17,6 @@ from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
 MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
 from pipeline.blenders import greedy, nnls
 from pipeline.engine.stage import Job
@@ -19,15 +19,6 @@ from pipeline.files import read_entries, read_json, write_entry, write_folds
 from pipeline.metrics import accuracy, rmse, rmsle
 from pipeline.stages import ensemble
 from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
-
-
-class Silent:
-    def info(self, text: str) -> None: ...
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
-
-    @contextmanager
-    def progress(self, text: str, total: int):  # noqa: ARG002
-        yield self
 
 
 def make_folds(n_rows: int, n_folds: int = 4, repeats: int = 1, uncovered: int = 0) -> Folds:
@@ -72,7 +63,7 @@ def job_of(
         out=folder / "out",
         progress=folder / "progress",
         seed=1,
-        log=Silent(),
+        log=Heard(),
     )
 
 

@@ -6,14 +6,14 @@ import gzip
 import json
 import tomllib
 import zipfile
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, PipelineError
@@ -24,24 +24,6 @@ FACTS = {"slug": "x", "task": "regression", "id": "id", "target": "y", "metric":
 TRAIN = "id,a,b,y\n1,3,red,1.5\n2,4,blue,2.5\n3,,red,3.5\n"
 TEST = "id,a,b\n4,5,red\n5,6,\n"
 SAMPLE = "id,y\n4,0\n5,0\n"
-
-
-@dataclass
-class SilentLog:
-    said: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
-
-    def info(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-    @contextmanager
-    def progress(self, text: str, total: int):  # noqa: ARG002
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
 
 
 @dataclass
@@ -60,7 +42,7 @@ class Result:
 def run(folder: Path, sources: dict[str, Path], facts: dict[str, Any]) -> Result:
     out = folder / "out"
     out.mkdir()
-    told = ingest.run(Job(facts, {}, sources, {}, out, folder, 0, SilentLog()))
+    told = ingest.run(Job(facts, {}, sources, {}, out, folder, 0, Heard()))
     frames = [pd.read_parquet(out / f"{name}.parquet") for name in ("train", "test", "sample")]
     return Result(*frames, json.loads((out / "schema.json").read_text()), told)
 

@@ -371,3 +371,13 @@ def test_a_feature_may_change_its_frame_without_harm(case):
     careless_rooms = case.feature(careless)
     made = pd.read_parquet(careless_rooms / "train.parquet")
     np.testing.assert_array_equal(made["made"], case.frames["train"]["rooms"])
+
+
+def test_a_column_called_like_a_part_of_a_date_is_kept(case):
+    for part, frame in case.frames.items():
+        case.frames[part] = frame.assign(**{"sold year": np.arange(len(frame)) * 1.5})
+    case.kinds["sold year"] = "numeric"
+    table = case.run()
+    assert table.train["sold year"].tolist() == (np.arange(N_TRAIN) * 1.5).tolist()
+    assert "sold month" in table.train
+    assert "sold: no part of this date is called sold year, another column is" in case.report["notes"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine.stage import Job
@@ -20,14 +20,6 @@ from pipeline.stages import tune
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
 N = 12
-
-
-class Silent:
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
-
-    @contextmanager
-    def progress(self, text: str, total: int):  # noqa: ARG002
-        yield self
 
 
 class Recipe(BaseModel):
@@ -87,7 +79,7 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path) -> Job:
         out=folder / "out",
         progress=progress,
         seed=5,
-        log=Silent(),
+        log=Heard(),
     )
 
 

@@ -91,3 +91,12 @@ def test_predictions_of_any_shape_are_put_back():
     fitted = fit_target("log1p", np.random.default_rng(0).lognormal(3, 1, 90), RMSE)
     members = np.random.default_rng(1).normal(size=(4, 10, 1))
     assert fitted.inverse(members).shape == members.shape
+
+
+@pytest.mark.parametrize("kind", ["auto", "log", "log1p", "sqrt"])
+def test_a_stopping_row_below_what_was_fitted_is_learnt_as_the_lowest(kind):
+    fitted = fit_target(kind, np.random.default_rng(0).lognormal(3, 1, 200), RMSE)
+    assert fitted.shape in ("log1p", "log", "sqrt")
+    low = fitted.forward(np.array([-5.0]))
+    assert np.isfinite(low).all()
+    assert low < fitted.forward(np.array([1.0]))

@@ -1,0 +1,70 @@
+"""The graph of an experiment: names that clash are refused, and raw files may lie inside an archive."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Competition, Experiment, load_competition, load_experiment
+from pipeline.engine.plan import plan
+from pipeline.engine.store import Store
+from pipeline.errors import ConfigError
+from pipeline.graph import build
+from pipeline.workspace import Workspace
+
+COMPETITION = """
+task = "regression"
+id = "id"
+target = "y"
+metric = "rmse"
+submission = "value"
+[files]
+train = "all.zip/{train}"
+test = "all.zip/test.csv"
+sample = ""
+"""
+TUNED = """
+[models.linear]
+lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    own = Workspace(tmp_path / "data", tmp_path / "experiments", tmp_path / "submissions")
+    own.raw_folder("shop").mkdir(parents=True)
+    with zipfile.ZipFile(own.raw_folder("shop") / "all.zip", "w") as archive:
+        for name in ("train.csv", "train_again.csv", "test.csv"):
+            archive.writestr(name, "id,x,y\n1,2,3\n")
+    (own.experiments / "shop").mkdir(parents=True)
+    return own
+
+
+def read(workspace: Workspace, experiment: str, train: str = "train.csv") -> tuple[Competition, Experiment]:
+    folder = workspace.experiments / "shop"
+    (folder / "competition.toml").write_text(COMPETITION.format(train=train))
+    (folder / "default.toml").write_text(experiment)
+    return load_competition(workspace, "shop"), load_experiment(workspace, "shop", "default")
+
+
+def test_a_model_called_like_what_tuning_finds_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(ConfigError, match="'linear-tuned' already"):
+        build(workspace, *read(workspace, f'{TUNED}[models.linear-tuned]\nkind = "linear"\n'))
+
+
+def test_every_node_has_a_name_of_its_own(workspace: Workspace) -> None:
+    names = [node.name for node in build(workspace, *read(workspace, f"{TUNED}[models.mlp]\n"))]
+    assert len(set(names)) == len(names)
+    assert "train[linear-tuned]" in names
+
+
+def test_another_member_of_the_same_archive_is_another_input(workspace: Workspace) -> None:
+    store = Store(workspace.cache("shop"))
+    steps = [
+        plan(build(workspace, *read(workspace, TUNED, train)), store)[0]
+        for train in ("train.csv", "train.csv", "train_again.csv")
+    ]
+    assert [step.state for step in steps] == ["run"] * 3
+    assert steps[0].key == steps[1].key != steps[2].key
