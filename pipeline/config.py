@@ -131,7 +131,16 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
             f"{path}: submission = '{competition.submission}' does not suit task = '{competition.task}'",
             hint=f"submission: {' or '.join(FORMS[competition.task])}",
         )
+    if competition.submission == "label" and _reads_probabilities(workspace, competition):
+        raise ConfigError(
+            f"{path}: metric '{competition.metric}' judges probabilities, but submission = 'label' writes labels",
+            hint=f"submission = '{FORMS[competition.task][-1]}', or a metric of labels such as accuracy",
+        )
     return competition
+
+
+def _reads_probabilities(workspace: Workspace, competition: Competition) -> bool:
+    return bool(plugins.load(metric_plugin(workspace, competition)).READS == "probability")
 
 
 def load_experiment(workspace: Workspace, slug: str, name: str, minutes: float | None = None) -> Experiment:

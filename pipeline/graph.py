@@ -99,14 +99,18 @@ def _preprocess(experiment: Experiment, facts: dict, features: list[Node], metri
 
 
 def _split(experiment: Experiment, metric: Plugin, variant: str = "") -> Node:
-    """The folds of all models; tuning has folds of its own, so that the final ones were not chosen on."""
+    """The folds of all models; tuning has folds of its own, so that the final ones were not chosen on.
+
+    Blocks in file order are the same for every seed: tuning shuffles them. Folds in time cannot be others.
+    """
     split = experiment.split
+    options = {**split.options, **({"shuffle": True} if variant and split.kind == "kfold" else {})}
     seed = derive(split.seed, "split", variant) if variant else split.seed
     return Node(
         stage="split",
         variant=variant,
         module="pipeline.stages.split",
-        config=split.model_dump(mode="json") | {"seed": seed} | ({"repeats": 1} if variant else {}),
+        config=split.model_dump(mode="json") | {"seed": seed, "options": options} | ({"repeats": 1} if variant else {}),
         inputs={"preprocess": Input("preprocess")},
         plugins={"splitter": plugins.find("splitters", split.kind, where="[split] kind"), "metric": metric},
         outputs=("folds.safetensors", "report.json"),

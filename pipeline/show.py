@@ -159,6 +159,7 @@ class Run:
     submit: Result
     summary: Summary
     settings: Mapping[str, Any]
+    folds: str
 
 
 def compare(workspace: Workspace, slug: str, out: Console) -> None:
@@ -184,7 +185,7 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
     for name, family in _families(workspace.submissions / slug, results):
         if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
-        run = Run(name, family["submit"], summarise(family), settings(family))
+        run = Run(name, family["submit"], summarise(family), settings(family), family["split"].digest())
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run
@@ -215,7 +216,7 @@ def _runs_table(runs: Sequence[Run]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("experiment")
-    for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "entries", "minutes"):
+    for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "behind #1", "entries", "minutes"):
         table.add_column(label, justify="right")
     table.add_column("made (UTC)", style="dim", no_wrap=True)
     for place, run in enumerate(runs, 1):
@@ -224,12 +225,25 @@ def _runs_table(runs: Sequence[Run]) -> Table:
         scores = (
             number(row.cv_score, places) + (OPTIMISTIC if row.stop_on == "fold" else " "),
             number(row.se, places),
+            *private,
+            _behind(runs[0], run, places),
         )
         when = minute(_finished(run))
-        table.add_row(
-            str(place), escape(run.name), *scores, *private, str(summary.n_entries), f"{summary.minutes:.1f}", when
-        )
+        table.add_row(str(place), escape(run.name), *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
     return table
+
+
+def _behind(best: Run, run: Run, places: int) -> str:
+    """Return by how much a run's error is larger, paired fold by fold; empty where the folds are not the same."""
+    if run is best or run.folds != best.folds:
+        return ""
+    import numpy as np
+
+    from pipeline.figures import paired_difference
+
+    ours, theirs = (np.array(r.summary.ensemble.fold_errors) for r in (run, best))
+    difference = paired_difference(ours, theirs, best.summary.valid_to_train)
+    return f"{number(difference.mean, places)} ± {number(difference.se, places)}"
 
 
 def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:

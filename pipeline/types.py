@@ -159,6 +159,19 @@ class Folds:
         """Yield every (repeat, fold)."""
         return ((r, f) for r in range(self.n_repeats) for f in range(self.n_folds))
 
+    @property
+    def covered(self) -> np.ndarray:
+        """(n_repeats, n_train): whether a fold of the repeat validates the row."""
+        return np.asarray((self.role == VALID).any(axis=1))
+
+    def errors(self, metric: Metric, target: np.ndarray, oof: np.ndarray) -> np.ndarray:
+        """Return the error (n_repeats, n_folds) of out-of-fold predictions (n_repeats, n_train, n_outputs)."""
+        errors = np.empty((self.n_repeats, self.n_folds))
+        for repeat, fold in self:
+            rows = self.valid_rows(repeat, fold)
+            errors[repeat, fold] = metric.error(target[rows], oof[repeat, rows])
+        return errors
+
     def train_rows(self, repeat: int, fold: int) -> np.ndarray:
         """Positions of all training rows of a fold (inner training rows and stopping rows)."""
         role = self.role[repeat, fold]

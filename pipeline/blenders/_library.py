@@ -95,14 +95,6 @@ def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: M
     return Library(tuple(candidates), oof, test, np.log1p(target), Metric.from_module(rmse), logs=True)
 
 
-def covered_rows(folds: Folds) -> np.ndarray:
-    """Return (n_repeats, n_train): whether a fold of the repeat validates the row."""
-    covered = np.zeros((folds.n_repeats, folds.role.shape[2]), dtype=bool)
-    for repeat, fold in folds:
-        covered[repeat, folds.valid_rows(repeat, fold)] = True
-    return covered
-
-
 def _parts(folds: Folds, seed: int) -> list[np.ndarray]:
     """Return, a repeat each, every row's part, -1 where uncovered: its fold, or with a single fold a random fifth."""
     parts = []

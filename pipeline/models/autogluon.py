@@ -139,10 +139,7 @@ def _entry(fits: list[Fit], table: Table, folds: Folds, *, reference: bool) -> C
     from pipeline.types import CrossFit
 
     oof = np.stack([fit.oof for fit in fits])
-    errors = np.full((folds.n_repeats, folds.n_folds), np.nan)
-    for repeat, fold in folds:
-        rows = folds.valid_rows(repeat, fold)
-        errors[repeat, fold] = table.task.metric.error(table.target[rows], oof[repeat, rows])
+    errors = folds.errors(table.task.metric, table.target, oof)
     unknown = np.full_like(errors, np.nan)
     test = np.mean([fit.test for fit in fits], axis=0)
     seconds = sum(fit.seconds for fit in fits)

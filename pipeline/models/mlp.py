@@ -154,10 +154,10 @@ def _n_seeds(recipe: Recipe, n_rows: int) -> int:
 
 
 def _label_smoothing(recipe: Recipe, task: Task) -> float:
-    """Smoothing helps accuracy and ranks but biases probabilities, which log loss judges."""
+    """Smoothing helps labels and ranks but biases probabilities, which log loss and its like judge."""
     if recipe.label_smoothing != "auto":
         return recipe.label_smoothing
-    return 0.1 if task.kind != "regression" and task.metric.name not in ("log_loss", "brier") else 0.0
+    return 0.1 if task.metric.reads == "label" or task.metric.name in ("auc", "gini") else 0.0
 
 
 def for_tuning(recipe: Recipe) -> Recipe:

@@ -52,6 +52,7 @@ class Summary:
     n_folds: int
     n_repeats: int
     n_entries: int
+    valid_to_train: float
     rows: tuple[Row, ...]
     weights: Mapping[str, float]
     judged: Judged | None
@@ -83,6 +84,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         n_folds=result["n_folds"],
         n_repeats=result["n_repeats"],
         n_entries=result["n_entries"],
+        valid_to_train=result["valid_to_train"],
         rows=tuple(_row(row) for row in _read(ensemble / "leaderboard.json")),
         weights=_read(ensemble / "weights.json"),
         judged=_judged(_read(submit / "judged.json")) if (submit / "judged.json").is_file() else None,

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
-from pipeline.blenders._library import Blender, Library, build_library, covered_rows
+from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
 from pipeline.figures import cv_figure, rows_ratio
@@ -32,11 +32,7 @@ class Judge:
 
     def fold_errors(self, oof: np.ndarray) -> np.ndarray:
         """Return the error (n_repeats, n_folds) of predictions (n_repeats, n_train, n_outputs)."""
-        errors = np.empty((self.folds.n_repeats, self.folds.n_folds))
-        for repeat, fold in self.folds:
-            rows = self.folds.valid_rows(repeat, fold)
-            errors[repeat, fold] = self.metric.error(self.target[rows], oof[repeat, rows])
-        return errors
+        return self.folds.errors(self.metric, self.target, oof)
 
     def figures(self, oof: np.ndarray) -> dict[str, Any]:
         """Return error, score, standard error (None with one fold) and fold errors as JSON values."""
@@ -62,7 +58,7 @@ def run(job: Job) -> dict[str, Any]:
     target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
     judge = Judge(target, read_folds(job.inputs["split"]), metric)
     entries = read_library(job.inputs)
-    covered = covered_rows(judge.folds)
+    covered = judge.folds.covered
     _check_coverage(entries, covered)
     library = build_library(entries, target, metric)
     blender = _blender(job.plugins["blender"], job.config.get("options", {}))
@@ -153,6 +149,7 @@ def _result(rows: list[dict[str, Any]], judge: Judge, n_entries: int) -> dict[st
         "n_folds": judge.folds.n_folds,
         "n_repeats": judge.folds.n_repeats,
         "n_entries": n_entries,
+        "valid_to_train": rows_ratio(judge.folds),
     }
 
 

@@ -26,6 +26,7 @@ def run(job: Job) -> dict[str, Any]:
     """
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = make_folds(job.plugins["splitter"], table, **job.config)
+    check_metric(folds, table)
     report = describe(folds, table)
     write_folds(job.out, folds)
     write_json(job.out / "report.json", report)
@@ -49,6 +50,21 @@ def make_folds(
     if len({(one == VALID).tobytes() for one in role}) < repeats:
         raise ConfigError(f"{repeats} repeats of a '{kind}' split would be the same folds again", hint="repeats = 1")
     return Folds(role, kind)
+
+
+def check_metric(folds: Folds, table: Table) -> None:
+    """Refuse folds on which even perfect predictions have no score, such as AUC where all rows are of one class."""
+    n_classes, metric = len(table.task.classes), table.task.metric
+    perfect = np.eye(n_classes)[table.target] if n_classes else table.target[:, None]
+    with np.errstate(all="ignore"):
+        errors = folds.errors(metric, table.target, np.broadcast_to(perfect, (folds.n_repeats, *perfect.shape)))
+    for repeat, fold in np.argwhere(~np.isfinite(errors)):
+        found = f"{metric.name} cannot be computed on fold {fold} of repeat {repeat}: its {table.task.kind} target"
+        n_values = len(np.unique(table.target[folds.valid_rows(repeat, fold)]))
+        raise ConfigError(
+            f"{found} has {n_values} distinct values in {len(folds.valid_rows(repeat, fold))} rows",
+            hint="choose a split that spreads the target (kind = 'stratified'), or fewer folds",
+        )
 
 
 def describe(folds: Folds, table: Table) -> dict[str, Any]:

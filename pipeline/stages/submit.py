@@ -201,8 +201,9 @@ def _provenance(job: Job, form: Form) -> dict[str, Any]:
 def _judged(job: Job, form: Form, submission: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     """Return what the practice judge says of the ensemble and of every entry, references marked."""
 
-    def scores(filled: pd.DataFrame) -> dict[str, float]:
-        return judge(job.sources["solution"], filled, job.config, metric, form.classes)
+    def scores(filled: pd.DataFrame) -> dict[str, float | None]:
+        judged = judge(job.sources["solution"], filled, job.config, metric, form.classes)
+        return {part: score if np.isfinite(score) else None for part, score in judged.items()}
 
     entries = read_library(job.inputs)
     return {

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.errors import ModelError
 from pipeline.files import read_folds, read_json, read_table, write_entry
-from pipeline.types import VALID, CrossFit, Folds, Metric
+from pipeline.types import CrossFit, Folds, Metric
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def run(job: Job) -> dict[str, Any]:
 def check(name: str, entry: CrossFit, folds: Folds) -> None:
     """Refuse an entry whose out-of-fold predictions do not cover exactly the rows that validate."""
     covered = np.isfinite(entry.oof).all(axis=2)
-    wanted = (folds.role == VALID).any(axis=1)
+    wanted = folds.covered
     if covered.shape != wanted.shape or (covered != wanted).any():
         raise ModelError(
             f"{name} predicted {covered.sum()} rows out-of-fold, but {wanted.sum()} rows validate",
@@ -50,4 +50,4 @@ def _save_fitted(job: Job, entry: CrossFit) -> None:
 
 
 def _shown(metric: Metric, entry: CrossFit) -> str:
-    return f"{metric.name} {metric.as_score(float(np.nanmean(entry.fold_errors))):.5f} (stopped on {entry.stop_on})"
+    return f"{metric.name} {metric.as_score(float(entry.fold_errors.mean())):.5f} (stopped on {entry.stop_on})"

@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from pipeline.engine.stage import Job
+from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.space import Dimension
@@ -53,10 +54,17 @@ def _objective(job: Job, wanted: Any) -> Any:
     def cross_fit(parameters: list[Mapping[str, Any]]) -> list[tuple[float, float]]:
         recipes = {str(i): model.for_tuning(_recipe(wanted, p, job.config["space"])) for i, p in enumerate(parameters)}
         entries = model.cross_fit(recipes, table, folds, seed=derive(job.seed, "fit"), log=job.log)
-        errors = [entries[str(i)].fold_errors.ravel() for i in range(len(parameters))]
-        return [(float(e.mean()), float(e.std(ddof=1) / np.sqrt(len(e)))) for e in errors]
+        return [_judge(entries[str(i)].fold_errors, rows_ratio(folds)) for i in range(len(parameters))]
 
     return cross_fit
+
+
+def _judge(fold_errors: np.ndarray, valid_to_train: float) -> tuple[float, float]:
+    """Return a trial's mean error and its standard error, NaN where a fold diverged."""
+    if not np.isfinite(fold_errors).all():
+        return float("nan"), float("nan")
+    figure = cv_figure(fold_errors, valid_to_train)
+    return figure.mean, figure.se
 
 
 def _wave(job: Job, stored: optuna.Study, n_trials: int) -> list[optuna.Trial]:
@@ -106,7 +114,10 @@ def _write(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any) -> dic
     finished = [t for t in trials if t.value is not None]
     rows = [
         {"number": t.number, "error": t.value, "se": t.user_attrs.get("se")}
-        | {n: json.dumps(v) if isinstance(v, list | dict) else v for n, v in _values(t, job).items()}
+        | {
+            n: json.dumps(v) if isinstance(v, list | dict) else v
+            for n, v in _values(t.params, job.config["space"]).items()
+        }
         for t in trials
     ]
     pd.DataFrame(rows).to_parquet(job.out / "trials.parquet", index=False)
@@ -116,16 +127,14 @@ def _write(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any) -> dic
     return {"trials": len(trials), "failed": len(trials) - len(finished), "best": None if best is None else best.value}
 
 
-def _values(trial: optuna.trial.FrozenTrial, job: Job) -> dict[str, Any]:
-    """Return a trial's parameters as the recipe takes them; choices are stored by their place."""
-    space = _dimensions(job.config["space"])
-    return {n: space[n].values[v] if space[n].tune == "choice" else v for n, v in trial.params.items()}
-
-
 def _recipe(wanted: Any, parameters: Mapping[str, Any], space: Mapping[str, Any]) -> Any:
+    return type(wanted).model_validate(wanted.model_dump() | _values(parameters, space))
+
+
+def _values(parameters: Mapping[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's parameters as the recipe takes them; choices are stored by their place."""
     dimensions = _dimensions(space)
-    values = {n: dimensions[n].values[v] if dimensions[n].tune == "choice" else v for n, v in parameters.items()}
-    return type(wanted).model_validate(wanted.model_dump() | values)
+    return {n: dimensions[n].values[v] if dimensions[n].tune == "choice" else v for n, v in parameters.items()}
 
 
 def _dimensions(space: Mapping[str, Any]) -> dict[str, Any]:
