@@ -25,7 +25,7 @@ from pipeline.engine.stage import Node
 from pipeline.engine.store import Store
 from pipeline.engine.sweep import sweep
 from pipeline.errors import Interrupted, PipelineError
-from pipeline.graph import STAGES, build
+from pipeline.graph import STAGES, build, up_to
 from pipeline.practice.catalogue import provide
 from pipeline.publish import kept_keys, trace
 from pipeline.workspace import Workspace
@@ -94,7 +94,7 @@ for _stage in STAGES:
 def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last: str) -> None:
     console = Console()
     competition, experiment, nodes = _load(workspace, slug, name, minutes)
-    wanted = [node for node in nodes if STAGES.index(node.stage) <= STAGES.index(last)]
+    wanted = up_to(last, nodes)
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
     outcome = _run_graph(workspace, slug, wanted, console)
     if last == STAGES[-1]:

@@ -48,6 +48,16 @@ def _names_tuned(experiment: Experiment) -> list[str]:
     return tuned
 
 
+def up_to(last: str, nodes: list[Node]) -> list[Node]:
+    """Return the nodes of all stages up to `last`, without those that read a later one (the fit of what tune found)."""
+    wanted: dict[str, Node] = {}
+    for node in nodes:
+        reads = {i.node for i in node.inputs.values()}
+        if STAGES.index(node.stage) <= STAGES.index(last) and reads <= wanted.keys():
+            wanted[node.name] = node
+    return list(wanted.values())
+
+
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     folder = workspace.raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
