@@ -111,12 +111,8 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
 
 def _how(summary: Summary) -> str:
     repeats = f"{summary.n_repeats} x " if summary.n_repeats > 1 else ""
-    stopped = {
-        "inner": "stopped on inner rows",
-        "none": "no early stopping",
-        "fold": "partly stopped on them",
-    }[summary.ensemble.stop_on]
-    return f"{repeats}{summary.n_folds} folds, weights out-of-fold, {stopped}"
+    stopped = {"inner": "stopped on inner rows", "none": "no early stopping", "fold": "see *"}
+    return f"{repeats}{summary.n_folds} folds, weights out-of-fold, {stopped[summary.ensemble.stop_on]}"
 
 
 def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
