@@ -12,7 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.config import Competition
+from pipeline.engine import plugins
+from pipeline.engine.code import functions
+from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.features import apply_feature
 from pipeline.practice.catalogue import publish, split
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
@@ -37,7 +41,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
         if name not in train.columns:
             raise DataError(f"{train.name} has no {label} column {name!r}", hint=nearest(name, train.columns))
     rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
-    held = hold_out(train, competition, how, fraction, seed)
+    held = hold_out(train, competition, workspace.competition(competition.slug), how, fraction, seed)
     filler = _filler(train, competition)
     parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
     publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
@@ -45,23 +49,44 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     return slug
 
 
-def hold_out(train: Sheet, competition: Competition, how: str, fraction: float, seed: int) -> np.ndarray:
-    """Return which rows are held out (n,): about `fraction` of those that have a label."""
+def hold_out(train: Sheet, competition: Competition, folder: Path, how: str, fraction: float, seed: int) -> np.ndarray:
+    """Return which rows are held out (n,): about `fraction` of those that have a label.
+
+    folder: the competition's, whose features.py may make the column of groups or time.
+    """
     target = _values(competition.target, train.cells[competition.target], competition)
     rng = np.random.default_rng(derive(seed, "holdout", how))
     labelled = np.flatnonzero(target.notna())
-    column = {"group": competition.groups, "time": competition.time}.get(how, competition.target)
-    if column is None or column not in train.columns:
-        key = {"group": "groups", "time": "time"}[how]
-        found = f"competition.toml: to hold out by {how}, {key} must name a column of {train.name}, found {column!r}"
-        raise ConfigError(found, hint=f"known: {', '.join(train.columns[:30])}")
-    values = target if column == competition.target else settle(column, train.cells[column]).values
+    values = target if how in ("random", "stratified") else _hanging_together(train, competition, folder, how)
     chosen = HOW[how](values.iloc[labelled].reset_index(drop=True), fraction, rng)
     held = np.zeros(len(target), dtype=bool)
     held[labelled[chosen]] = True
     if not held.any() or held.all():
         raise ConfigError(f"by {how}, {held.sum()} of {len(held)} rows are held out", hint="change --fraction or --how")
     return held
+
+
+def _hanging_together(train: Sheet, competition: Competition, folder: Path, how: str) -> pd.Series:
+    """Return the column of groups or time, of the raw file or made by features.py."""
+    key, column = {"group": ("groups", competition.groups), "time": ("time", competition.time)}[how]
+    if column in train.columns:
+        return settle(column, train.cells[column]).values
+    made = _made_columns(train, competition, folder / "features.py") if column else {}
+    if column not in made:
+        found = f"competition.toml: to hold out by {how}, {key} must name a column, found {column!r}"
+        known = [*train.columns, *made]
+        raise ConfigError(found, hint=f"known: {', '.join(known[:30])}")
+    return made[column]
+
+
+def _made_columns(train: Sheet, competition: Competition, file: Path) -> dict[str, pd.Series]:
+    if not file.is_file():
+        return {}
+    module = plugins.load(Plugin("competition_features", file))
+    names = [name for name in train.columns if name != competition.target]
+    rows = pd.DataFrame({name: settle(name, train.cells[name]).values for name in names})
+    made = (apply_feature(getattr(module, name), name, rows, train.name) for name in functions(file))
+    return {str(name): column for part in made for name, column in part.items()}
 
 
 def _random(values: pd.Series, fraction: float, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from pipeline.raw.sheet import Sheet, parse
 from pipeline.raw.source import Text
 from pipeline.workspace import Workspace
 
+NOWHERE = Path("no-such-folder")
 FACTS = {"slug": "shop", "task": "regression", "id": "id", "target": "y", "metric": "rmse", "submission": "value"}
 
 
@@ -43,7 +46,7 @@ def made_up(n: int) -> pd.DataFrame:
 @given(n=st.integers(20, 200), fraction=st.floats(0.1, 0.6), seed=st.integers(0, 99))
 @pytest.mark.parametrize("how", ["random", "stratified", "time"])
 def test_the_fraction_is_kept(how, n, fraction, seed):
-    held = hold_out(sheet_of(made_up(n)), competition(time="day"), how, fraction, seed)
+    held = hold_out(sheet_of(made_up(n)), competition(time="day"), NOWHERE, how, fraction, seed)
     assert abs(held.sum() - fraction * n) <= 0.5
 
 
@@ -51,7 +54,7 @@ def test_the_fraction_is_kept(how, n, fraction, seed):
 @given(n=st.integers(20, 200), seed=st.integers(0, 99))
 def test_groups_stay_whole(n, seed):
     rows = made_up(n)
-    held = hold_out(sheet_of(rows), competition(groups="firm"), "group", 0.25, seed)
+    held = hold_out(sheet_of(rows), competition(groups="firm"), NOWHERE, "group", 0.25, seed)
     assert not set(rows["firm"][held]) & set(rows["firm"][~held])
 
 
@@ -59,7 +62,7 @@ def test_groups_stay_whole(n, seed):
 @given(n=st.integers(20, 200))
 def test_time_holds_out_the_last_rows(n):
     rows = made_up(n)
-    held = hold_out(sheet_of(rows), competition(time="day"), "time", 0.25, 0)
+    held = hold_out(sheet_of(rows), competition(time="day"), NOWHERE, "time", 0.25, 0)
     assert rows["day"][held].min() > rows["day"][~held].max()
 
 
@@ -68,14 +71,16 @@ def test_time_holds_out_the_last_rows(n):
 def test_stratified_keeps_the_shares_of_the_classes(counts, seed):
     labels = np.repeat([f"class {number}" for number in range(len(counts))], counts)
     rows = pd.DataFrame({"id": range(len(labels)), "a": 0, "y": np.random.default_rng(seed).permutation(labels)})
-    held = hold_out(sheet_of(rows), competition(task="multiclass", submission="label"), "stratified", 0.2, seed)
+    held = hold_out(
+        sheet_of(rows), competition(task="multiclass", submission="label"), NOWHERE, "stratified", 0.2, seed
+    )
     for label, count in rows["y"].value_counts().items():
         assert abs((rows["y"][held] == label).sum() - 0.2 * count) <= 2
 
 
 def test_stratified_covers_the_range_of_a_number():
     rows = made_up(200)
-    held = hold_out(sheet_of(rows), competition(), "stratified", 0.2, 0)
+    held = hold_out(sheet_of(rows), competition(), NOWHERE, "stratified", 0.2, 0)
     ranks = rows["y"].rank(pct=True)[held]
     assert np.histogram(ranks, bins=10, range=(0, 1))[0].tolist() == pytest.approx([4] * 10, abs=1)
 
@@ -83,7 +88,7 @@ def test_stratified_covers_the_range_of_a_number():
 def test_rows_without_a_label_are_not_held_out():
     rows = made_up(40)
     rows.loc[::2, "y"] = np.nan
-    held = hold_out(sheet_of(rows), competition(), "random", 0.5, 0)
+    held = hold_out(sheet_of(rows), competition(), NOWHERE, "random", 0.5, 0)
     assert held.sum() == 10
     assert rows["y"][held].notna().all()
 
@@ -91,7 +96,14 @@ def test_rows_without_a_label_are_not_held_out():
 @pytest.mark.parametrize(("how", "key"), [("group", "groups"), ("time", "time")])
 def test_a_column_to_hold_out_by_is_needed(how, key):
     with pytest.raises(ConfigError, match=f"{key} must name a column"):
-        hold_out(sheet_of(made_up(40)), competition(), how, 0.2, 0)
+        hold_out(sheet_of(made_up(40)), competition(), NOWHERE, how, 0.2, 0)
+
+
+def test_groups_may_be_made_by_features(tmp_path):
+    (tmp_path / "features.py").write_text('def pair(rows):\n    return (rows["id"] // 2).rename("two")\n')
+    held = hold_out(sheet_of(made_up(40)), competition(groups="two"), tmp_path, "group", 0.25, 0)
+    assert held.sum() == 10
+    assert (held[::2] == held[1::2]).all()
 
 
 TRAIN = 'id,code,note,y\n01,007,"a, ""b""",1.50\n02,NA,,2\n03,8,x,3.00\n04,9,y,4\n05,9,,5\n'
