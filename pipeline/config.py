@@ -52,7 +52,10 @@ class Columns(Section):
 
 
 class Competition(Section):
-    """The facts of a competition, as experiments/<slug>/competition.toml states them."""
+    """The facts of a competition, as experiments/<slug>/competition.toml states them.
+
+    positive: the class of a binary task whose probability is meant; without it, the last one in sorted order.
+    """
 
     slug: str
     title: str = ""
@@ -61,6 +64,7 @@ class Competition(Section):
     target: str
     metric: str
     submission: Literal["value", "label", "probability", "probabilities"]
+    positive: str | None = None
     groups: str | None = None
     time: str | None = None
     files: Files = Files()
@@ -131,6 +135,8 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
             f"{path}: submission = '{competition.submission}' does not suit task = '{competition.task}'",
             hint=f"submission: {' or '.join(FORMS[competition.task])}",
         )
+    if competition.positive is not None and competition.task != "binary":
+        raise ConfigError(f"{path}: positive is for binary tasks, but task = '{competition.task}'")
     if competition.submission == "label" and _reads_probabilities(workspace, competition):
         raise ConfigError(
             f"{path}: metric '{competition.metric}' judges probabilities, but submission = 'label' writes labels",

@@ -66,7 +66,7 @@ def run(job: Job) -> dict[str, Any]:
     weights = library.weights(blender, covered, derive(job.seed, ENSEMBLE))
     shares = {name: float(w) for name, w in zip(library.names, weights, strict=True) if w > 0}
     rows = _leaderboard(entries, blends, shares, judge)
-    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend_test(weights), entries, shares, judge))
+    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend_test(weights), entries, judge))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "leaderboard.json", rows)
     write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
@@ -118,7 +118,7 @@ def _leaderboard(
         | judge.figures(entry.oof)
         for name, entry in entries.items()
     ]
-    stop_on = _stop_on(entries, shares)
+    stop_on = _stop_on(entries)
     rows += [
         {"entry": name, "kind": "blend", "stop_on": stop_on, "reference": False, "weight": None} | judge.figures(oof)
         for name, oof in blends.items()
@@ -126,17 +126,18 @@ def _leaderboard(
     return sorted(rows, key=lambda row: (row["cv_error"], row["entry"]))
 
 
-def _stop_on(entries: Mapping[str, CrossFit], shares: Mapping[str, float]) -> StopOn:
-    """Return "fold" where a part of the blend was stopped on the rows that it is scored on, else "inner" or "none"."""
-    found = {entries[name].stop_on for name in shares}
+def _stop_on(entries: Mapping[str, CrossFit]) -> StopOn:
+    """Return "fold" where any entry that may be blended was stopped on the rows that score it, else "inner" or "none".
+
+    Weights fitted on other folds may draw on entries that the final weights leave out.
+    """
+    found = {entry.stop_on for entry in entries.values() if not entry.reference}
     return next(kind for kind in ("fold", "inner", "none") if kind in found)
 
 
-def _result_entry(
-    oof: np.ndarray, test: np.ndarray, entries: Mapping[str, CrossFit], shares: Mapping[str, float], judge: Judge
-) -> CrossFit:
+def _result_entry(oof: np.ndarray, test: np.ndarray, entries: Mapping[str, CrossFit], judge: Judge) -> CrossFit:
     unknown = np.full((judge.folds.n_repeats, judge.folds.n_folds), np.nan)
-    return CrossFit(oof, test, judge.fold_errors(oof), unknown, unknown, _stop_on(entries, shares))
+    return CrossFit(oof, test, judge.fold_errors(oof), unknown, unknown, _stop_on(entries))
 
 
 def _result(rows: list[dict[str, Any]], judge: Judge, n_entries: int) -> dict[str, Any]:

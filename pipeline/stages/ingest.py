@@ -229,7 +229,7 @@ def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.Series, list[str
         if len(classes) < 2 or (len(classes) > 2 and facts["task"] == "binary"):
             found = f"{train.name}: the target {name} has {len(classes)} classes ({', '.join(classes[:5])} ...)"
             raise DataError(f"{found}, expected {expected}", hint="check task and target in competition.toml")
-        return labels, classes
+        return labels, _positive_last(classes, facts.get("positive"), train.name)
     present = blank_missing(cells)
     values = numbers(present)
     if values is None or not np.isfinite(values.dropna()).all():
@@ -243,6 +243,16 @@ def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.Series, list[str
     if not values.notna().any():
         raise DataError(f"{train.name}: the target {name} is missing in every row", hint="is this the train file?")
     return values.astype(np.float64), []
+
+
+def _positive_last(classes: list[str], positive: str | None, where: str) -> list[str]:
+    """Put the class whose probability is asked for last: what a metric or a submission of one probability means."""
+    if positive is None:
+        return classes
+    if positive not in classes:
+        found = f"competition.toml: positive = {positive!r} is no class of the target in {where}"
+        raise ConfigError(found, hint=nearest(positive, classes))
+    return [*(label for label in classes if label != positive), positive]
 
 
 def in_order(labels: Any) -> list[str]:

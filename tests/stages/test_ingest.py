@@ -104,6 +104,18 @@ def test_a_class_called_none_is_a_label(tmp_path):
     assert made.train["y"].tolist() == ["None", "Flu"]
 
 
+def test_the_positive_class_is_the_last_one(tmp_path):
+    train, test, sample = "id,a,y\n1,3,alive\n2,4,dead\n", "id,a\n3,5\n", "id,y\n3,0.5\n"
+    facts = {"task": "binary", "metric": "auc", "submission": "probability"}
+    assert take_in(tmp_path, train, test, sample, **facts, positive="alive").schema["classes"] == ["dead", "alive"]
+
+
+def test_refuses_a_positive_class_that_is_none(tmp_path):
+    train, test, sample = "id,a,y\n1,3,alive\n2,4,dead\n", "id,a\n3,5\n", "id,y\n3,0.5\n"
+    facts = {"task": "binary", "metric": "auc", "submission": "probability", "positive": "alife"}
+    assert "did you mean 'alive'?" in refusal(tmp_path, train, test, sample, kind=ConfigError, **facts)
+
+
 def test_number_classes_are_in_the_order_of_numbers(tmp_path):
     train = "id,a,y\n" + "".join(f"{row},0,{row}\n" for row in range(12))
     made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,1\n", task="multiclass", submission="label")
