@@ -47,7 +47,9 @@ def audited(job: Job, function: Callable[[Job], Any], *, roots: Iterable[Path], 
             function(job)
     finally:
         _recording.remove(opened)
-    found = sorted(path for path in {p.resolve() for p in opened} if any(path.is_relative_to(root) for root in roots))
+    # a library that looks whether a folder is there tells nothing of what is in it
+    files = {path.resolve() for path in opened if not path.is_dir()}
+    found = sorted(path for path in files if any(path.is_relative_to(root) for root in roots))
     undeclared = [path for path in found if not _is_declared(path, job, node)]
     if undeclared:
         raise AssertionError(f"opened without being declared: {', '.join(map(str, undeclared))}")
