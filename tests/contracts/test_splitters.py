@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import plugins
+from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
 from pipeline.splitters._rows import Rows
 from pipeline.stages.split import make_folds
@@ -81,7 +82,11 @@ def test_groups_are_never_cut(name, seed, n, n_folds):
 @given(**shapes, gap=st.sampled_from([0.0, 0.5, 3.0]))
 def test_time_never_looks_ahead(seed, n, n_folds, gap):
     rows = table(seed, n)
-    folds = folds_of("time", rows, n_folds, gap=gap)
+    try:
+        folds = folds_of("time", rows, n_folds, gap=gap)
+    except ConfigError:
+        assume(gap == 0.0)  # a gap may swallow all rows before the first block, which is refused, never silent
+        raise
     before = -np.inf
     for repeat, fold in folds:
         inner, stop, valid = (
