@@ -14,10 +14,10 @@ from pydantic import BaseModel, ValidationError
 from pipeline.blenders import best, mean
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.engine.stage import Job
+from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, write_entry, write_json
-from pipeline.library import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.stage import Job
+from pipeline.entries import ENSEMBLE, read_library
 from pipeline.errors import SubmissionError
 from pipeline.files import read_entries, read_json, write_json
-from pipeline.library import ENSEMBLE, read_library
 from pipeline.practice.judge import judge
 from pipeline.raw.sample import find_class_columns
 from pipeline.types import Metric
