@@ -181,7 +181,11 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
     for name, family in _families(workspace.submissions / slug, results):
         if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
-        run = Run(name, family["submit"], summarise(family), settings(family), family["split"].digest())
+        try:
+            summary = summarise(family)
+        except KeyError:
+            continue  # made by another version of this code, in another form
+        run = Run(name, family["submit"], summary, settings(family), family["split"].digest())
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -83,6 +84,13 @@ def test_compare_shows_the_newest_of_equal_results_and_names_what_never_ran(run_
     text = printed(show.compare, made.workspace, "made-up-houses")
     assert text.count("default") == 1
     assert "never run to the end: other" in text
+
+
+def test_compare_passes_over_a_result_in_the_form_of_another_version(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    finish(made)
+    (made.results["ensemble"].folder / "result.json").write_text(json.dumps({"metric": "rmsle"}))
+    assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
 
 
 def test_compare_without_results_says_what_to_do(run_of: Callable[..., Any]) -> None:
