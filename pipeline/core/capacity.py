@@ -1,4 +1,4 @@
-"""How many members train at once: planned from memory before training starts, halved if the memory is short after all."""
+"""How many members train at once: planned from memory before training starts; halved later should it not suffice."""
 
 from __future__ import annotations
 

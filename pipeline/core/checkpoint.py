@@ -107,7 +107,9 @@ def _refuse_other(path: Path, plan: Plan, found: Plan) -> None:
         if found.get(name) != wanted
     ]
     if differences:
-        raise ValueError("\n".join([f"{path} is the checkpoint of another plan; remove it to start anew:", *differences]))
+        raise ValueError(
+            "\n".join([f"{path} is the checkpoint of another plan; remove it to start anew:", *differences])
+        )
 
 
 def _digest(*parts: bytes) -> str:

@@ -98,9 +98,7 @@ def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> 
     return [leaves[name] for name in trained]
 
 
-def _batches(
-    program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None
-) -> Iterator[Batch]:
+def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None) -> Iterator[Batch]:
     first_rows = table.start[[member.view for member in wave.members]]
     order = torch.from_numpy(plan.order + first_rows[:, None]).to(table.rows.dense.device, non_blocking=True)
     weights, counts_before = torch.empty(0), np.empty(0)
@@ -119,10 +117,10 @@ def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table:
 
     Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
     """
-    ends = np.cumsum(program.architecture.hidden).tolist()
-    noise, least = batches.draw_noise(plan, step, ends[-1]), dropped[:, None, None]
+    widths = program.architecture.hidden
+    noise, least = batches.draw_noise(plan, step, sum(widths)), dropped[:, None, None]
     factor = table.put(256 / (256 - dropped.astype(np.float64))).reshape(-1, 1, 1)
-    kept = [noise[..., end - width : end] >= least for width, end in zip(program.architecture.hidden, ends, strict=True)]
+    kept = [part >= least for part in np.split(noise, np.cumsum(widths[:-1]), axis=-1)]
     return [table.put(part.view(np.uint8)).mul_(factor) for part in kept]
 
 

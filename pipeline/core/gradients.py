@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.core.members import Member
 from pipeline.core.optimiser import Factors, Stacked
 
-TINY = 1e-12  # keeps the division of a gradient that is zero everywhere from being one by zero
+TINY = 1e-6  # added to the length, as torch.nn.utils.clip_grad_norm_ does: it may be zero
 
 
 @torch.no_grad()
@@ -35,9 +35,7 @@ def shorten(members: Sequence[Member], gradients: Stacked) -> Stacked:
     assert isinstance(squares, Tensor)
     allowed = _column([member.clip for member in members], squares)
     factor = (allowed / (squares.sqrt() + TINY)).clamp(max=1)
-    return {
-        name: gradient * factor.reshape(-1, *[1] * (gradient.ndim - 1)) for name, gradient in gradients.items()
-    }
+    return {name: gradient * factor.reshape(-1, *[1] * (gradient.ndim - 1)) for name, gradient in gradients.items()}
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

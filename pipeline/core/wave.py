@@ -33,8 +33,9 @@ class Wave:
     """Stacked members, sorted by their number of rows (most first).
 
     state: tensors whose first axis is the member: "weights/<name>"; "best/<name>", those to keep; "first/<name>"
-    and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, if the program
-    measures them, "layers" (M, epochs, layers, measures).
+    and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and "diverged". On the
+    host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, where the program measures them,
+    "layers" (M, epochs, layers, measures).
     """
 
     seats: list[Seat]

@@ -29,6 +29,7 @@ from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
 from pipeline.core.members import Member, Program, Rows, View
 
+
 @pytest.fixture(params=["together", "by kernels"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways in which the optimiser takes a step."""
@@ -164,30 +165,56 @@ def test_fewer_epochs_follow_the_same_schedule() -> None:
 
 
 def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    views = views_of([(40, 6), (30, 6)])
-    inside = False
-    run_epoch = job.train_epoch
+    inside: list[str] = []
 
-    def guarded(*arguments: object) -> Tensor:
-        nonlocal inside
-        inside = True
-        result = run_epoch(*arguments)
-        inside = False
-        return result
+    def guard(name: str) -> None:
+        original = getattr(job, name)
 
-    def refusing(name: str) -> None:
+        def guarded(*arguments: object) -> object:
+            inside.append(name)
+            result = original(*arguments)
+            inside.remove(name)
+            return result
+
+        monkeypatch.setattr(job, name, guarded)
+
+    def refuse(name: str) -> None:
         original = getattr(Tensor, name)
 
-        def method(self: Tensor, *arguments: object, **options: object) -> object:
-            assert not inside, f"Tensor.{name} inside an epoch"
+        def refusing(self: Tensor, *arguments: object, **options: object) -> object:
+            assert not inside, f"Tensor.{name} in {inside}"
             return original(self, *arguments, **options)
 
-        monkeypatch.setattr(Tensor, name, method)
+        monkeypatch.setattr(Tensor, name, refusing)
 
-    monkeypatch.setattr(job, "train_epoch", guarded)
-    for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__"):
-        refusing(name)
-    train(PROGRAM, [Member(0, 1, dropout=0.2), Member(1, 2)], views)
+    for name in ("train_epoch", "stop_loss"):
+        guard(name)
+    for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__"):
+        refuse(name)
+    views = views_of([(40, 6), (30, 6)])
+    train(replace(PROGRAM, monitor=True), [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], views)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_an_epoch_on_a_gpu_never_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strict(name: str) -> None:
+        original = getattr(job, name)
+
+        def guarded(*arguments: object) -> object:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                return original(*arguments)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+        monkeypatch.setattr(job, name, guarded)
+
+    for name in ("train_epoch", "stop_loss"):
+        strict(name)
+    views = views_of([(40, 6), (30, 6)], torch.float32)
+    members = [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)]
+    on_gpu = train(replace(PROGRAM, monitor=True), members, views, devices=[torch.device("cuda")])
+    assert_alike(on_gpu, train(PROGRAM, members, views), 1e-3)
 
 
 def test_classes_with_embeddings_are_learnt() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ TRAIN_EPOCH = job.train_epoch
 UNEVEN = lasting(MEMBERS, [6, 1, 3, 6, 2])
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill between two epochs."""
 
 
@@ -44,11 +45,18 @@ def dying_after(n_epochs: int) -> Any:
 
     def dying(*arguments: Any) -> Any:
         if done[0] == n_epochs:
-            raise Killed
+            raise KilledError
         done[0] += 1
         return TRAIN_EPOCH(*arguments)
 
     return dying
+
+
+def die_after(n_epochs: int, folder: Path, devices: Sequence[torch.device] = (CPU,)) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "train_epoch", dying_after(n_epochs))
+        with pytest.raises(KilledError):
+            train(PROGRAM, MEMBERS, views_of(SIZES), devices=devices, checkpoint=folder)
 
 
 @settings(max_examples=8, deadline=None)
@@ -63,7 +71,7 @@ def test_a_run_that_died_after_any_epoch_ends_with_the_same_bits(
         patch.setattr(job, "train_epoch", dying_after(n_epochs))
         try:
             resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
-        except Killed:
+        except KilledError:
             patch.setattr(job, "train_epoch", TRAIN_EPOCH)
             resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
     assert_same_bits(resumed, undisturbed)
@@ -71,12 +79,10 @@ def test_a_run_that_died_after_any_epoch_ends_with_the_same_bits(
         np.testing.assert_array_equal(one.layers, other.layers)
 
 
-def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    views, counted = views_of(SIZES), list[int]()
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(job, "train_epoch", dying_after(3))
-        train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
-    train(PROGRAM, MEMBERS, views, checkpoint=tmp_path, advance=counted.append)
+def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path) -> None:
+    counted = list[int]()
+    die_after(3, tmp_path)
+    train(PROGRAM, MEMBERS, views_of(SIZES), checkpoint=tmp_path, advance=counted.append)
     assert sum(counted) == 5 * PROGRAM.epochs
 
 
@@ -92,11 +98,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
 
 
-def test_every_device_has_its_own_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_device_has_its_own_checkpoint(tmp_path: Path) -> None:
     views, devices = views_of(SIZES), [CPU, CPU]
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(job, "train_epoch", dying_after(4))
-        train(PROGRAM, MEMBERS, views, devices=devices, checkpoint=tmp_path)
+    die_after(4, tmp_path, devices)
     resumed = train(PROGRAM, MEMBERS, views, devices=devices, checkpoint=tmp_path)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
     assert_same_bits(resumed, train(PROGRAM, MEMBERS, views, devices=devices))
@@ -129,14 +133,13 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
     def half(_: Any, path: Path, **__: Any) -> None:
         written.append(path)
         path.write_bytes(b"half of it")
-        raise Killed
+        raise KilledError
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(job, "train_epoch", dying_after(2))
-        train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    die_after(2, tmp_path)
+    with monkeypatch.context() as patch:
         patch.setattr("pipeline.core.save.save_file", half)
-        train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
+        with pytest.raises(KilledError):
+            train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
     assert written
     assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
 
