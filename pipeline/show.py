@@ -45,6 +45,7 @@ def finish(
     _print_leaderboard(summary, out)
     out.print()
     _print_figures(summary, path, out)
+    _print_truncated(summary, slug, out)
     out.print()
     for label, command in _next(workspace, slug, name):
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
@@ -107,6 +108,13 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
         grid.add_row(label, number(score, places), "", escape(note))
     out.print(grid)
     out.print(f"[bold]submission[/]  {escape(str(path))}", soft_wrap=True)
+
+
+def _print_truncated(summary: Summary, slug: str, out: Console) -> None:
+    for line in summary.truncated:
+        out.print(f"[yellow]cut short[/]   {escape(line)}", soft_wrap=True)
+    if summary.truncated:
+        out.print(f"[dim]time was up; for the whole of it: pipeline gc {escape(slug)} --truncated, then run again[/]")
 
 
 def _how(summary: Summary) -> str:

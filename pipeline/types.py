@@ -208,7 +208,8 @@ class CrossFit:
     test (n_test, n_outputs): mean over folds and repeats. fold_errors, train_errors, epochs
     (n_repeats, n_folds): NaN where unknown. curves: columns repeat, fold, seed, epoch, train_loss,
     stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
-    reference: shown for comparison, never blended (AutoGluon's own ensemble).
+    reference: shown for comparison, never blended (AutoGluon's own ensemble). truncated: what was left out
+    because time was up, in words; empty where nothing was.
     """
 
     oof: np.ndarray
@@ -221,6 +222,7 @@ class CrossFit:
     reference: bool = False
     curves: pd.DataFrame | None = None
     fitted: Mapping[tuple[int, int], Fitted] = field(default_factory=dict)
+    truncated: str = ""
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:
@@ -241,10 +243,13 @@ class Progress(Protocol):
 
 
 class Log(Protocol):
-    """Where stages and models say what they do; engine/console.py implements it."""
+    """Where stages and models say what they do, and hear that time is up; engine/console.py implements it."""
 
     def info(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
 
     def progress(self, text: str, total: int) -> AbstractContextManager[Progress]: ...
+
+    def late(self) -> bool:
+        """Return whether time is up: end with what there is, and say what was left out. Ask between units of work."""

@@ -91,7 +91,8 @@ def _headline(summary: Summary) -> str:
         "were fitted on the other folds' predictions; ± is its standard error, which knows that the folds share "
         f"training rows (Nadeau and Bengio 2003). {stopped}"
     )
-    return f"<div class='cards'>{made}</div><p>{about}</p>"
+    cut = "".join(f"<p><mark>cut short, time was up</mark> {escape(line)}</p>" for line in summary.truncated)
+    return f"<div class='cards'>{made}</div>{cut}<p>{about}</p>"
 
 
 def _leaderboard(summary: Summary) -> str:

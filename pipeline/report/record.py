@@ -69,6 +69,8 @@ def _tags(slug: str, experiment: str, evidence: Evidence) -> dict[str, str]:
     tags = {"competition": slug, "experiment": experiment, "mlflow.note.content": _note(evidence.summary)}
     tags |= {"mlflow.source.name": f"pipeline run {slug} --experiment {experiment}"}
     tags |= {f"key/{name}": result.key[:16] for name, result in evidence.results.items()}
+    if evidence.summary.truncated:
+        tags["truncated"] = "; ".join(evidence.summary.truncated)
     commit = _commit()
     return tags | ({"mlflow.source.git.commit": commit} if commit else {})
 

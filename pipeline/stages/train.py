@@ -25,10 +25,11 @@ def run(job: Job) -> dict[str, Any]:
         write_entry(job.out / "entries", name, entry)
         _save_fitted(job, entry)
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
+    cut = [f"{name}: {entry.truncated}" for name, entry in sorted(entries.items()) if entry.truncated]
     return {
         "recipe": recipe.model_dump(mode="json"),
         "seconds": {name: round(entry.seconds, 3) for name, entry in entries.items()},
-    }
+    } | ({"truncated": cut} if cut else {})
 
 
 def check(name: str, entry: CrossFit, folds: Folds) -> None:
