@@ -239,7 +239,7 @@ def _behind(best: Run, run: Run, places: int) -> str:
         return ""
     import numpy as np
 
-    from pipeline.figures import paired_difference
+    from pipeline.uncertainty import paired_difference
 
     ours, theirs = (np.array(r.summary.ensemble.fold_errors) for r in (run, best))
     difference = paired_difference(ours, theirs, best.summary.valid_to_train)
