@@ -19,6 +19,7 @@ from rich.table import Table
 from pipeline.config import Competition, Experiment
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
+from pipeline.entries import ENSEMBLE
 from pipeline.publish import publish
 from pipeline.report.settings import differing, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
@@ -89,7 +90,7 @@ def _print_leaderboard(summary: Summary, out: Console) -> None:
 
 def _chosen(summary: Summary) -> list[Row]:
     """Return the rows to show, in order: the ensemble, its comparisons, and the best of the others."""
-    ways = ("ensemble",) if summary.n_entries == 1 else tuple(row.entry for row in summary.rows if row.kind == "blend")
+    ways = (ENSEMBLE,) if summary.n_entries == 1 else tuple(row.entry for row in summary.rows if row.kind == "blend")
     must = [row for row in summary.rows if row.entry in ways or row.reference]
     others = [row for row in summary.rows if row.kind == "entry" and not row.reference]
     return [row for row in summary.rows if row in must or row in others[: max(ROWS_SHOWN - len(must), 3)]]
@@ -247,7 +248,7 @@ def _behind(best: Run, run: Run, places: int) -> str:
         return ""
     import numpy as np
 
-    from pipeline.figures import paired_difference
+    from pipeline.uncertainty import paired_difference
 
     ours, theirs = (np.array(r.summary.ensemble.fold_errors) for r in (run, best))
     difference = paired_difference(ours, theirs, best.summary.valid_to_train)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.store import Result, Store
+from pipeline.entries import ENSEMBLE
 from pipeline.files import read_entries, read_json
 from pipeline.report.settings import settings
 from pipeline.report.summary import Summary, summarise
@@ -56,7 +57,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
         entries=entries,
         recipes=recipes,
         seconds=seconds,
-        blend=read_entries(folders["ensemble"])["ensemble"],
+        blend=read_entries(folders["ensemble"])[ENSEMBLE],
         target=target,
         classes=tuple(read_json(folders["preprocess"] / "task.json")["classes"]),
         trials={n[5:-1]: pd.read_parquet(f / "trials.parquet") for n, f in folders.items() if n.startswith("tune[")},

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Store
+from pipeline.entries import ENSEMBLE
 from pipeline.files import read_json
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
@@ -103,10 +104,10 @@ def _leaderboard(summary: Summary) -> str:
         cells = [_entry(row), number(row.cv_score, summary.decimals), number(row.se, summary.decimals)]
         cells += ["" if math.isnan(row.weight) else f"{row.weight:.3f}" if row.weight else "-", _stopped(row)]
         if judged:
-            score = judged.private if row.entry == "ensemble" else judged.entries.get(row.entry, math.nan)
+            score = judged.private if row.entry == ENSEMBLE else judged.entries.get(row.entry, math.nan)
             cells.append(number(score, summary.decimals))
         lines.append(
-            (cells, "ours" if row.entry == "ensemble" else "aside" if row.reference or row.kind == "blend" else "")
+            (cells, "ours" if row.entry == ENSEMBLE else "aside" if row.reference or row.kind == "blend" else "")
         )
     note = (
         "<p class='note'>Stopped on <mark>fold</mark>: early stopping looked at the rows that the entry is scored on, "

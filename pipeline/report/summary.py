@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.store import Result
-
-ENSEMBLE = "ensemble"
+from pipeline.entries import ENSEMBLE
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
-from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, write_entry, write_json
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
+from pipeline.uncertainty import cv_figure, rows_ratio
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from pipeline.engine.stage import Job
-from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.space import Dimension
 from pipeline.types import Metric
+from pipeline.uncertainty import cv_figure, rows_ratio
 
 
 def run(job: Job) -> dict[str, Any]:
