@@ -98,7 +98,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
 
 def truncated(result: Result) -> list[str]:
     """Return what a result left out because time was up."""
-    return list(result.manifest["facts"].get("truncated", ()))
+    return list(result.facts.get("truncated", ()))
 
 
 def ancestors(results: Mapping[str, Result], key: str) -> dict[str, Result]:
