@@ -209,7 +209,7 @@ class CrossFit:
     (n_repeats, n_folds): NaN where unknown. curves: columns repeat, fold, seed, epoch, train_loss,
     stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
     reference: shown for comparison, never blended (AutoGluon's own ensemble). truncated: what was left out
-    because time was up, in words; empty where nothing was.
+    because time was up, in words; empty where nothing was. findings: what the training monitor saw.
     """
 
     oof: np.ndarray
@@ -223,6 +223,7 @@ class CrossFit:
     curves: pd.DataFrame | None = None
     fitted: Mapping[tuple[int, int], Fitted] = field(default_factory=dict)
     truncated: str = ""
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:

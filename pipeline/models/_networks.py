@@ -18,6 +18,7 @@ from pipeline.core.fused import train
 from pipeline.core.losses import Loss
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.errors import ConfigError
+from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
 from pipeline.seeds import derive
 from pipeline.transforms.recipe import Encode, Target
@@ -71,9 +72,9 @@ def _cross_fit_group(plans: dict[str, Plan], table: Table, folds: Folds, seed: i
     seconds = (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, parts in trained.items():
-        _warn_of_divergence(name, parts, log)
         entry = _entry(plans[name], parts, data, table, folds)
-        entries[name] = replace(entry, curves=curves[name], seconds=seconds)
+        found = findings(shared.program, list(parts.values()), entry, data, table)
+        entries[name] = replace(entry, curves=curves[name], seconds=seconds, findings=found)
     return entries
 
 
@@ -187,15 +188,6 @@ def _entry(
 def _sound(members: list[Trained]) -> list[Trained]:
     """Leave out members that diverged, unless all did: then their last good weights must do."""
     return [member for member in members if not member.diverged] or members
-
-
-def _warn_of_divergence(name: str, parts: Mapping[tuple[Key, int], Trained], log: Log) -> None:
-    diverged = [member.epoch for member in parts.values() if member.diverged]
-    if diverged:
-        log.warn(
-            f"{name}: {len(diverged)} of {len(parts)} networks reached NaN or infinity (last good epochs "
-            f"{min(diverged)} to {max(diverged)}); a smaller lr or another init may help"
-        )
 
 
 def _curves(parts: Mapping[tuple[Key, int], Trained]) -> pd.DataFrame:

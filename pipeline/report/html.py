@@ -182,7 +182,13 @@ def _target(shares: Mapping[str, float]) -> str:
 def _curves(evidence: Evidence) -> list[str]:
     rows = [row for row in evidence.summary.rows if row.entry in evidence.entries]
     found = [(row.entry, evidence.entries[row.entry].curves) for row in rows]
-    return [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None][:MOST_CURVES]
+    said = [
+        f"<li><b>{escape(entry)}</b>: {escape(line)}</li>"
+        for entry, lines in evidence.findings.items()
+        for line in lines
+    ]
+    images = [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None]
+    return images[:MOST_CURVES] + [f"<ul>{''.join(said)}</ul>"] * bool(said)
 
 
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:

@@ -122,7 +122,8 @@ def _child(row: Row, evidence: Evidence, folder: Path, finished: int) -> Record:
     return Record(
         name=row.entry,
         params=evidence.recipes[row.entry],
-        tags={"entry": row.entry, "stop_on": row.stop_on, "reference": str(row.reference).lower()},
+        tags={"entry": row.entry, "stop_on": row.stop_on, "reference": str(row.reference).lower()}
+        | ({"findings": "; ".join(found)} if (found := evidence.findings.get(row.entry)) else {}),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         curves={} if curves is None else {c: thin(plots.mean_curve(curves, c)) for c in ("train_loss", "stop_loss")},
         artifacts=None if curves is None else _curves_plot(row.entry, curves, folder),
