@@ -249,3 +249,11 @@ def test_real_competitions(tmp_path, slug):
             np.testing.assert_array_equal(rows[column].to_numpy(), plain[column].to_numpy())
         assert rows.isna().sum().sum() == plain[rows.columns].isna().sum().sum()
     assert not made.facts["warnings"]
+
+
+@pytest.mark.parametrize("sample", ["id,y\n5.0,0\n4.0,0\n", None])
+def test_the_sample_keeps_the_text_of_its_ids_beside_what_they_are(tmp_path: Path, sample: str | None) -> None:
+    test = "id,a,b\n5.0,5,red\n4.0,6,\n"
+    found = take_in(tmp_path, test=test, sample=sample, train=TRAIN.replace("4,blue", "5,blue")).sample
+    assert found["id"].tolist() == [5, 4]
+    assert found.index.tolist() == ["5.0", "4.0"]
