@@ -44,8 +44,8 @@ NEEDS = {
 """Versions that are here: objects of these libraries are pickled as they are, for no other version to read."""
 
 LEVEL = 1
-"""Of zlib: House Prices' 89 MB become 30 in 0.9 s (level 6: 27 in 3.0 s), the forest of 61,878 rows, 93 columns and 9
-classes 18% of its size (15%)."""
+"""Of zlib. House Prices' 89 MB become 30 in 0.9 s of one thread (level 6: 27 in 3.0 s); 100 extremely randomised trees
+a fold on 61,878 rows of 93 columns and 9 classes, 1,824 MB, become 327 in 13 s, beside 138 s of fitting."""
 
 
 @dataclass(frozen=True)
