@@ -1,4 +1,4 @@
-"""What the training monitor says of one entry's networks, in lines for the log, the report and MLflow."""
+"""What the diagnosis says of one entry's networks, in lines for the log, the report and MLflow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from pipeline.core import monitor, schedule
+from pipeline.core import diagnosis, schedule
 from pipeline.core.members import Program, Trained
 from pipeline.models._network_fit import Fold
 from pipeline.types import CrossFit, Table
@@ -24,9 +24,9 @@ def findings(
     rates = schedule.factor(program.schedule, np.arange(epochs) / program.epochs, program.warmup)
     fates = np.array([member.diverged for member in members])
     found = chain(
-        monitor.read_fates(fates),
-        monitor.read_curves(losses[..., 0], losses[..., 1], rates),
-        monitor.read_errors(
+        diagnosis.read_fates(fates),
+        diagnosis.read_curves(losses[..., 0], losses[..., 1], rates),
+        diagnosis.read_errors(
             float(entry.train_errors.mean()), float(entry.fold_errors.mean()), constant_error(data, table)
         ),
     )

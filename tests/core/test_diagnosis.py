@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pipeline.core.blocks import Architecture
+from pipeline.core.diagnosis import read_curves, read_errors, read_fates, read_layers
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, View
-from pipeline.core.monitor import read_curves, read_errors, read_fates, read_layers
 from pipeline.core.schedule import SCHEDULES, Schedule
 
 HEALTHY = Program(Architecture(1, (32,)), "squared", epochs=30, batch_size=32, init="he", schedule="cosine")

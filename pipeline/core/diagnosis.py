@@ -1,8 +1,8 @@
-"""The training monitor: says in words what curves, errors and gradients show, as the book teaches to read them.
+"""The diagnosis of a training: says in words what curves, errors and gradients show, as the book teaches to read them.
 
 Sources: d2l, sections 3.6 (under- and overfitting), 5.4 (vanishing and exploding gradients, dead units) and 12
 (learning rate, noise of small batches). The limits are rules of thumb, tried on networks that were given each illness
-on purpose (tests/core/test_monitor.py); a finding is a hint where to look, not a verdict.
+on purpose (tests/core/test_diagnosis.py); a finding is a hint where to look, not a verdict.
 """
 
 from __future__ import annotations
