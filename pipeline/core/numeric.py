@@ -36,16 +36,16 @@ class Piecewise(nn.Module):
             self.register_buffer(name, torch.zeros(n_columns, n_bins))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _apart(x)
-        vectors = torch.matmul(self.shares(x), self.weight.unflatten(-2, (-1, self.n_bins)))
-        return _joined(vectors + x * self.direction.unsqueeze(-2) + self.bias.unsqueeze(-2))
+        weight = self.weight.unflatten(-2, (-1, self.n_bins))
+        straight = torch.addcmul(self.bias.unsqueeze(-3), x.unsqueeze(-1), self.direction.unsqueeze(-3))
+        return (_by_column(self.shares(x), weight) + straight).flatten(-2)
 
     def shares(self, x: Tensor) -> Tensor:
-        """Return how much of each bin lies below x: (..., columns, batch, 1) gives (..., columns, batch, bins)."""
-        shares = torch.addcmul(self.start.unsqueeze(-2), x, self.rise.unsqueeze(-2))
+        """Return how much of each bin lies below x: (..., batch, columns) gives (..., batch, columns, bins)."""
+        shares = torch.addcmul(self.start.unsqueeze(-3), x.unsqueeze(-1), self.rise.unsqueeze(-3))
         lowest = torch.zeros_like(self.top)
         lowest[..., 0] = -1
-        return shares.clamp(lowest.unsqueeze(-2), self.top.unsqueeze(-2))
+        return shares.clamp(lowest.unsqueeze(-3), self.top.unsqueeze(-3))
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
@@ -77,14 +77,20 @@ class Periodic(nn.Module):
         self.bias = nn.Parameter(torch.zeros(self.layers, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        turns = 2 * math.pi * _apart(x) * self.frequency.unsqueeze(-2)
+        turns = x.unsqueeze(-1) * (2 * math.pi * self.frequency).unsqueeze(-3)
         waves = torch.cat([turns.cos(), turns.sin()], dim=-1)
-        vectors = torch.matmul(waves, self.weight.unflatten(-2, (self.layers, -1))) + self.bias.unsqueeze(-2)
-        return _joined(vectors.relu())
+        if self.layers == 1:
+            vectors = torch.matmul(waves, self.weight.unsqueeze(-3))
+        else:
+            vectors = _by_column(waves, self.weight.unflatten(-2, (self.layers, -1)))
+        return (vectors + self.bias.unsqueeze(-3)).relu().flatten(-2)
 
 
 class Pbld(nn.Module):
-    """Periodic, bias, linear, dense: cosines of x at trained frequencies and phases, a linear layer, and x itself."""
+    """Periodic, bias, linear, dense: cosines of x at trained frequencies and phases, a linear layer, and x itself.
+
+    The numbers themselves come after the vectors of all of them.
+    """
 
     def __init__(self, n_columns: int, width: int, n_frequencies: int) -> None:
         super().__init__()
@@ -94,18 +100,12 @@ class Pbld(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_columns, width - 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _apart(x)
-        waves = torch.addcmul(self.phase.unsqueeze(-2), x, 2 * math.pi * self.frequency.unsqueeze(-2)).cos()
-        weight = self.weight.unflatten(-2, (-1, self.frequency.shape[-1]))
-        vectors = torch.matmul(waves, weight) + self.bias.unsqueeze(-2)
-        return _joined(torch.cat([vectors, x], dim=-1))
+        turns = (2 * math.pi * self.frequency).unsqueeze(-3)
+        waves = torch.addcmul(self.phase.unsqueeze(-3), x.unsqueeze(-1), turns).cos()
+        vectors = _by_column(waves, self.weight.unflatten(-2, (-1, self.frequency.shape[-1])))
+        return torch.cat([(vectors + self.bias.unsqueeze(-3)).flatten(-2), x], dim=-1)
 
 
-def _apart(x: Tensor) -> Tensor:
-    """Put columns before rows, because each column has a layer of its own: (..., columns, batch, 1)."""
-    return x.transpose(-1, -2).unsqueeze(-1)
-
-
-def _joined(vectors: Tensor) -> Tensor:
-    """Put every row's vectors side by side: (..., columns, batch, width) to (..., batch, columns * width)."""
-    return vectors.transpose(-3, -2).flatten(-2)
+def _by_column(parts: Tensor, weight: Tensor) -> Tensor:
+    """Multiply each column's parts (..., batch, columns, parts) with its own matrix (..., columns, parts, width)."""
+    return torch.einsum("...bcp,...cpw->...bcw", parts, weight)
