@@ -19,15 +19,15 @@ from torch.func import functional_call
 
 from pipeline.core import batches, optimiser
 from pipeline.core.batches import Epoch
-from pipeline.core.blocks import Architecture, Network
-from pipeline.core.losses import LOSSES
+from pipeline.core.blocks import Architecture, Network, row_units
+from pipeline.core.losses import row_losses
 from pipeline.core.members import Member, Program, Rows, Trained, View, unstack
 from pipeline.core.optimiser import Rates
 from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.wave import Table, Wave, join, select, start, template
 
 MEMORY_BUDGET = 2**30  # bytes for one wave; a constant, so that waves are the same on every machine
-CHUNK_ROWS = 2048  # rows a member predicts at once
+CHUNK_ROWS = 2048  # rows a network predicts at once
 
 
 def _ignore(epochs: int) -> None:
@@ -56,11 +56,9 @@ def train(
 
 def plan_waves(program: Program, members: Sequence[Member], views: Sequence[View]) -> list[list[Member]]:
     """Cut the members into equal waves whose weights, optimiser state and activations fit the budget."""
-    wanted = program.architecture
-    widest = max(view.train.dense.shape[1] + view.train.codes.shape[1] * wanted.embedding for view in views)
-    sizes = (widest, *wanted.hidden, wanted.n_outputs)
-    n_parameters = sum((a + 1) * b for a, b in pairwise(sizes))
-    member_bytes = 4 * (7 * n_parameters + 6 * program.batch_size * sum(sizes))
+    net = template(program, views)
+    n_parameters = sum(parameter.numel() for parameter in net.parameters())
+    member_bytes = 4 * (7 * n_parameters + 6 * program.batch_size * row_units(net))
     n_waves = -(-len(members) // max(1, MEMORY_BUDGET // member_bytes))
     bounds = np.linspace(0, len(members), n_waves + 1).round().astype(int)
     return [list(members[a:b]) for a, b in pairwise(bounds)]
@@ -97,6 +95,7 @@ def _train_wave(
 
 def _run_epoch(program: Program, net: Network, wave: Wave, table: Table, epoch: int) -> Tensor:
     """Take every member through its rows once; return its mean training loss (M,), on the device."""
+    net.train()
     views = [member.view for member in wave.members]
     plan = batches.plan_epoch([m.seed for m in wave.members], table.n_rows[views], program.batch_size, epoch)
 
@@ -130,9 +129,10 @@ def _step(
     rates: Rates,
 ) -> Tensor:
     n_active = len(weights)
-    leaves = {name: tensor[:n_active].detach().requires_grad_() for name, tensor in wave.weights.items()}
-    output = functional_call(net, leaves, (rows.dense, rows.codes, masks))
-    loss = (LOSSES[program.loss](output, rows.target, smoothing) * weights).sum(dim=1)
+    state = {name: tensor[:n_active].detach() for name, tensor in wave.weights.items()}
+    leaves = {name: state[name].requires_grad_() for name in wave.factors.rate}
+    output = functional_call(net, state, (rows.dense, rows.codes, masks, weights))
+    loss = (row_losses(program.loss, output, rows.target, smoothing) * weights).sum(dim=1)
     gradients = dict(zip(leaves, torch.autograd.grad(loss.sum(), list(leaves.values())), strict=True))
     optimiser.update(
         program.optimiser, wave.weights, gradients, wave.moments, rates, wave.factors, program.beta, n_active
@@ -142,7 +142,7 @@ def _step(
 
 def _draw_masks(program: Program, plan: Epoch, step: int, dropped: Tensor) -> list[Tensor]:
     """Return one dropout mask a hidden block, (active, batch, width): 0, or the factor that keeps the mean."""
-    widths = list(program.architecture.hidden)
+    widths = list(program.architecture.masked_units)
     noise = batches.draw_noise(plan, step, sum(widths)).to(dropped.device)
     dropped = dropped.reshape(-1, 1, 1)
     kept = 256 / (256 - dropped)
@@ -160,18 +160,25 @@ def take(rows: Rows, at: Tensor) -> Rows:
 @torch.no_grad()
 def _stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tensor:
     """Return every member's mean loss (M,) over its stopping rows, without dropout and label smoothing."""
+    net.eval()
     views = [member.view for member in wave.members]
     n_rows, device, dtype = table.n_rows[views], table.rows.dense.device, table.rows.dense.dtype
     start_row = torch.from_numpy(table.start[views]).to(device)[:, None]
     total = torch.zeros(len(views), dtype=dtype, device=device)
-    for first in range(0, n_rows.max(), CHUNK_ROWS):
-        at = np.arange(first, min(first + CHUNK_ROWS, n_rows.max()))[None, :]
+    chunk = _chunk_rows(program.architecture)
+    for first in range(0, n_rows.max(), chunk):
+        at = np.arange(first, min(first + chunk, n_rows.max()))[None, :]
         present = at < n_rows[:, None]
         rows = take(table.rows, start_row + torch.from_numpy(np.where(present, at, 0)).to(device))
         output = functional_call(net, wave.weights, (rows.dense, rows.codes))
-        loss = LOSSES[program.loss](output, rows.target, torch.zeros_like(total))
+        loss = row_losses(program.loss, output, rows.target, torch.zeros_like(total))
         total += (loss * torch.from_numpy(present / n_rows[:, None]).to(device, dtype)).sum(dim=1)
     return total
+
+
+def _chunk_rows(architecture: Architecture) -> int:
+    """Return how many rows are predicted at once: fewer where each becomes k."""
+    return -(-CHUNK_ROWS // max(architecture.k, 1))
 
 
 @torch.no_grad()
@@ -214,11 +221,11 @@ def _harvest(wave: Wave, rows: list[int], losses: np.ndarray, epoch: int) -> dic
 @torch.no_grad()
 def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], rows: Rows) -> Tensor:
     """Return raw outputs (M, n, n_outputs) of plain networks that share an encoding, as one program."""
-    net = Network(architecture)
+    net = Network(architecture).eval()
     weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
-    outputs = []
-    for first in range(0, len(rows), CHUNK_ROWS):
-        dense, codes = (part[first : first + CHUNK_ROWS] for part in (rows.dense, rows.codes))
+    outputs, chunk = [], _chunk_rows(architecture)
+    for first in range(0, len(rows), chunk):
+        dense, codes = (part[first : first + chunk] for part in (rows.dense, rows.codes))
         shape = (len(states), *dense.shape), (len(states), *codes.shape)
         outputs.append(functional_call(net, weights, (dense.expand(shape[0]), codes.expand(shape[1]))))
     return torch.cat(outputs, dim=1)

@@ -38,6 +38,16 @@ def cross_entropy(output: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
     return -(1 - share) * right - share * log_probability.mean(-1)
 
 
+def row_losses(name: Loss, output: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
+    """Return each row's loss (members, batch); k predictions of a row, (members, batch, k, outputs), each have theirs
+    and the mean is returned."""
+    if output.ndim == 3:
+        return LOSSES[name](output, target, smoothing)
+    k = output.shape[2]
+    losses = LOSSES[name](output.flatten(1, 2), target.repeat_interleave(k, dim=1), smoothing)
+    return losses.unflatten(1, (-1, k)).mean(dim=2)
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "squared": squared,
     "absolute": absolute,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.core.blocks import Network, build
+from pipeline.core.blocks import Network, build, tensors
 from pipeline.core.init import initialise, rate_factors
 from pipeline.core.members import Member, Program, Rows, View, stack
 from pipeline.core.optimiser import Factors, Stacked
@@ -28,7 +28,8 @@ class Table:
 class Wave:
     """Stacked members, sorted by their number of rows (most first); tensors have the member as first axis.
 
-    places: each member's position in the list that was asked for. best: the weights to keep.
+    places: each member's position in the list that was asked for. weights: parameters and buffers, best: those to
+    keep; moments and factors: of what is trained.
     best_loss is the lowest stopping loss, best_epoch when it was reached.
     """
 
@@ -57,8 +58,9 @@ def join(parts: Sequence[Rows], device: torch.device) -> Table:
 def template(program: Program, views: Sequence[View]) -> Network:
     """Return the network whose forward pass serves all members: as wide as the widest view."""
     widest = max(view.train.dense.shape[1] for view in views)
-    wanted = replace(program.architecture, n_levels=max(view.n_levels for view in views))
     train = views[0].train
+    n_levels = max(view.n_levels for view in views)
+    wanted = replace(program.architecture, n_levels=n_levels, n_numeric=views[0].n_numeric)
     return build(wanted, widest, train.codes.shape[1], train.dense.dtype)
 
 
@@ -67,17 +69,19 @@ def start(program: Program, members: Sequence[Member], views: Sequence[View], de
     places = sorted(range(len(members)), key=lambda place: -len(views[members[place].view].train))
     members = [members[place] for place in places]
     nets = [_member_net(program, member, views[member.view]) for member in members]
-    states = [dict(net.named_parameters()) for net in nets]
-    weights = {name: stack([state[name].data for state in states]).to(device) for name in states[0]}
     n, dtype = len(members), views[0].train.dense.dtype
+    states = [tensors(net) for net in nets]
+    factors = _stack_factors([rate_factors(net, program.parametrisation) for net in nets], dtype, device)
+    weights = {name: stack([state[name].data for state in states]).to(device) for name in states[0]}
+    trained = {name: weights[name] for name in factors.rate}
     return Wave(
         places,
         members,
         [{name: tensor.shape for name, tensor in state.items()} for state in states],
         weights,
         {name: tensor.clone() for name, tensor in weights.items()},
-        (_zeros(weights), _zeros(weights)),
-        _stack_factors([rate_factors(net, program.parametrisation) for net in nets], dtype, device),
+        (_zeros(trained), _zeros(trained)),
+        factors,
         torch.full((n,), torch.inf, dtype=dtype, device=device),
         torch.zeros(n, dtype=torch.int64, device=device),
         torch.zeros(n, dtype=torch.bool, device=device),
@@ -90,7 +94,7 @@ def _zeros(like: Stacked) -> Stacked:
 
 def _member_net(program: Program, member: Member, view: View) -> Network:
     rows = view.train
-    wanted = replace(program.architecture, n_levels=view.n_levels)
+    wanted = replace(program.architecture, n_levels=view.n_levels, n_numeric=view.n_numeric)
     net = build(wanted, rows.dense.shape[1], rows.codes.shape[1], rows.dense.dtype)
     initialise(net, program.init, member.seed, rows.dense, rows.codes)
     return net

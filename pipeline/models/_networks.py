@@ -145,9 +145,10 @@ def _train(
 def _train_alike(
     program: Program, members: list[Member], views: list[View], advance: Callable[[int], None]
 ) -> list[Trained]:
-    """Train members together whose views have the same number of categorical codes (nearly always all of them)."""
+    """Train members together whose views have as many categorical codes and numbers (nearly always all of them)."""
     trained: dict[int, Trained] = {}
-    widths = [view.train.codes.shape[1] for view in views]
+    embedded = program.architecture.numeric != "none"
+    widths = [(view.train.codes.shape[1], view.n_numeric if embedded else 0) for view in views]
     for width in sorted(set(widths)):
         alike = [view for view in range(len(views)) if widths[view] == width]
         chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
@@ -162,7 +163,8 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
     if stop is not None:
         encoded = fold.encoder.transform(table.train.iloc[stop])
         held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]))
-    return View(to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows])), held, fold.n_levels)
+    rows = to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows]))
+    return View(rows, held, fold.n_levels, fold.encoder.n_numeric)
 
 
 def _entry(

@@ -53,8 +53,16 @@ class Recipe(NetworkRecipe):
     activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
         "silu", description="of the hidden layers"
     )
+    parametric: bool = Field(False, description="train for each unit how much of its activation it takes")
+    norm: Literal["none", "batch", "layer"] = Field("none", description="of the hidden units, before their activation")
     scaling: bool = Field(True, description="train one factor a column in front of the first layer")
     embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
+    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+        "none", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
+    )
+    embedding_numeric_width: int = Field(4, ge=2, description="length of a number's vector")
+    embedding_numeric_parts: int = Field(16, ge=1, description="bins or frequencies a number")
+    embedding_numeric_sigma: Positive = Field(0.1, description="deviation of the first frequencies")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
     weight_decay: float = Field(0.1, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
     lr: Positive | Auto = Field("auto", description="learning rate: 0.03 for regression, 0.02 for classes")
@@ -91,10 +99,16 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         n_outputs=task.n_outputs,
         hidden=recipe.hidden or (recipe.width,) * recipe.depth,
         activation=recipe.activation,
+        parametric=recipe.parametric,
+        norm=recipe.norm,
         residual=recipe.residual,
         tied=recipe.tied,
         scaling=recipe.scaling,
         embedding=recipe.embedding,
+        numeric=recipe.embedding_numeric,
+        numeric_width=recipe.embedding_numeric_width,
+        numeric_parts=recipe.embedding_numeric_parts,
+        sigma=recipe.embedding_numeric_sigma,
     )
     program = Program(
         architecture=architecture,

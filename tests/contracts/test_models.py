@@ -27,6 +27,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
     "linear": {"epochs": 60},
     "mlp": {"hidden": (16,), "epochs": 25, "n_seeds": 2, "batch_size": 32, "dropout": 0.1},
+    "realmlp": {"hidden": (16,), "epochs": 40, "n_seeds": 2, "batch_size": 32},
+    "tabm": {"k": 4, "width": 16, "epochs": 25, "batch_size": 16, "lr": 0.01, "embedding_numeric_parts": 8},
 }
 SLOW = ("autogluon",)  # tried on one kind of task only
 CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
@@ -200,8 +202,8 @@ def test_a_folds_own_labels_do_not_reach_its_predictions(name: str) -> None:
     target = data.target.copy()
     target[rows] = target[rows][::-1] * 5 + 100
     changed = fit(name, Table(data.task, data.train, data.test, target, data.train_ids, data.test_ids))
-    for label in honest:
-        np.testing.assert_array_equal(changed[label].oof[0, rows], before[label].oof[0, rows])
+    for label in honest:  # networks of other folds may end earlier, which moves float32 by its rounding
+        np.testing.assert_allclose(changed[label].oof[0, rows], before[label].oof[0, rows], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "load")])

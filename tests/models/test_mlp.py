@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -119,6 +120,33 @@ def test_embedded_categories_are_used() -> None:
     recipe = QUICK.model_copy(update={"encode": encode, "epochs": 60, "dropout": 0.0, "weight_decay": 0.0})
     entry = mlp.cross_fit({"a": recipe}, data, folds(240), seed=0, log=Heard())["a"]
     assert entry.fold_errors.mean() < 0.5 * data.target.std()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"embedding_numeric": "piecewise"},
+        {"embedding_numeric": "periodic_lite", "norm": "layer"},
+        {"embedding_numeric": "pbld", "parametric": True},
+        {"norm": "batch"},
+    ],
+    ids=str,
+)
+def test_what_bins_and_norms_have_learnt_is_saved(options: dict, tmp_path: Path) -> None:
+    data = table()
+    fitted = fit({"a": QUICK.model_copy(update=options)}, data)["a"].fitted[0, 1]
+    fitted.save(tmp_path)
+    np.testing.assert_array_equal(mlp.load(tmp_path).predict(data.test), fitted.predict(data.test))
+
+
+def test_a_number_that_varies_in_some_folds_only_is_embedded_there() -> None:
+    data = table()
+    rare = np.zeros(90)
+    rare[folds().valid_rows(0, 0)[:5]] = np.arange(1, 6)
+    data = replace(data, train=data.train.assign(rare=rare), test=data.test.assign(rare=1.0))
+    entry = fit({"a": QUICK.model_copy(update={"embedding_numeric": "piecewise"})}, data)["a"]
+    assert [entry.fitted[0, fold].encoder.n_numeric for fold in range(3)] == [4, 5, 5]
+    assert np.isfinite(entry.oof).all()
 
 
 def test_auto_values_depend_on_rows_and_task() -> None:
