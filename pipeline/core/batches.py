@@ -1,8 +1,8 @@
 """Which rows each member sees in each step, and its dropout noise: every member draws from its own generator.
 
 A generator is made anew for every epoch from (member seed, epoch), so a member's randomness depends neither on who
-shares its batch nor on where a run was interrupted. Everything of an epoch is drawn in bulk, a byte a hidden unit:
-on a CPU drawing is otherwise the largest part of a step.
+shares its batch nor on where a run was interrupted. Noise is a byte a hidden unit, drawn eight at a time: on a CPU
+drawing is otherwise the largest part of a step.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,13 @@ class Epoch:
         return (self.counts > 0).sum(axis=1)
 
 
-def plan_epoch(seeds: Sequence[int], n_rows: np.ndarray, batch_size: int, epoch: int) -> Epoch:
-    """Shuffle every member's rows and cut them into batches; the last one may be smaller, no row is dropped."""
-    generators = [np.random.Generator(np.random.SFC64([seed, epoch])) for seed in seeds]
+def plan_epoch(seeds: Sequence[int], n_rows: np.ndarray, batch_size: int, epoch: int | np.ndarray) -> Epoch:
+    """Shuffle every member's rows and cut them into batches; the last one may be smaller, no row is dropped.
+
+    epoch: how many epochs the members have behind them, one number for all or one each.
+    """
+    keys = zip(seeds, np.broadcast_to(epoch, len(seeds)), strict=True)
+    generators = [np.random.Generator(np.random.SFC64([seed, int(behind)])) for seed, behind in keys]
     order = np.zeros((len(seeds), n_rows.max()), dtype=np.int64)
     for row, generator, n in zip(order, generators, n_rows, strict=True):
         row[:n] = generator.permutation(n)
@@ -43,13 +45,14 @@ def plan_epoch(seeds: Sequence[int], n_rows: np.ndarray, batch_size: int, epoch:
     return Epoch(order, np.clip(n_rows[None, :] - starts, 0, batch_size), generators)
 
 
-def draw_noise(epoch: Epoch, step: int, n_units: int) -> Tensor:
+def draw_noise(epoch: Epoch, step: int, n_units: int) -> np.ndarray:
     """Return random bytes (active, batch, n_units) for one step; steps must be drawn in their order."""
     counts, words = epoch.counts[step, : epoch.active[step]], -(-n_units // 8)
-    noise = np.zeros((len(counts), counts.max(), words * 8), dtype=np.uint8)
-    for part, generator, n in zip(noise, epoch.generators, counts, strict=False):
-        part[:n] = generator.bit_generator.random_raw(int(n) * words).view(np.uint8).reshape(n, -1)
-    return torch.from_numpy(noise)
+    noise = np.empty((len(counts), counts.max(), words * 8), dtype=np.uint8)
+    for part, generator, n in zip(noise, epoch.generators, counts.tolist(), strict=False):
+        part[:n] = generator.bit_generator.random_raw(n * words).view(np.uint8).reshape(n, -1)
+        part[n:] = 0
+    return noise[..., :n_units]
 
 
 def row_weights(counts: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -46,7 +47,8 @@ class Member:
     """One network to train: which view it sees, its seed, and the hyperparameters that are its own.
 
     epochs: how many of the program's epochs it trains (all of them when None); its schedules follow the
-    program's length nevertheless. dropout is rounded to 1/256.
+    program's length nevertheless. dropout is rounded to 1/256. l1: factor of the absolute weights' sum that joins
+    the loss (biases exempt). clip: the largest norm of its whole gradient; a longer one is shortened to it.
     """
 
     view: int
@@ -56,6 +58,8 @@ class Member:
     dropout: float = 0.0
     label_smoothing: float = 0.0
     epochs: int | None = None
+    l1: float = 0.0
+    clip: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Program:
     of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
     lr fit all widths (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
     patience: epochs without a better stopping loss after which a member ends (None: never).
+    level: the quantile that the loss "quantile" aims at. monitor: measure every layer once an epoch.
     """
 
     architecture: Architecture
@@ -82,6 +87,8 @@ class Program:
     decay_schedule: Schedule = "constant"
     dropout_schedule: Schedule = "constant"
     patience: int | None = None
+    level: float = 0.5
+    monitor: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,18 +97,21 @@ class Trained:
 
     epoch: how many epochs the kept weights have seen. losses (epochs, 2): training and stopping loss after
     each epoch, NaN where there are no stopping rows. diverged: a loss or weight became NaN or infinite, and
-    the weights are those of the last epoch before.
+    the weights are those of the last epoch before. truncated: training was stopped from outside before its
+    end; with epoch 0 it had not begun, and the weights are the initial ones. layers (epochs, layers, 3): what
+    a program with `monitor` measured (see monitor.py), else None.
     """
 
     state: dict[str, Tensor] = field(repr=False)
     epoch: int
     losses: np.ndarray = field(repr=False)
     diverged: bool
+    truncated: bool = False
+    layers: np.ndarray | None = field(default=None, repr=False)
 
 
-def stack(parts: Sequence[Tensor]) -> Tensor:
-    """Stack tensors of the same rank into one, padding each at its ends with zeros to the largest."""
-    shape = [max(sizes) for sizes in zip(*(part.shape for part in parts), strict=True)]
+def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
+    """Stack tensors into one, each padded at its ends with zeros to the same shape."""
     out = parts[0].new_zeros((len(parts), *shape))
     for row, part in zip(out, parts, strict=True):
         row[tuple(slice(size) for size in part.shape)] = part

@@ -1,12 +1,13 @@
 """AdamW, Adam with coupled L2, and SGD on stacked parameters, every member with its own rates.
 
-Written by hand because torch.optim knows one learning rate a tensor, and here a tensor holds M members. What depends
-on the step alone (bias correction, schedules) is worked out ahead of the epoch for all members, so that a step is a
-handful of in-place operations on whole tensors. Sources: Kingma and Ba 2015; Loshchilov and Hutter 2019.
+torch.optim knows one learning rate a tensor, and here a tensor holds M members. Large networks on a CPU are updated
+member by member by torch's own fused kernels, which pass over the memory once; small ones, and all on a GPU, together,
+by a handful of in-place operations on whole tensors. Sources: Kingma and Ba 2015; Loshchilov and Hutter 2019.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,73 +17,143 @@ from torch import Tensor
 
 Optimiser = Literal["adamw", "adam", "sgd"]
 Stacked = dict[str, Tensor]
+Factors = dict[str, tuple[float, float]]  # by parameter: what multiplies the member's learning rate, and its decay
+Update = Callable[[Stacked, int, int], None]  # gradients, step of the epoch, number of active members
+
+KERNEL_PARAMETERS = 8192  # of one member, from which calling a kernel for each is the faster way on a CPU
 
 
 @dataclass(frozen=True)
-class Factors:
-    """Per parameter and member (M, 1, 1): how its learning rate and its decay differ from the member's own."""
+class Settings:
+    """What all members share; beta and eps are Adam's."""
 
-    rate: Stacked
-    decay: Stacked
+    kind: Optimiser
+    beta: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What one epoch's steps use, (steps, M) each: rate (bias correction included), eps, and decay a step."""
+    """Learning rate, weight decay, and the members' own step numbers (from 1) for an epoch's steps, (steps, M) each."""
 
-    rate: Tensor
-    eps: Tensor
-    decay: Tensor
-
-    def at(self, step: int) -> Rates:
-        """Return the (M,) values of one step."""
-        return Rates(self.rate[step], self.eps[step], self.decay[step])
+    lr: np.ndarray
+    decay: np.ndarray
+    number: np.ndarray
 
 
-def epoch_rates(
-    kind: Optimiser, lr: np.ndarray, weight_decay: np.ndarray, step: np.ndarray, beta: tuple[float, float], eps: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rate, eps and decay (steps, M) from scheduled lr and weight decay and each member's own step count.
+def updater(
+    settings: Settings, parameters: Stacked, moments: tuple[Stacked, Stacked], factors: Sequence[Factors], rates: Rates
+) -> Update:
+    """Return what takes an epoch's steps, in place: called with gradients, step, and how many members take it."""
+    n_parameters = sum(tensor[0].numel() for tensor in parameters.values())
+    on_cpu = all(tensor.device.type == "cpu" for tensor in parameters.values())
+    if settings.kind != "sgd" and on_cpu and n_parameters >= KERNEL_PARAMETERS:
+        return _one_by_one(settings, parameters, moments, factors, rates)
+    return _together(settings, parameters, moments, factors, rates)
 
-    Adam's bias corrections are folded into rate and eps: lr sqrt(c2) / c1 and eps sqrt(c2).
-    decay is lr times weight decay for AdamW (decoupled), and the weight decay itself where it joins the gradient.
+
+def _one_by_one(
+    settings: Settings, parameters: Stacked, moments: tuple[Stacked, Stacked], factors: Sequence[Factors], rates: Rates
+) -> Update:
+    """Adam and AdamW by torch's fused CPU kernels: a call for each member and kind of parameter."""
+    kernel = torch._fused_adamw_ if settings.kind == "adamw" else torch._fused_adam_
+    number = torch.from_numpy(rates.number[0].astype(np.float32))
+    parts = _by_member(parameters), _by_member(moments[0]), _by_member(moments[1]), number.unbind()
+    groups = [_groups(settings.kind, own, *tensors) for own, *tensors in zip(factors, *parts, strict=True)]
+    lr, decay = rates.lr.tolist(), rates.decay.tolist()
+
+    @torch.no_grad()
+    def update(gradients: Stacked, step: int, n_active: int) -> None:
+        for member, gradient in enumerate(_by_member(gradients)):
+            for group in groups[member]:
+                kernel(
+                    group.parameters,
+                    [gradient[name] for name in group.names],
+                    group.first,
+                    group.second,
+                    [],
+                    group.number,
+                    lr=lr[step][member] * group.lr_factor,
+                    weight_decay=decay[step][member] * group.decay_factor,
+                    beta1=settings.beta[0],
+                    beta2=settings.beta[1],
+                    eps=settings.eps,
+                    amsgrad=False,
+                    maximize=False,
+                )
+        number[:n_active] += 1
+
+    return update
+
+
+@dataclass(frozen=True)
+class _Group:
+    """One member's parameters that have the same factors, and what belongs to them."""
+
+    lr_factor: float
+    decay_factor: float  # as the kernel counts: AdamW's multiplies the decay by the parameter's own rate
+    names: list[str]
+    parameters: list[Tensor]
+    first: list[Tensor]
+    second: list[Tensor]
+    number: list[Tensor]
+
+
+def _by_member(stacked: Stacked) -> list[Stacked]:
+    rows = zip(*(tensor.unbind() for tensor in stacked.values()), strict=True)
+    return [dict(zip(stacked, row, strict=True)) for row in rows]
+
+
+def _groups(
+    kind: Optimiser, own: Factors, parameters: Stacked, first: Stacked, second: Stacked, number: Tensor
+) -> list[_Group]:
+    groups = []
+    for lr_factor, decay_factor in dict.fromkeys(own.values()):
+        names = [name for name in parameters if own[name] == (lr_factor, decay_factor)]
+        chosen = ([part[name] for name in names] for part in (parameters, first, second))
+        scaled = decay_factor / lr_factor if decay_factor and kind == "adamw" else decay_factor
+        groups.append(_Group(lr_factor, scaled, names, *chosen, [number] * len(names)))
+    return groups
+
+
+def _together(
+    settings: Settings, parameters: Stacked, moments: tuple[Stacked, Stacked], factors: Sequence[Factors], rates: Rates
+) -> Update:
+    """All members by operations on whole tensors; what depends on the step alone is worked out here, for the epoch.
+
+    Adam's bias corrections are folded into rate and eps: lr sqrt(c2) / c1 and eps sqrt(c2). decay is lr times
+    weight decay for AdamW (decoupled), and the weight decay itself where it joins the gradient.
     """
-    if kind == "sgd":
-        return lr, np.zeros_like(lr), weight_decay
-    first, second = 1 - beta[0] ** step, np.sqrt(1 - beta[1] ** step)
-    return lr * second / first, eps * second, lr * weight_decay if kind == "adamw" else weight_decay
+    like = next(iter(parameters.values()))
 
+    def put(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(like.dtype).to(like.device, non_blocking=True)
 
-@torch.no_grad()
-def update(
-    kind: Optimiser,
-    parameters: Stacked,
-    gradients: Stacked,
-    moments: tuple[Stacked, Stacked],
-    rates: Rates,
-    factors: Factors,
-    beta: tuple[float, float],
-    n_active: int,
-) -> None:
-    """Take one step for the first `n_active` members, in place; rates hold this step's (M,) values."""
-    rate, eps, decay = (_column(values, n_active) for values in (rates.rate, rates.eps, rates.decay))
-    for name, gradient in gradients.items():
-        parameter = parameters[name][:n_active]
-        step_rate, step_decay = rate * factors.rate[name][:n_active], decay * factors.decay[name][:n_active]
-        if kind == "adamw":
-            parameter.mul_(1 - step_decay)
-        else:
-            gradient = torch.addcmul(gradient, parameter, step_decay)
-        if kind == "sgd":
-            parameter.addcmul_(gradient, step_rate, value=-1)
-        else:
-            first, second = (moment[name][:n_active] for moment in moments)
-            first.lerp_(gradient, 1 - beta[0])
-            second.mul_(beta[1]).addcmul_(gradient, gradient, value=1 - beta[1])
-            direction = second.sqrt().add_(eps)
-            torch.div(first, direction, out=direction)
-            parameter.addcmul_(direction, step_rate, value=-1)
+    correction = [np.sqrt(1 - settings.beta[1] ** rates.number), 1 - settings.beta[0] ** rates.number]
+    rate = put(rates.lr if settings.kind == "sgd" else rates.lr * correction[0] / correction[1])
+    eps = put(settings.eps * correction[0])
+    decay = put(rates.lr * rates.decay if settings.kind == "adamw" else rates.decay)
+    own = {name: put(np.array([member[name] for member in factors])) for name in parameters}
 
+    @torch.no_grad()
+    def update(gradients: Stacked, step: int, n_active: int) -> None:
+        for name, gradient in gradients.items():
+            parameter, axes = parameters[name][:n_active], (-1, *[1] * (gradient.ndim - 1))
+            factor = own[name][:n_active]
+            step_rate = (rate[step, :n_active] * factor[:, 0]).reshape(axes)
+            step_decay = decay[step, :n_active] * factor[:, 1]
+            if settings.kind == "adamw":
+                parameter.mul_((1 - step_decay).reshape(axes))
+            else:
+                gradient = torch.addcmul(gradient, parameter, step_decay.reshape(axes))
+            if settings.kind == "sgd":
+                parameter.addcmul_(gradient, step_rate, value=-1)
+            else:
+                first, second = (moment[name][:n_active] for moment in moments)
+                first.lerp_(gradient, 1 - settings.beta[0])
+                second.mul_(settings.beta[1]).addcmul_(gradient, gradient, value=1 - settings.beta[1])
+                direction = second.sqrt().add_(eps[step, :n_active].reshape(axes))
+                torch.div(first, direction, out=direction)
+                parameter.addcmul_(direction, step_rate, value=-1)
 
-def _column(values: Tensor, n_active: int) -> Tensor:
-    return values[:n_active].reshape(-1, 1, 1)
+    return update

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON header; tensors that share memory are written once and stay tied.
 
-    There is one metadata entry, "header": safetensors writes several in an order that changes from run to run.
+    Written aside and renamed, so that under this name there is a whole file or the one before. There is one metadata
+    entry, "header": safetensors writes several in an order that changes from run to run.
     """
     owners: dict[tuple[int, tuple[int, ...]], str] = {}
     tied = {}
@@ -25,7 +27,11 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
         if owner != name:
             tied[name] = owner
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items() if name not in tied}
-    save_file(own, path, metadata={"header": json.dumps({"header": header, "tied": tied}, sort_keys=True)})
+    aside = path.with_name(f".{path.name}.partial")
+    save_file(own, aside, metadata={"header": json.dumps({"header": header, "tied": tied}, sort_keys=True)})
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(path)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

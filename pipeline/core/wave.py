@@ -1,95 +1,113 @@
-"""The state of one wave of members while they train: everything a checkpoint would have to hold."""
+"""The members that train together at the moment, and everything that training them needs and changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.core.blocks import Network, build, tensors
 from pipeline.core.init import initialise, rate_factors
-from pipeline.core.members import Member, Program, Rows, View, stack
+from pipeline.core.members import Member, Program, View, stack
+from pipeline.core.monitor import MEASURES, owners
 from pipeline.core.optimiser import Factors, Stacked
+
+Shapes = dict[str, torch.Size]
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of several views in one table on the device: view v's rows start at `start[v]`, narrower ones are padded."""
+class Seat:
+    """A member on the wave: its place in the list that was asked for, and what is known of it ahead."""
 
-    rows: Rows
-    start: np.ndarray
-    n_rows: np.ndarray
+    place: int
+    member: Member
+    n_rows: int
+    shapes: Shapes
+    factors: Factors
 
 
 @dataclass(frozen=True)
 class Wave:
-    """Stacked members, sorted by their number of rows (most first); tensors have the member as first axis.
+    """Stacked members, sorted by their number of rows (most first).
 
-    places: each member's position in the list that was asked for. weights: parameters and buffers, best: those to
-    keep; moments and factors: of what is trained.
-    best_loss is the lowest stopping loss, best_epoch when it was reached.
+    state: tensors whose first axis is the member: "weights/<name>", parameters and buffers; "best/<name>", those to
+    keep; "first/<name>" and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and
+    "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, if the program
+    measures them, "layers" (M, epochs, layers, measures).
     """
 
-    places: list[int]
-    members: list[Member]
-    shapes: list[dict[str, torch.Size]]
-    weights: Stacked
-    best: Stacked
-    moments: tuple[Stacked, Stacked]
-    factors: Factors
-    best_loss: Tensor
-    best_epoch: Tensor
-    diverged: Tensor
+    seats: list[Seat]
+    state: dict[str, Tensor]
 
+    def part(self, kind: str) -> Stacked:
+        """Return "weights", "best", "first" or "second" by the names of parameters."""
+        start = f"{kind}/"
+        return {key.removeprefix(start): tensor for key, tensor in self.state.items() if key.startswith(start)}
 
-def join(parts: Sequence[Rows], device: torch.device) -> Table:
-    """Put the rows of all views into one table."""
-    n_rows = np.array([len(part) for part in parts])
-    widest = max(part.dense.shape[1] for part in parts)
-    dense = torch.cat([torch.nn.functional.pad(part.dense, (0, widest - part.dense.shape[1])) for part in parts])
-    rows = Rows(dense, torch.cat([p.codes for p in parts]), torch.cat([p.target for p in parts]))
-    rows = Rows(rows.dense.to(device), rows.codes.to(device), rows.target.to(device))
-    return Table(rows, np.concatenate([[0], n_rows.cumsum()[:-1]]), n_rows)
+    @property
+    def trained(self) -> Stacked:
+        """The weights that have moments."""
+        weights = self.part("weights")
+        return {name: weights[name] for name in self.part("first")}
+
+    @property
+    def members(self) -> list[Member]:
+        """The members in the order of their rows in the tensors."""
+        return [seat.member for seat in self.seats]
 
 
 def template(program: Program, views: Sequence[View]) -> Network:
     """Return the network whose forward pass serves all members: as wide as the widest view."""
     widest = max(view.train.dense.shape[1] for view in views)
-    train = views[0].train
     n_levels = max(view.n_levels for view in views)
     wanted = replace(program.architecture, n_levels=n_levels, n_numeric=views[0].n_numeric)
+    train = views[0].train
     return build(wanted, widest, train.codes.shape[1], train.dense.dtype)
 
 
-def start(program: Program, members: Sequence[Member], views: Sequence[View], device: torch.device) -> Wave:
-    """Initialise every member by itself, from its own seed, then stack them."""
-    places = sorted(range(len(members)), key=lambda place: -len(views[members[place].view].train))
-    members = [members[place] for place in places]
-    nets = [_member_net(program, member, views[member.view]) for member in members]
-    n, dtype = len(members), views[0].train.dense.dtype
-    states = [tensors(net) for net in nets]
-    factors = _stack_factors([rate_factors(net, program.parametrisation) for net in nets], dtype, device)
-    weights = {name: stack([state[name].data for state in states]).to(device) for name in states[0]}
-    trained = {name: weights[name] for name in factors.rate}
-    return Wave(
-        places,
-        members,
-        [{name: tensor.shape for name, tensor in state.items()} for state in states],
-        weights,
-        {name: tensor.clone() for name, tensor in weights.items()},
-        (_zeros(trained), _zeros(trained)),
-        factors,
-        torch.full((n,), torch.inf, dtype=dtype, device=device),
-        torch.zeros(n, dtype=torch.int64, device=device),
-        torch.zeros(n, dtype=torch.bool, device=device),
-    )
+def shapes_of(net: Network) -> Shapes:
+    """Return the shapes of one network's parameters and buffers."""
+    return {name: tensor.shape for name, tensor in tensors(net).items()}
 
 
-def _zeros(like: Stacked) -> Stacked:
-    return {name: torch.zeros_like(tensor) for name, tensor in like.items()}
+def start(
+    program: Program, members: dict[int, Member], views: Sequence[View], shapes: Shapes, device: torch.device
+) -> Wave:
+    """Initialise every member by itself, from its own seed, then stack them, padded to the template's shapes."""
+    nets = [_member_net(program, member, views[member.view]) for member in members.values()]
+    parts = [tensors(own) for own in nets]
+    seats = [
+        Seat(
+            place,
+            member,
+            len(views[member.view].train),
+            shapes_of(own),
+            rate_factors(own, program.parametrisation),
+        )
+        for (place, member), own in zip(members.items(), nets, strict=True)
+    ]
+    weights = {name: stack([part[name].data for part in parts], shape).to(device) for name, shape in shapes.items()}
+    return in_order(Wave(seats, _fresh_state(program, weights, seats[0].factors)))
+
+
+def _fresh_state(program: Program, weights: Stacked, trained: Factors) -> dict[str, Tensor]:
+    like = next(iter(weights.values()))
+    n = len(like)
+    state = {f"weights/{name}": tensor for name, tensor in weights.items()}
+    state |= {f"best/{name}": tensor.clone() for name, tensor in weights.items()}
+    state |= {f"{moment}/{name}": torch.zeros_like(weights[name]) for moment in ("first", "second") for name in trained}
+    state |= {
+        "best_loss": like.new_full((n,), torch.inf),
+        "diverged": like.new_zeros(n, dtype=torch.bool),
+        "epoch": torch.zeros(n, dtype=torch.int64),
+        "best_epoch": torch.zeros(n, dtype=torch.int64),
+        "losses": torch.full((n, program.epochs, 2), torch.nan, dtype=torch.float64),
+    }
+    if program.monitor:
+        state["layers"] = torch.full((n, program.epochs, len(owners(trained)), len(MEASURES)), torch.nan)
+    return state
 
 
 def _member_net(program: Program, member: Member, view: View) -> Network:
@@ -100,33 +118,20 @@ def _member_net(program: Program, member: Member, view: View) -> Network:
     return net
 
 
-def _stack_factors(each: list[dict[str, tuple[float, float]]], dtype: torch.dtype, device: torch.device) -> Factors:
-    rate, decay = (
-        {
-            name: torch.tensor([part[name][kind] for part in each], dtype=dtype, device=device).reshape(-1, 1, 1)
-            for name in each[0]
-        }
-        for kind in (0, 1)
-    )
-    return Factors(rate, decay)
+def select(wave: Wave, rows: Sequence[int]) -> Wave:
+    """Return the wave with only the members at these positions, in this order."""
+    at = torch.tensor(rows, dtype=torch.int64)
+    state = {key: tensor.index_select(0, at.to(tensor.device)) for key, tensor in wave.state.items()}
+    return Wave([wave.seats[row] for row in rows], state)
 
 
-def select(wave: Wave, rows: list[int]) -> Wave:
-    """Return the wave with only the members at these positions."""
-    at = torch.tensor(rows, dtype=torch.int64, device=wave.best_loss.device)
+def unite(wave: Wave, other: Wave) -> Wave:
+    """Return both waves' members as one."""
+    state = {key: torch.cat([tensor, other.state[key]]) for key, tensor in wave.state.items()}
+    return in_order(Wave([*wave.seats, *other.seats], state))
 
-    def pick(stacked: Stacked) -> Stacked:
-        return {name: tensor[at] for name, tensor in stacked.items()}
 
-    return Wave(
-        [wave.places[row] for row in rows],
-        [wave.members[row] for row in rows],
-        [wave.shapes[row] for row in rows],
-        pick(wave.weights),
-        pick(wave.best),
-        (pick(wave.moments[0]), pick(wave.moments[1])),
-        Factors(pick(wave.factors.rate), pick(wave.factors.decay)),
-        wave.best_loss[at],
-        wave.best_epoch[at],
-        wave.diverged[at],
-    )
+def in_order(wave: Wave) -> Wave:
+    """Return the wave sorted by rows; members that are equal in this keep their order."""
+    rows = sorted(range(len(wave.seats)), key=lambda row: -wave.seats[row].n_rows)
+    return wave if rows == sorted(rows) else select(wave, rows)

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from pipeline.core.devices import try_gpu
+from pipeline.core.devices import try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.losses import Loss
 from pipeline.core.members import Member, Program, Trained, View
@@ -153,7 +153,7 @@ def _train_alike(
         alike = [view for view in range(len(views)) if widths[view] == width]
         chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
         own = [replace(members[place], view=alike.index(members[place].view)) for place in chosen]
-        done = train(program, own, [views[view] for view in alike], device=try_gpu(), advance=advance)
+        done = train(program, own, [views[view] for view in alike], devices=try_all_gpus(), advance=advance)
         trained |= dict(zip(chosen, done, strict=True))
     return [trained[place] for place in range(len(members))]
 

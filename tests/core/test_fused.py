@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipeline.core import batches, fused
+from pipeline.core import batches, capacity, job
 from pipeline.core.blocks import Architecture, build
-from pipeline.core.fused import plan_waves, predict, train
+from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
 from pipeline.core.members import Member, Program, Rows, View
 
@@ -111,7 +111,7 @@ def plain_loop(member: Member, rows: Rows, optimiser: str, epochs: int, batch_si
         plan = batches.plan_epoch([member.seed], np.array([len(rows)]), batch_size, epoch)
         for step, n in enumerate(plan.counts[:, 0]):
             at = plan.order[0, step * batch_size : step * batch_size + n]
-            noise = batches.draw_noise(plan, step, 24)[0]
+            noise = torch.from_numpy(batches.draw_noise(plan, step, 24)[0])
             masks = ((noise >= drop).double() * 256 / (256 - drop)).split([16, 8], dim=1)
             loss = (net(rows.dense[at], masks) - rows.target[at]).square().mean()
             steps.zero_grad()
@@ -251,8 +251,7 @@ def test_fewer_epochs_follow_the_same_schedule() -> None:
 def test_waves_do_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
     views = views_of(SIZES)
     whole = train(PROGRAM, MEMBERS, views)
-    monkeypatch.setattr(fused, "MEMORY_BUDGET", 1)
-    assert [len(wave) for wave in plan_waves(PROGRAM, MEMBERS, views)] == [1] * 5
+    monkeypatch.setattr(capacity, "CPU_BYTES", 1)
     for a, b in zip(whole, train(PROGRAM, MEMBERS, views), strict=True):
         assert largest_difference(a.state, b.state) < 1e-9
 
@@ -260,7 +259,7 @@ def test_waves_do_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     views = views_of([(40, 6), (30, 6)])
     inside = False
-    run_epoch = fused._run_epoch
+    run_epoch = job.train_epoch
 
     def guarded(*arguments: object) -> Tensor:
         nonlocal inside
@@ -278,7 +277,7 @@ def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -
 
         monkeypatch.setattr(Tensor, name, method)
 
-    monkeypatch.setattr(fused, "_run_epoch", guarded)
+    monkeypatch.setattr(job, "train_epoch", guarded)
     for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__"):
         refusing(name)
     train(PROGRAM, [Member(0, 1, dropout=0.2), Member(1, 2)], views)
@@ -336,7 +335,7 @@ def test_every_row_is_visited_once_an_epoch(sizes: list[int], batch_size: int, e
 
 def test_dropout_noise_is_a_members_own_and_even() -> None:
     def noise(seeds: list[int], sizes: list[int]) -> Tensor:
-        return batches.draw_noise(batches.plan_epoch(seeds, np.array(sizes), 64, 0), 0, 20)
+        return torch.from_numpy(batches.draw_noise(batches.plan_epoch(seeds, np.array(sizes), 64, 0), 0, 20))
 
     together, alone = noise([7, 8], [64, 50]), noise([8], [50])
     assert torch.equal(together[1, :50], alone[0])

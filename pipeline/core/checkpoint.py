@@ -1,0 +1,127 @@
+"""Checkpoints of a whole run: all that goes on from there gives the same bits as if nothing had happened.
+
+A file is named by the digest of the plan, which is everything that decides the outcome: program, members, rows, kind of
+device, and version of torch. A run with another plan looks for another file. The plan's digests stand in the header
+too, beside what a run adds to its plan while it goes on: how many train at once, who they are, in which order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import torch
+from torch import Tensor
+
+from pipeline.core import save
+from pipeline.core.members import Member, Program, Trained, View
+
+SECONDS = 60.0  # between checkpoints
+FORMAT = "1"
+
+Plan = Mapping[str, str]  # digest or version by what it is of
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a run stands between two epochs: tensors of the wave by name, places of its members in their order."""
+
+    capacity: int
+    places: list[int]
+    state: dict[str, Tensor] = field(repr=False)
+    finished: dict[int, Trained] = field(repr=False)
+
+
+def plan_of(program: Program, members: Mapping[int, Member], views: Sequence[View], device: torch.device) -> Plan:
+    """Return the digests of everything that decides the outcome."""
+    return {
+        "format": FORMAT,
+        "torch": torch.__version__,
+        "device": device.type,
+        "program": _digest(repr(program).encode()),
+        "members": _digest(repr(sorted(members.items())).encode()),
+        "rows": _digest(*(part for view in views for part in _described(view))),
+    }
+
+
+class Keeper:
+    """Keeps one run's snapshots in a folder, under a name made of its plan."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self._path = folder / f"{_digest(json.dumps(plan, sort_keys=True).encode())[:32]}.safetensors"
+        self._plan = plan
+        self._written = monotonic()
+
+    def found(self) -> Snapshot | None:
+        """Return where an earlier run of this plan stood, if there was one."""
+        return read(self._path, self._plan) if self._path.is_file() else None
+
+    def is_due(self) -> bool:
+        """Say whether the last snapshot is old."""
+        return monotonic() - self._written >= SECONDS
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Write a snapshot over the one before; a kill in between leaves the one before."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write(self._path, self._plan, snapshot)
+        self._written = monotonic()
+
+
+def write(path: Path, plan: Plan, snapshot: Snapshot) -> None:
+    """Write a checkpoint: tensors, and in the header the plan and what the run added to it."""
+    tensors = {f"wave/{key}": tensor for key, tensor in snapshot.state.items()}
+    for place, member in snapshot.finished.items():
+        arrays = {"losses": member.losses} | ({} if member.layers is None else {"layers": member.layers})
+        tensors |= {f"state/{place}/{name}": tensor for name, tensor in member.state.items()}
+        tensors |= {f"{kind}/{place}": torch.from_numpy(array) for kind, array in arrays.items()}
+    finished = {str(place): [member.epoch, member.diverged] for place, member in snapshot.finished.items()}
+    own = {"capacity": snapshot.capacity, "places": snapshot.places, "finished": finished}
+    save.save(path, tensors, {"plan": dict(plan), "run": own})
+
+
+def read(path: Path, plan: Plan) -> Snapshot:
+    """Return what was written; a checkpoint of another plan is refused."""
+    tensors, header = save.load(path)
+    _refuse_other(path, plan, header.get("plan", {}))
+    state, finished, own = _below(tensors, "wave/"), {}, header["run"]
+    for place, (epoch, diverged) in own["finished"].items():
+        layers = tensors[f"layers/{place}"].numpy() if f"layers/{place}" in tensors else None
+        weights, losses = _below(tensors, f"state/{place}/"), tensors[f"losses/{place}"].numpy()
+        finished[int(place)] = Trained(weights, epoch, losses, diverged, layers=layers)
+    return Snapshot(own["capacity"], own["places"], state, finished)
+
+
+def _below(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
+
+
+def _refuse_other(path: Path, plan: Plan, found: Plan) -> None:
+    """Raise with a line for everything in which the plan of the file differs from the one that is asked for."""
+    differences = [
+        f"{name}: {found.get(name)} in the file, {wanted} now"
+        for name, wanted in plan.items()
+        if found.get(name) != wanted
+    ]
+    if differences:
+        raise ValueError(
+            "\n".join([f"{path} is the checkpoint of another plan; remove it to start anew:", *differences])
+        )
+
+
+def _digest(*parts: bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
+
+
+def _described(view: View) -> Iterator[bytes]:
+    yield repr((view.n_levels, view.n_numeric, view.stop is None)).encode()
+    for rows in (view.train, *([] if view.stop is None else [view.stop])):
+        for part in (rows.dense, rows.codes, rows.target):
+            yield repr((part.shape, part.dtype)).encode()
+            yield part.contiguous().numpy().tobytes()

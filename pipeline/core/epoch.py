@@ -1,0 +1,151 @@
+"""One epoch of a wave: every member once through its own rows, and once through its stopping rows.
+
+Nothing is read back from the device in here: on a GPU the host runs ahead of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from pipeline.core import batches, optimiser
+from pipeline.core.batches import Epoch
+from pipeline.core.blocks import Architecture, Network
+from pipeline.core.gradients import penalise, shorten
+from pipeline.core.losses import loss_of, row_losses
+from pipeline.core.members import Program, Rows
+from pipeline.core.monitor import Watch
+from pipeline.core.optimiser import Rates, Settings, Stacked
+from pipeline.core.rates import dropped_bytes, step_rates
+from pipeline.core.table import Table
+from pipeline.core.wave import Wave
+
+CHUNK_ROWS = 512  # rows each network predicts at once: more would leave a processor's cache
+
+
+def chunk_rows(architecture: Architecture) -> int:
+    """Return how many rows each member predicts at once: fewer where each becomes k."""
+    return -(-CHUNK_ROWS // max(architecture.k, 1))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the active members see in a step: rows (M, batch, ...), their weights (M, batch), and dropout masks."""
+
+    rows: Rows
+    weights: Tensor
+    masks: list[Tensor]
+
+
+def train_epoch(
+    program: Program, net: Network, wave: Wave, table: Table, behind: np.ndarray
+) -> tuple[Tensor, Tensor | None]:
+    """Take every member through its rows once, in place; behind (M,): epochs done before.
+
+    Returns, on the device, the mean training loss (M,) and, for a program with `monitor`, what monitor.py measures.
+    """
+    net.train()
+    views = [member.view for member in wave.members]
+    plan = batches.plan_epoch([member.seed for member in wave.members], table.n_rows[views], program.batch_size, behind)
+    take_step = _stepper(program, net, wave, table, step_rates(program, wave.members, plan, behind))
+    share = table.put(plan.counts / plan.counts.sum(axis=0))
+    dropped = dropped_bytes(program, wave.members, plan, behind)
+    total, measured = torch.zeros_like(share[0]), None
+    for step, batch in enumerate(_batches(program, wave, table, plan, dropped)):
+        watch = Watch(net, wave.trained) if program.monitor and step == 0 else None
+        loss, gradients = take_step(step, batch)
+        n_active = len(loss)
+        total[:n_active] += loss * share[step, :n_active]
+        if watch is not None:
+            measured = watch.measure(gradients)
+    return total, measured
+
+
+def _stepper(
+    program: Program, net: Network, wave: Wave, table: Table, rates: Rates
+) -> Callable[[int, Batch], tuple[Tensor, Stacked]]:
+    """Return what takes a step: forward, backward, update; it returns each active member's loss, and the gradients."""
+    weights, trained, factors = wave.part("weights"), wave.trained, [seat.factors for seat in wave.seats]
+    settings = Settings(program.optimiser, program.beta, program.eps)
+    update = optimiser.updater(settings, trained, (wave.part("first"), wave.part("second")), factors, rates)
+    row_loss = loss_of(program.loss, program.level)
+    smoothing = table.put(np.array([member.label_smoothing for member in wave.members]))
+    leaves: list[nn.Parameter] = []
+
+    def take_step(step: int, batch: Batch) -> tuple[Tensor, Stacked]:
+        nonlocal leaves
+        n_active = len(batch.weights)
+        if not leaves or len(leaves[0]) != n_active:
+            leaves = _bind(net, weights, list(trained), n_active)
+        output = net(batch.rows.dense, batch.rows.codes, batch.masks, batch.weights)
+        loss = (row_losses(row_loss, output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
+        gradients = dict(zip(trained, torch.autograd.grad(loss.sum(), leaves), strict=True))
+        gradients = shorten(wave.members, penalise(wave.members, factors, trained, gradients))
+        update(gradients, step, n_active)
+        return loss.detach(), gradients
+
+    return take_step
+
+
+def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> list[nn.Parameter]:
+    """Make the network compute with the first members' tensors, in place; return those that are trained."""
+    leaves = {}
+    for name, tensor in weights.items():
+        owner, _, own = name.rpartition(".")
+        active = tensor[:n_active]
+        if name in trained:
+            active = leaves[name] = nn.Parameter(active)
+        setattr(net.get_submodule(owner), own, active)
+    return [leaves[name] for name in trained]
+
+
+def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None) -> Iterator[Batch]:
+    first_rows = table.start[[member.view for member in wave.members]]
+    order = torch.from_numpy(plan.order + first_rows[:, None]).to(table.rows.dense.device, non_blocking=True)
+    weights, counts_before = torch.empty(0), np.empty(0)
+    for step, n_active in enumerate(plan.active.tolist()):
+        counts = plan.counts[step, :n_active]
+        if not np.array_equal(counts, counts_before):
+            weights, counts_before = table.put(batches.row_weights(counts)), counts
+        begin = step * program.batch_size
+        rows = table.take(order[:n_active, begin : begin + weights.shape[1]])
+        masks = [] if dropped is None else _masks(program, plan, step, dropped[step, :n_active], table)
+        yield Batch(rows, weights, masks)
+
+
+def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table: Table) -> list[Tensor]:
+    """Return one dropout mask a hidden block, (active, batch, width): 0, or the factor that keeps the mean.
+
+    Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
+    """
+    widths = program.architecture.masked_units
+    ends = np.cumsum(widths).tolist()
+    noise, least = batches.draw_noise(plan, step, ends[-1]), dropped[:, None, None]
+    factor = table.put(256 / (256 - dropped.astype(np.float64))).reshape(-1, 1, 1)
+    kept = [noise[..., end - width : end] >= least for width, end in zip(widths, ends, strict=True)]
+    return [table.put(part.view(np.uint8)).mul_(factor) for part in kept]
+
+
+@torch.no_grad()
+def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tensor:
+    """Return every member's mean loss (M,) over its stopping rows, without dropout and label smoothing."""
+    net.eval()
+    views, weights = [member.view for member in wave.members], wave.part("weights")
+    row_loss = loss_of(program.loss, program.level)
+    n_rows, first_rows = table.n_rows[views][:, None], table.start[views][:, None]
+    total = table.put(np.zeros(len(views)))
+    chunk = chunk_rows(program.architecture)
+    for begin in range(0, n_rows.max(), chunk):
+        at = np.arange(begin, min(begin + chunk, n_rows.max()))[None, :]
+        present = at < n_rows
+        positions = torch.from_numpy(first_rows + np.where(present, at, 0))
+        rows = table.take(positions.to(total.device, non_blocking=True))
+        output = functional_call(net, weights, (rows.dense, rows.codes))
+        loss = row_losses(row_loss, output, rows.target, torch.zeros_like(total))
+        total += (loss * table.put(present / n_rows)).sum(dim=1)
+    return total

@@ -1,0 +1,152 @@
+"""What one device trains, and the loop over it: members join, take epochs together, leave when they have finished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from pipeline.core import checkpoint
+from pipeline.core.blocks import Network
+from pipeline.core.capacity import is_out_of_memory, plan_capacity
+from pipeline.core.checkpoint import Snapshot
+from pipeline.core.epoch import stop_loss, train_epoch
+from pipeline.core.members import Member, Program, Trained, View
+from pipeline.core.outcome import finished, harvest, judge
+from pipeline.core.table import Table, join
+from pipeline.core.wave import Shapes, Wave, select, shapes_of, start, template, unite
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the caller wants to know and to decide; see `fused.train`."""
+
+    advance: Callable[[int], None]
+    stop: Callable[[], bool]
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one device trains: members by their place in the list that was asked for, in the order of the queue."""
+
+    program: Program
+    members: Mapping[int, Member]
+    views: Sequence[View]
+    device: torch.device
+    net: Network
+    shapes: Shapes
+    train: Table
+    stop: Table | None
+
+
+@dataclass
+class Run:
+    """How far a job is: how many train at once, who does at present, and who has finished."""
+
+    capacity: int
+    wave: Wave | None = None
+    finished: dict[int, Trained] = field(default_factory=dict)
+
+    @property
+    def training(self) -> list[int]:
+        """Places of the members on the wave."""
+        return [seat.place for seat in self.wave.seats] if self.wave else []
+
+
+def prepare(program: Program, members: Mapping[int, Member], views: Sequence[View], device: torch.device) -> Job:
+    """Put the rows that these members see on the device."""
+    used = sorted({member.view for member in members.values()})
+    members = {place: replace(member, view=used.index(member.view)) for place, member in members.items()}
+    views = [views[view] for view in used]
+    stopping = [view.stop for view in views if view.stop is not None]
+    tables = join([view.train for view in views], device), join(stopping, device) if stopping else None
+    net = template(program, views)
+    return Job(program, members, views, device, net.to(device), shapes_of(net), *tables)
+
+
+def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:
+    """Train a job's members to their end, or until the caller stops them."""
+    keeper = _keeper(job, hooks.checkpoint) if hooks.checkpoint else None
+    run = _begin(job, keeper, hooks)
+    while len(run.finished) < len(job.members):
+        while not _took_epoch(job, run):
+            _halve(run, hooks)
+        hooks.advance(len(run.training))
+        _let_go(job, run)
+        ended, stopped = len(run.finished) == len(job.members), hooks.stop()
+        if keeper and (stopped or ended or keeper.is_due()):
+            keeper.write(Snapshot(run.capacity, run.training, run.wave.state if run.wave else {}, run.finished))
+        if stopped:
+            return run.finished | _truncated(job, run)
+    return run.finished
+
+
+def _keeper(job: Job, folder: Path) -> checkpoint.Keeper:
+    return checkpoint.Keeper(folder, checkpoint.plan_of(job.program, job.members, job.views, job.device))
+
+
+def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
+    """Start anew, or go on from where an earlier run was."""
+    found = keeper.found() if keeper else None
+    if found is None:
+        return Run(plan_capacity(job.program, job.views, job.net, len(job.members), job.device))
+    run = Run(found.capacity, finished=found.finished)
+    if found.places:
+        wave = _fresh(job, found.places)
+        run.wave = Wave(wave.seats, {key: found.state[key].to(tensor.device) for key, tensor in wave.state.items()})
+        hooks.advance(int(run.wave.state["epoch"].sum()))
+    hooks.advance(sum(len(member.losses) for member in run.finished.values()))
+    return run
+
+
+def _fresh(job: Job, places: Sequence[int]) -> Wave:
+    return start(job.program, {place: job.members[place] for place in places}, job.views, job.shapes, job.device)
+
+
+def _waiting(job: Job, run: Run) -> list[int]:
+    begun = {*run.finished, *run.training}
+    return [place for place in job.members if place not in begun]
+
+
+def _took_epoch(job: Job, run: Run) -> bool:
+    """Let waiting members join and train an epoch; say no if the memory did not suffice."""
+    try:
+        if joining := _waiting(job, run)[: run.capacity - len(run.training)]:
+            run.wave = unite(run.wave, _fresh(job, joining)) if run.wave else _fresh(job, joining)
+        assert run.wave is not None
+        losses, measured = train_epoch(job.program, job.net, run.wave, job.train, run.wave.state["epoch"].numpy())
+        stopping = None if job.stop is None else stop_loss(job.program, job.net, run.wave, job.stop)
+        judge(run.wave, losses, stopping, measured)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or run.capacity == 1:
+            raise
+        return False
+    return True
+
+
+def _halve(run: Run, hooks: Hooks) -> None:
+    """Send the wave back to the queue, to be trained from its beginning, fewer members at a time."""
+    if run.wave is not None:
+        hooks.advance(-int(run.wave.state["epoch"].sum()))
+    run.capacity, run.wave = max(1, min(run.capacity, len(run.training) or run.capacity) // 2), None
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _let_go(job: Job, run: Run) -> None:
+    assert run.wave is not None
+    if rows := finished(job.program, run.wave):
+        run.finished |= harvest(run.wave, rows)
+        staying = [row for row in range(len(run.wave.seats)) if row not in rows]
+        run.wave = select(run.wave, staying) if staying else None
+
+
+def _truncated(job: Job, run: Run) -> dict[int, Trained]:
+    """Return what members end with that were stopped, and those that had not begun, as they would have begun."""
+    stopped = harvest(run.wave, list(range(len(run.wave.seats))), truncated=True) if run.wave else {}
+    for place in _waiting(job, run):
+        stopped |= harvest(_fresh(job, [place]), [0], truncated=True)
+    return stopped

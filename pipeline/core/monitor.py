@@ -1,0 +1,64 @@
+"""What happens in every layer of every member, measured in the first step of an epoch, when all members are active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.core.blocks import Network
+from pipeline.core.optimiser import Stacked
+
+MEASURES = ("gradient_norm", "update_ratio", "dead_share")
+
+
+def owners(names: Iterable[str]) -> list[str]:
+    """Return the layers that parameters of these names belong to, in their order."""
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+class Watch:
+    """Look at one step: made before it, asked after it.
+
+    Measures a member and layer: gradient_norm, the length of the gradient; update_ratio, how far the step moved the
+    parameters, against their length (about 1e-3 is healthy); dead_share, of a hidden block's units, those that gave
+    the same value for all rows of the batch (NaN for other layers).
+    """
+
+    def __init__(self, net: Network, trained: Stacked) -> None:
+        self._trained = trained
+        self._before = {name: tensor.clone() for name, tensor in trained.items()}
+        self._layers = owners(trained)
+        self._dead: dict[str, Tensor] = {}
+        self._hooks = [
+            block.dropout.register_forward_pre_hook(self._look(f"blocks.{number}."))
+            for number, block in enumerate(net.blocks)
+        ]
+
+    def _look(self, start: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            units = inputs[0].detach()
+            same = units.amax(dim=1) == units.amin(dim=1)
+            self._dead[start] = same.flatten(1).to(units.dtype).mean(dim=1)
+
+        return look
+
+    @torch.no_grad()
+    def measure(self, gradients: Stacked) -> Tensor:
+        """Return (M, layers, measures), on the device."""
+        for hook in self._hooks:
+            hook.remove()
+        moved = {name: tensor - self._before[name] for name, tensor in self._trained.items()}
+        columns = []
+        for layer in self._layers:
+            own = [name for name in self._trained if name.rpartition(".")[0] == layer]
+            norms = [_norm(part, own) for part in (gradients, moved, self._before)]
+            unknown = torch.full_like(norms[0], torch.nan)
+            dead = next((share for start, share in self._dead.items() if f"{layer}.".startswith(start)), unknown)
+            columns.append(torch.stack([norms[0], norms[1] / norms[2], dead], dim=1))
+        return torch.stack(columns, dim=1)
+
+
+def _norm(part: Stacked, names: list[str]) -> Tensor:
+    return torch.stack([part[name].flatten(1).square().sum(dim=1) for name in names]).sum(dim=0).sqrt()
