@@ -59,7 +59,8 @@ def _typical(losses: np.ndarray) -> np.ndarray:
 
 
 def _jitter(losses: np.ndarray) -> float:
-    return float(np.nanmedian(np.nanmean(np.abs(np.diff(losses, 2)), axis=1) / np.nanmean(losses, axis=1)))
+    whole = losses[np.isfinite(losses).all(axis=1)]
+    return float(np.median(np.abs(np.diff(whole, 2)).mean(axis=1) / whole.mean(axis=1))) if len(whole) else 0.0
 
 
 def _read_fall(curve: np.ndarray, jitter: float, rates: np.ndarray) -> Iterator[Finding]:
