@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -83,16 +84,23 @@ class Repeat:
 
 
 def fit_repeat(
-    table: Table, folds: Folds, repeat: int, models: Mapping[Any, list[dict[str, Any]]], seed: int, log: Log
+    table: Table,
+    folds: Folds,
+    repeat: int,
+    models: Mapping[Any, list[dict[str, Any]]],
+    seed: int,
+    log: Log,
+    progress: Path | None,
 ) -> Repeat:
     """Fit every model of AutoGluon on one repeat of the folds.
 
-    models: {family: configurations}. Raises ModelError where AutoGluon did not keep our rows as they are.
+    models: {family: configurations}. progress: where it works, so that what a kill leaves is found. Raises
+    ModelError where AutoGluon did not keep our rows as they are.
     """
     frame, label = _train_frame(table)
     splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
     total = sum(map(len, models.values())) + 1
-    with tempfile.TemporaryDirectory() as folder, quiet(), log.progress("autogluon", total) as bar:
+    with tempfile.TemporaryDirectory(dir=progress) as folder, quiet(), log.progress("autogluon", total) as bar:
         predictor = TabularPredictor(
             label,
             problem_type=table.task.kind,

@@ -63,13 +63,14 @@ def cross_fit_resolved(
     *,
     seed: int,
     log: Log,
+    progress: Path | None,
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
-    from pipeline.models._networks import cross_fit, n_fit_rows
+    from pipeline.models._networks import Case, cross_fit, n_fit_rows
 
     n_rows = n_fit_rows(folds)
     plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
-    return cross_fit(plans, table, folds, seed=seed, log=log)
+    return cross_fit(plans, Case(table, folds, seed, log, progress))
 
 
 def load(folder: Path) -> NetworkFit:

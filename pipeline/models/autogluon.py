@@ -110,7 +110,9 @@ def affordable(
     return Recipe.model_validate({"models": fit_into(recipe.models, 60.0 * minutes, size)})
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Fit one predictor a recipe and repeat; return `<recipe>/<model>` for each base model, and `<recipe>`.
 
     `<recipe>` is AutoGluon's weighted ensemble: its weights have seen the rows that its out-of-fold
@@ -120,7 +122,9 @@ def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed
     """
     entries = {}
     for name, recipe in recipes.items():
-        repeats = [_fit(recipe, table, folds, repeat, derive(seed, repeat), log) for repeat in range(folds.n_repeats)]
+        repeats = [
+            _fit(recipe, table, folds, repeat, derive(seed, repeat), log, progress) for repeat in range(folds.n_repeats)
+        ]
         for part in sorted(set.intersection(*(set(repeat.fits) for repeat in repeats))):
             label = f"{name}/{part}" if part else name
             entries[label] = entry = _entry(part, repeats, table, folds)
@@ -139,10 +143,10 @@ def load(folder: Path, part: str = "") -> PredictorFit:
     return read(folder, part)
 
 
-def _fit(recipe: Recipe, table: Table, folds: Folds, repeat: int, seed: int, log: Log) -> Repeat:
+def _fit(recipe: Recipe, table: Table, folds: Folds, repeat: int, seed: int, log: Log, progress: Path | None) -> Repeat:
     from pipeline.models._autogluon_fit import fit_repeat
 
-    return fit_repeat(table, folds, repeat, recipe.models, seed, log)
+    return fit_repeat(table, folds, repeat, recipe.models, seed, log, progress)
 
 
 def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> CrossFit:

@@ -26,6 +26,8 @@ from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.models._networks import Plan
     from pipeline.types import CrossFit, Folds, Log, Table, Task
 
@@ -84,9 +86,11 @@ class Recipe(NetworkRecipe):
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:

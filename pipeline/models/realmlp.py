@@ -17,6 +17,8 @@ from pipeline.models.mlp import LIBRARIES, SHARE, Auto, Count, affordable, affor
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.types import CrossFit, Folds, Log, Table, Task
 
 __all__ = ["LIBRARIES", "SHARE", "Recipe", "affordable", "affordable_trials", "cross_fit", "for_tuning", "load"]
@@ -44,10 +46,12 @@ class Recipe(mlp.Recipe):
     )
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Train every recipe on every fold, as `mlp` does."""
     settled = {name: _settle(recipe, table.task) for name, recipe in recipes.items()}
-    return mlp.cross_fit(settled, table, folds, seed=seed, log=log)
+    return mlp.cross_fit(settled, table, folds, seed=seed, log=log, progress=progress)
 
 
 def _settle(recipe: Recipe, task: Task) -> Recipe:

@@ -7,37 +7,40 @@ defaults of its package: k, width, dropout, AdamW's rates, piecewise-linear embe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pipeline.transforms.recipe import Encode, Target
+from pipeline.models._network_recipe import (
+    SECONDS_A_NETWORK,
+    Auto,
+    Count,
+    NetworkRecipe,
+    cross_fit_resolved,
+    for_tuning,
+    trials_in,
+)
+from pipeline.models._network_recipe import load as load
+from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.models._network_fit import NetworkFit
     from pipeline.models._networks import Plan
     from pipeline.types import CrossFit, Folds, Log, Table, Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
 
-Count = Annotated[int, Field(ge=1)]
-Auto = Literal["auto"]
-
 BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))  # below so many rows; else 1 024
 ROW_VISITS = 2_000_000  # epochs x rows that larger tables are given
 FEWEST_MEMBERS, NARROWEST, FEWEST_EPOCHS = 8, 128, 15  # what a short time is never met with less than
 INPUTS = 8  # inputs of the first layer a column, roughly
 SECONDS = 6e-11  # for one row to pass one weight in training, on two cores, everything included
-SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
-class Recipe(BaseModel):
+class Recipe(NetworkRecipe):
     """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     k: Count = Field(32, description="members that share the network's weights")
     width: Count = Field(512, description="units of a hidden layer")
@@ -55,40 +58,24 @@ class Recipe(BaseModel):
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
     weight_decay: float = Field(3e-4, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
     lr: float = Field(2e-3, gt=0, description="learning rate")
-    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="how gradients become steps")
     beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
-    schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("constant", description="of the lr")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
     epochs: Count | Auto = Field("auto", description="most passes over the training rows: 100, fewer above 20 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 32 below 2 800 rows, up to 1 024")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
-        "auto", description="what is minimised"
-    )
     n_seeds: Count = Field(1, description="networks averaged in each fold")
     stop_on: Literal["inner", "fold", "none"] = Field(
         "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
     )
     patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
-    target: Target = Field("auto", description="transform of a regression target")
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    from pipeline.models._networks import cross_fit as fit
-    from pipeline.models._networks import n_fit_rows
-
-    n_rows = n_fit_rows(folds)
-    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
-    return fit(plans, table, folds, seed=seed, log=log)
-
-
-def load(folder: Path) -> NetworkFit:
-    """Read one fold's networks, as `save` wrote them."""
-    from pipeline.models._network_fit import load as read
-
-    return read(folder)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
@@ -150,11 +137,6 @@ def _batch_size(recipe: Recipe, n_rows: int) -> int:
     return next((size for rows, size in BATCH_SIZES if n_rows < rows), 1_024)
 
 
-def for_tuning(recipe: Recipe) -> Recipe:
-    """Return the recipe a trial is judged by: one seed, so that trials are many."""
-    return recipe.model_copy(update={"n_seeds": 1})
-
-
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, members, units and epochs as so many minutes allow on two cores."""
     while _seconds(recipe, **size) > 60 * minutes and (less := _less(recipe, size["n_train"])):
@@ -176,13 +158,12 @@ def _less(recipe: Recipe, n_rows: int) -> dict[str, int]:
 
 def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
     """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(for_tuning(recipe), **size)))
+    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
 
 
 def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Estimate a cross-fit's time from the weights and the rows that pass through them, once for each member."""
     depth = _depth(recipe)
     weights = recipe.width * (INPUTS * n_columns + recipe.width * (depth - 1) + n_outputs)
-    phases = 2 if recipe.stop_on == "inner" else 1
-    passed = phases * _epochs(recipe, n_train) * n_train + n_test
+    passed = recipe.phases * _epochs(recipe, n_train) * n_train + n_test
     return n_fits * recipe.n_seeds * (SECONDS_A_NETWORK + SECONDS * recipe.k * weights * passed)

@@ -20,7 +20,9 @@ def run(job: Job) -> dict[str, Any]:
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
     recipe = model.Recipe.model_validate(read_json(job.inputs["recipe"] / job.config["recipe"]))
-    entries = model.cross_fit({job.config["entry"]: recipe}, table, folds, seed=job.seed, log=job.log)
+    entries = model.cross_fit(
+        {job.config["entry"]: recipe}, table, folds, seed=job.seed, log=job.log, progress=job.progress
+    )
     (job.out / "entries").mkdir()
     for name, entry in sorted(entries.items()):
         check(name, entry, folds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from heard import Heard
 from pydantic import ValidationError
 
+from pipeline.core import checkpoint
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, log_loss, rmse
 from pipeline.models import mlp
@@ -108,6 +110,40 @@ def test_networks_that_diverge_are_reported_and_predictions_stay_finite() -> Non
     entry = fit({"wild": wild})["wild"]
     assert np.isfinite(entry.oof).all()
     assert any(line.startswith("diverged: 6 of 6 networks") for line in entry.findings)
+
+
+def test_when_time_is_up_every_fold_still_has_a_network_and_what_is_missing_is_said() -> None:
+    entry = fit({"a": QUICK.model_copy(update={"epochs": 50})}, log=Heard(patience=2))["a"]
+    assert np.isfinite(entry.oof).all()
+    assert entry.truncated == "6 of 6 networks were not trained to their end"
+    assert (entry.epochs == 3).all()
+    assert fit({"a": QUICK})["a"].truncated == ""
+
+
+def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two phases is interrupted, so that the first is found whole."""
+    recipe, data = QUICK.model_copy(update={"stop_on": "inner"}), table()
+    whole = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard())["a"]
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    log = Heard()
+    log.advance = dies_after(9, log.advance)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=log, progress=tmp_path)
+    assert list(tmp_path.iterdir())
+    resumed = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard(), progress=tmp_path)["a"]
+    np.testing.assert_array_equal(resumed.oof, whole.oof)
+    np.testing.assert_array_equal(resumed.test, whole.test)
+
+
+def dies_after(calls: int, advance: Callable[..., None]) -> Callable[..., None]:
+    left = iter(range(calls))
+
+    def dying(*steps: int) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        advance(*steps)
+
+    return dying
 
 
 def test_embedded_categories_are_used() -> None:
