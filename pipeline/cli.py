@@ -23,14 +23,22 @@ from pipeline.engine.run import run as run_graph
 from pipeline.engine.run import verify as verify_store
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Store
-from pipeline.engine.sweep import sweep
+from pipeline.engine.sweep import made_from, sweep
 from pipeline.errors import Interrupted, PipelineError
 from pipeline.graph import STAGES, build, up_to
 from pipeline.practice.catalogue import provide
 from pipeline.publish import kept_keys, trace
+from pipeline.report.summary import truncated as shortened
 from pipeline.workspace import Workspace
 
 DEFAULT = "practice-houses"
+
+GRACE, LEAST_GRACE = 2.0, 20.0
+"""The safety stop: work ends with what there is after the planned minutes and GRACE times as many, at least 20.
+
+Plans are formulas, not clocks, so that a run can be repeated; on a machine that is slower than they assume, the stop
+keeps a run from going on for ever.
+"""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Rich(highlight=False)
@@ -92,8 +100,8 @@ for _stage in STAGES:
 
 
 def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last: str) -> None:
-    console = Console()
     competition, experiment, nodes = _load(workspace, slug, name, minutes)
+    console = Console(limit=60 * (experiment.minutes + max(GRACE * experiment.minutes, LEAST_GRACE)))
     wanted = up_to(last, nodes)
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
     outcome = _run_graph(workspace, slug, wanted, console)
@@ -223,7 +231,11 @@ def verify(context: typer.Context, slug: Slug = DEFAULT) -> None:
 
 
 @app.command()
-def gc(context: typer.Context, slug: Slug = DEFAULT) -> None:
+def gc(
+    context: typer.Context,
+    slug: Slug = DEFAULT,
+    truncated: Annotated[bool, typer.Option(help="Remove what was cut short for want of time as well.")] = False,
+) -> None:
     """Remove cached results that neither an experiment as it stands nor a submission in submissions/ reaches."""
     workspace: Workspace = context.obj
     store = Store(workspace.cache(slug))
@@ -231,7 +243,7 @@ def gc(context: typer.Context, slug: Slug = DEFAULT) -> None:
     for name in workspace.experiments_of(slug):
         _, _, nodes = _load(workspace, slug, name, None)
         keep |= {step.key for step in make_plan(nodes, store) if step.key}
-    swept = sweep(store, keep)
+    swept = sweep(store, keep, made_from(store, lambda result: truncated and bool(shortened(result))))
     out.print(f"{len(swept.removed)} results removed, {swept.bytes / 1e6:.1f} MB freed, {len(keep)} kept or expected")
 
 

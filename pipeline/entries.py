@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError
-from pipeline.files import read_entries
-from pipeline.types import CrossFit
+
+if TYPE_CHECKING:
+    from pipeline.types import CrossFit
 
 ENSEMBLE = "ensemble"
 EQUAL = "equal weights"
@@ -16,6 +18,8 @@ BEST = "best single"
 
 def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:
     """Return the entries of every input `train:<name>`, by name; a name that occurs twice is a ConfigError."""
+    from pipeline.files import read_entries  # here, so that reports and commands get the names without pandas
+
     entries: dict[str, CrossFit] = {}
     for node in sorted(name for name in inputs if name.startswith("train:")):
         for name, entry in read_entries(inputs[node] / "entries").items():

@@ -19,6 +19,7 @@ from rich.table import Table
 from pipeline.config import Competition, Experiment
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
+from pipeline.entries import ENSEMBLE
 from pipeline.publish import publish
 from pipeline.report.settings import differing, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
@@ -45,6 +46,7 @@ def finish(
     _print_leaderboard(summary, out)
     out.print()
     _print_figures(summary, path, out)
+    _print_truncated(summary, slug, out)
     out.print()
     for label, command in _next(workspace, slug, name):
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
@@ -88,7 +90,7 @@ def _print_leaderboard(summary: Summary, out: Console) -> None:
 
 def _chosen(summary: Summary) -> list[Row]:
     """Return the rows to show, in order: the ensemble, its comparisons, and the best of the others."""
-    ways = ("ensemble",) if summary.n_entries == 1 else tuple(row.entry for row in summary.rows if row.kind == "blend")
+    ways = (ENSEMBLE,) if summary.n_entries == 1 else tuple(row.entry for row in summary.rows if row.kind == "blend")
     must = [row for row in summary.rows if row.entry in ways or row.reference]
     others = [row for row in summary.rows if row.kind == "entry" and not row.reference]
     return [row for row in summary.rows if row in must or row in others[: max(ROWS_SHOWN - len(must), 3)]]
@@ -107,6 +109,13 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
         grid.add_row(label, number(score, places), "", escape(note))
     out.print(grid)
     out.print(f"[bold]submission[/]  {escape(str(path))}", soft_wrap=True)
+
+
+def _print_truncated(summary: Summary, slug: str, out: Console) -> None:
+    for line in summary.truncated:
+        out.print(f"[yellow]cut short[/]   {escape(line)}", soft_wrap=True)
+    if summary.truncated:
+        out.print(f"[dim]time was up; for the whole of it: pipeline gc {escape(slug)} --truncated, then run again[/]")
 
 
 def _how(summary: Summary) -> str:
@@ -239,7 +248,7 @@ def _behind(best: Run, run: Run, places: int) -> str:
         return ""
     import numpy as np
 
-    from pipeline.figures import paired_difference
+    from pipeline.uncertainty import paired_difference
 
     ours, theirs = (np.array(r.summary.ensemble.fold_errors) for r in (run, best))
     difference = paired_difference(ours, theirs, best.summary.valid_to_train)

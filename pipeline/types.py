@@ -191,13 +191,16 @@ class Folds:
 
 
 class Fitted(Protocol):
-    """A fitted model of one fold, kept beside the predictions; read only to predict new rows."""
+    """An entry's model of one fold, or of one repeat, kept beside the predictions; read only to predict new rows.
+
+    `load(folder)` of the model's file reads it; of the entry `<recipe>/<part>`, `load(folder, part)`.
+    """
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Return (n, n_outputs) values or probabilities."""
 
     def save(self, folder: Path) -> None:
-        """Write everything `load` of the same model file needs into an empty folder."""
+        """Write everything `load` needs into an empty folder, for all entries that share it."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,10 @@ class CrossFit:
     (n_repeats, n_folds): NaN where unknown. curves: columns repeat, fold, seed, epoch, train_loss,
     stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
     reference: shown for comparison, never blended (AutoGluon's own ensemble).
+    fitted: by (repeat, fold), or (repeat,) where one fit has all folds of a repeat; the mean of what they predict for
+    the test rows is `test`. A recipe's entries share what is saved under equal keys.
+    truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
+    training monitor saw.
     """
 
     oof: np.ndarray
@@ -220,7 +227,9 @@ class CrossFit:
     seconds: float = 0.0
     reference: bool = False
     curves: pd.DataFrame | None = None
-    fitted: Mapping[tuple[int, int], Fitted] = field(default_factory=dict)
+    fitted: Mapping[tuple[int, ...], Fitted] = field(default_factory=dict)
+    truncated: str = ""
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:
@@ -241,10 +250,13 @@ class Progress(Protocol):
 
 
 class Log(Protocol):
-    """Where stages and models say what they do; engine/console.py implements it."""
+    """Where stages and models say what they do, and hear that time is up; engine/console.py implements it."""
 
     def info(self, text: str) -> None: ...
 
     def warn(self, text: str) -> None: ...
 
     def progress(self, text: str, total: int) -> AbstractContextManager[Progress]: ...
+
+    def late(self) -> bool:
+        """Return whether time is up: end with what there is, and say what was left out. Ask between units of work."""

@@ -7,9 +7,13 @@ from contextlib import contextmanager
 
 
 class Heard:
-    """Implements pipeline.types.Log: warnings; titles and (done, total) steps of bars, in order; notes beside them."""
+    """Implements pipeline.types.Log: warnings; titles and (done, total) steps of bars, in order; notes beside them.
 
-    def __init__(self) -> None:
+    patience: how often it answers that there is time left; without end when None.
+    """
+
+    def __init__(self, patience: int | None = None) -> None:
+        self.patience = patience
         self.warnings: list[str] = []
         self.titles: list[str] = []
         self.steps: list[tuple[int, int]] = []
@@ -19,6 +23,12 @@ class Heard:
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+    def late(self) -> bool:
+        if self.patience is None:
+            return False
+        self.patience -= 1
+        return self.patience < 0
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator[Heard]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
 from pipeline.seeds import derive
@@ -31,6 +32,14 @@ class Blender:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """What is fitted: a weight and a temperature an entry (n_entries,); temperatures are 1 for values."""
+
+    weights: np.ndarray
+    temperatures: np.ndarray
+
+
+@dataclass(frozen=True)
 class Library:
     """The candidates' predictions side by side, in the space in which they are averaged.
 
@@ -46,23 +55,32 @@ class Library:
     metric: Metric
     logs: bool
 
-    def leave(self, averages: np.ndarray) -> np.ndarray:
-        """Turn averages back into values."""
-        return np.expm1(averages) if self.logs else averages
+    @property
+    def of_classes(self) -> bool:
+        """Whether the predictions are probabilities."""
+        return self.oof.shape[3] > 1
 
-    def weights(self, blender: Blender, use: np.ndarray, seed: int) -> np.ndarray:
-        """Return a blender's weights from the rows marked in `use` (n_repeats, n_train)."""
+    def fit(self, blender: Blender, use: np.ndarray, seed: int) -> Blend:
+        """Fit every entry's temperature, then a blender's weights, on the rows marked in `use` (n_repeats, n_train)."""
         repeats, rows = np.nonzero(use)
-        return blender.fit(self.oof[repeats, rows], self.target[rows], self.metric, seed)
+        oof, target = self.oof[repeats, rows], self.target[rows]
+        temperatures = np.ones(len(self.names))
+        if self.of_classes:
+            temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
+            oof = temper(oof, temperatures)
+        return Blend(blender.fit(oof, target, self.metric, seed), temperatures)
 
-    def blend_test(self, weights: np.ndarray) -> np.ndarray:
-        """Return the blended test predictions (n_test, n_outputs)."""
-        return self.leave(np.tensordot(self.test, weights, (1, 0)))
+    def blend(self, blend: Blend, predictions: np.ndarray) -> np.ndarray:
+        """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
+        if self.of_classes:
+            predictions = temper(predictions, blend.temperatures)
+        averages = np.tensordot(predictions, blend.weights, (1, 0))
+        return np.expm1(averages) if self.logs else averages
 
     def blend_oof(self, blender: Blender, folds: Folds, seed: int) -> np.ndarray:
         """Return cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
 
-        The rows of each part of a repeat are blended with weights fitted on the other parts of that repeat.
+        The rows of each part of a repeat are blended as fitted on the other parts of that repeat.
         """
         n_repeats, n_rows, _, n_outputs = self.oof.shape
         blended = np.full((n_repeats, n_rows, n_outputs), np.nan)
@@ -70,9 +88,10 @@ class Library:
             for number in range(part.max() + 1):
                 use = np.zeros((n_repeats, n_rows), dtype=bool)
                 use[repeat] = (part >= 0) & (part != number)
-                weights = self.weights(blender, use, derive(seed, repeat, number))
                 rows = np.flatnonzero(part == number)
-                blended[repeat, rows] = self.leave(np.tensordot(self.oof[repeat, rows], weights, (1, 0)))
+                blended[repeat, rows] = self.blend(
+                    self.fit(blender, use, derive(seed, repeat, number)), self.oof[repeat, rows]
+                )
         return blended
 
 

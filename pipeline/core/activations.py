@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
@@ -55,3 +55,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "scaled_sigmoid": scaled_sigmoid,
 }
+
+
+class Parametric(nn.Module):
+    """x + share (f(x) - x), with a trained share for each unit, 1 at the start (RealMLP, Holzmueller et al. 2024)."""
+
+    def __init__(self, activation: Activation, width: int) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        self.share = nn.Parameter(torch.ones(1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.activation(x), self.share)

@@ -1,4 +1,4 @@
-"""How many members train at once: planned from memory before training starts; halved later should it not suffice."""
+"""How many members train at once: planned from memory before training starts, halved if it is short after all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.core.epoch import CHUNK_ROWS
+from pipeline.core.blocks import Network, row_units
+from pipeline.core.epoch import chunk_rows
 from pipeline.core.members import Program, View
-from pipeline.core.wave import Shapes
 
 CPU_BYTES = 2**27  # for a wave on a CPU; a constant, so that waves are the same on every machine
 GPU_SHARE = 0.8  # of what is free on a GPU once the rows are there
@@ -16,9 +16,9 @@ STATE = 6  # numbers kept a parameter: weights, the best, two moments, gradients
 PASSES = 6  # numbers kept a unit and row of a batch, on the way forward and back
 
 
-def plan_capacity(program: Program, views: Sequence[View], shapes: Shapes, n_members: int, device: torch.device) -> int:
+def plan_capacity(program: Program, views: Sequence[View], net: Network, n_members: int, device: torch.device) -> int:
     """Return how many members train at once, so that the waves they would make are equally large."""
-    fit = max(1, _free_bytes(device) // _member_bytes(program, views, shapes))
+    fit = max(1, _free_bytes(device) // _member_bytes(program, views, net))
     n_waves = -(-n_members // fit)
     return -(-n_members // n_waves)
 
@@ -27,14 +27,11 @@ def _free_bytes(device: torch.device) -> int:
     return int(GPU_SHARE * torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else CPU_BYTES
 
 
-def _member_bytes(program: Program, views: Sequence[View], shapes: Shapes) -> int:
-    n_parameters = sum(shape.numel() for shape in shapes.values())
-    train = views[0].train
-    n_inputs = max(view.train.dense.shape[1] for view in views) + train.codes.shape[1] * program.architecture.embedding
-    units = n_inputs + sum(program.architecture.hidden) + program.architecture.n_outputs
-    batch = max(PASSES * program.batch_size, 2 * CHUNK_ROWS) * units
+def _member_bytes(program: Program, views: Sequence[View], net: Network) -> int:
+    n_parameters = sum(parameter.numel() for parameter in net.parameters())
+    batch = max(PASSES * program.batch_size, 2 * chunk_rows(program.architecture)) * row_units(net)
     order = max(len(view.train) for view in views)
-    return train.dense.element_size() * (STATE * n_parameters + batch) + 8 * order
+    return views[0].train.dense.element_size() * (STATE * n_parameters + batch) + 8 * order
 
 
 def is_out_of_memory(error: Exception) -> bool:

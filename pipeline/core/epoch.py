@@ -15,9 +15,9 @@ from torch.func import functional_call
 
 from pipeline.core import batches, optimiser
 from pipeline.core.batches import Epoch
-from pipeline.core.blocks import Network
+from pipeline.core.blocks import Architecture, Network
 from pipeline.core.gradients import penalise, shorten
-from pipeline.core.losses import loss_of
+from pipeline.core.losses import loss_of, row_losses
 from pipeline.core.members import Program, Rows
 from pipeline.core.monitor import Watch
 from pipeline.core.optimiser import Rates, Settings, Stacked
@@ -25,7 +25,12 @@ from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.table import Table
 from pipeline.core.wave import Wave
 
-CHUNK_ROWS = 512  # rows each member predicts at once: more would leave a processor's cache
+CHUNK_ROWS = 512  # rows each network predicts at once: more would leave a processor's cache
+
+
+def chunk_rows(architecture: Architecture) -> int:
+    """Return how many rows each member predicts at once: fewer where each becomes k."""
+    return -(-CHUNK_ROWS // max(architecture.k, 1))
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def train_epoch(
 
     Returns, on the device, the mean training loss (M,) and, for a program with `monitor`, what monitor.py measures.
     """
+    net.train()
     views = [member.view for member in wave.members]
     plan = batches.plan_epoch([member.seed for member in wave.members], table.n_rows[views], program.batch_size, behind)
     take_step = _stepper(program, net, wave, table, step_rates(program, wave.members, plan, behind))
@@ -76,8 +82,8 @@ def _stepper(
         n_active = len(batch.weights)
         if not leaves or len(leaves[0]) != n_active:
             leaves = _bind(net, weights, list(trained), n_active)
-        output = net(batch.rows.dense, batch.rows.codes, batch.masks)
-        loss = (row_loss(output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
+        output = net(batch.rows.dense, batch.rows.codes, batch.masks, batch.weights)
+        loss = (row_losses(row_loss, output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
         gradients = dict(zip(trained, torch.autograd.grad(loss.sum(), leaves), strict=True))
         gradients = shorten(wave.members, penalise(wave.members, factors, trained, gradients))
         update(gradients, step, n_active)
@@ -117,7 +123,7 @@ def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table:
 
     Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
     """
-    widths = program.architecture.hidden
+    widths = program.architecture.masked_units
     noise, least = batches.draw_noise(plan, step, sum(widths)), dropped[:, None, None]
     factor = table.put(256 / (256 - dropped.astype(np.float64))).reshape(-1, 1, 1)
     kept = [part >= least for part in np.split(noise, np.cumsum(widths[:-1]), axis=-1)]
@@ -127,15 +133,18 @@ def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table:
 @torch.no_grad()
 def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tensor:
     """Return every member's mean loss (M,) over its stopping rows, without dropout and label smoothing."""
+    net.eval()
     views, weights = [member.view for member in wave.members], wave.part("weights")
     row_loss = loss_of(program.loss, program.level)
     n_rows, first_rows = table.n_rows[views][:, None], table.start[views][:, None]
     total = table.put(np.zeros(len(views)))
-    for begin in range(0, n_rows.max(), CHUNK_ROWS):
-        at = np.arange(begin, min(begin + CHUNK_ROWS, n_rows.max()))[None, :]
+    chunk = chunk_rows(program.architecture)
+    for begin in range(0, n_rows.max(), chunk):
+        at = np.arange(begin, min(begin + chunk, n_rows.max()))[None, :]
         present = at < n_rows
         positions = torch.from_numpy(first_rows + np.where(present, at, 0))
         rows = table.take(positions.to(total.device, non_blocking=True))
-        loss = row_loss(functional_call(net, weights, (rows.dense, rows.codes)), rows.target, torch.zeros_like(total))
+        output = functional_call(net, weights, (rows.dense, rows.codes))
+        loss = row_losses(row_loss, output, rows.target, torch.zeros_like(total))
         total += (loss * table.put(present / n_rows)).sum(dim=1)
     return total

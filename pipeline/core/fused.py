@@ -35,15 +35,14 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
 ) -> list[Trained]:
-    """Train all members, spread over the devices; return them in their order.
+    """Train all members, spread over the devices; return them in their order, which is the order they begin in.
 
     advance: called with the number of epochs that members have just done (negative where work was lost).
     stop: asked once an epoch; once it says yes, every member ends as it is, marked as truncated.
     checkpoint: a folder in which the whole run is kept every minute; a call with the same arguments goes on from there,
     to the same bits on the same kind of machine with as many threads. Whoever made the folder removes it.
     """
-    queue = sorted(range(len(members)), key=lambda place: -_work(program, members[place], views))
-    shares = [queue[number :: len(devices)] for number in range(len(devices))]
+    shares = [range(number, len(members), len(devices)) for number in range(len(devices))]
     jobs = [
         prepare(program, {place: members[place] for place in share}, views, device)
         for share, device in zip(shares, devices, strict=True)
@@ -52,10 +51,6 @@ def train(
     hooks = Hooks(advance, stop, checkpoint)
     finished = _train_side_by_side(jobs, hooks) if len(jobs) > 1 else train_job(jobs[0], hooks) if jobs else {}
     return [finished[place] for place in range(len(members))]
-
-
-def _work(program: Program, member: Member, views: Sequence[View]) -> int:
-    return len(views[member.view].train) * (member.epochs or program.epochs)
 
 
 def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]:
@@ -84,11 +79,11 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
 @torch.no_grad()
 def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], rows: Rows) -> Tensor:
     """Return raw outputs (M, n, n_outputs) of plain networks that share an encoding, as one program."""
-    net = Network(architecture)
+    net = Network(architecture).eval()
     weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
-    outputs = []
-    for first in range(0, len(rows), CHUNK_ROWS):
-        dense, codes = (part[first : first + CHUNK_ROWS] for part in (rows.dense, rows.codes))
+    outputs, chunk = [], -(-CHUNK_ROWS // max(architecture.k, 1))
+    for first in range(0, len(rows), chunk):
+        dense, codes = (part[first : first + chunk] for part in (rows.dense, rows.codes))
         shape = (len(states), *dense.shape), (len(states), *codes.shape)
         outputs.append(functional_call(net, weights, (dense.expand(shape[0]), codes.expand(shape[1]))))
     return torch.cat(outputs, dim=1)

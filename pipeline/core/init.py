@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.blocks import Network
+from pipeline.core.ensemble import Heads, SharedLinear
 from pipeline.core.layers import Embedding, Linear
+from pipeline.core.numeric import Pbld, Periodic, Piecewise
 
 Init = Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"]
 Parametrisation = Literal["standard", "ntk"]
@@ -30,43 +32,95 @@ STANDARD_DEVIATIONS: dict[str, Callable[[int, int], float]] = {
 
 
 def initialiser(name: Init, generator: torch.Generator, value: float = 0.0) -> Callable[[nn.Module], None]:
-    """Return a function for `net.apply` that fills every Linear and Embedding it meets.
+    """Return a function for `net.apply` that fills every layer it meets.
 
     "constant" sets weights to `value`; "torch" is nn.Linear's own default, uniform weights and biases up
-    to 1 / sqrt(fan_in); all others draw normal weights and set biases to zero.
+    to 1 / sqrt(fan_in); all others draw normal weights and set biases to zero. Embeddings have their own start.
     """
 
+    @torch.no_grad()
     def fill(module: nn.Module) -> None:
         if isinstance(module, Embedding):
-            module.table.data.normal_(std=1.0, generator=generator)
-        elif isinstance(module, Linear):
+            module.table.normal_(std=1.0, generator=generator)
+        elif isinstance(module, Piecewise):
+            _uniform((module.direction, module.bias), module.direction.shape[1], generator)
+        elif isinstance(module, Periodic):
+            _uniform((module.weight, module.bias), module.weight.shape[0] // module.layers, generator)
+        elif isinstance(module, Pbld):
+            _uniform((module.weight, module.bias), module.frequency.shape[1], generator)
+            module.phase.uniform_(-math.pi, math.pi, generator=generator)
+        elif isinstance(module, Linear | SharedLinear | Heads):
             _fill(module, name, generator, value)
 
     return fill
 
 
-@torch.no_grad()
-def _fill(layer: Linear, name: Init, generator: torch.Generator, value: float) -> None:
-    fan_in, fan_out = max(layer.weight.shape[0], 1), layer.weight.shape[1]  # no column may be left to learn from
+def _uniform(parameters: tuple[Tensor, ...], fan_in: int, generator: torch.Generator) -> None:
+    bound = 1 / math.sqrt(max(fan_in, 1))
+    for parameter in parameters:
+        parameter.uniform_(-bound, bound, generator=generator)
+
+
+def _fill(layer: Linear | SharedLinear | Heads, name: Init, generator: torch.Generator, value: float) -> None:
+    """Fill weight and bias; members that share a weight start with the same bias (TabM, appendix)."""
+    fan_in, fan_out = max(fan_in_of(layer), 1), layer.weight.shape[1]  # no column may be left to learn from
     layer.bias.zero_()
     if name == "constant":
         layer.weight.fill_(value)
     elif name == "torch":
-        bound = 1 / math.sqrt(fan_in)
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
+        bias = layer.bias[:1] if isinstance(layer, SharedLinear) else layer.bias
+        _uniform((layer.weight, bias), fan_in, generator)
+        layer.bias.copy_(bias.clone().expand_as(layer.bias))
     else:
         layer.weight.normal_(std=STANDARD_DEVIATIONS[name](fan_in, fan_out), generator=generator)
 
 
+def fan_in_of(layer: nn.Module) -> int:
+    """Return how many inputs each unit of a linear layer adds up."""
+    return layer.weight.shape[0] // (layer.k if isinstance(layer, Heads) else 1)
+
+
 def initialise(net: Network, name: Init, seed: int, dense: Tensor, codes: Tensor) -> None:
-    """Fill a network from its own seed; "spread" also looks at the rows it will learn from."""
+    """Fill a network from its own seed; bins and "spread" also look at the rows it will learn from.
+
+    Bins are the same for every seed. "spread" is not for networks with members inside.
+    """
     generator = torch.Generator().manual_seed(seed)
+    net.apply(initialiser("lecun" if name == "spread" else name, generator))
+    _start_numeric(net, dense, generator)
+    if net.architecture.k and net.architecture.hidden:
+        _tell_apart(net, codes.shape[1], generator)
     if name == "spread":
-        net.apply(initialiser("lecun", generator))
         spread(net, dense[:SPREAD_ROWS], codes[:SPREAD_ROWS], generator)
+
+
+@torch.no_grad()
+def _start_numeric(net: Network, dense: Tensor, generator: torch.Generator) -> None:
+    """Put bins on quantiles of the rows; draw frequencies, never farther out than three deviations."""
+    if isinstance(net.numeric, Piecewise):
+        net.numeric.fit(dense[:, : net.architecture.n_numeric])
+    elif net.numeric is not None:
+        sigma = net.architecture.sigma
+        nn.init.trunc_normal_(net.numeric.frequency, 0.0, sigma, -3 * sigma, 3 * sigma, generator=generator)
+
+
+@torch.no_grad()
+def _tell_apart(net: Network, n_codes: int, generator: torch.Generator) -> None:
+    """Draw the first layer's input factors, one a column and member: all else starts alike in members that share it.
+
+    Random signs, or normal where numbers become vectors (TabM, section 3.3 and its package's rule); the inputs that
+    come from one column share a factor.
+    """
+    first, wanted = net.blocks[0].linear, net.architecture
+    widths = [wanted.embedding] * n_codes if net.embedding is not None else []
+    widths += [wanted.numeric_width] * wanted.n_numeric if net.numeric is not None else []
+    widths += [1] * (first.weight.shape[0] - sum(widths))
+    shape = wanted.k, len(widths)
+    if net.numeric is None:
+        drawn = torch.randint(2, shape, generator=generator) * 2 - 1
     else:
-        net.apply(initialiser(name, generator))
+        drawn = torch.randn(shape, generator=generator)
+    first.factor_in.copy_(drawn.repeat_interleave(torch.tensor(widths, dtype=torch.int64), dim=1))
 
 
 @torch.no_grad()
@@ -76,6 +130,7 @@ def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generato
     Every unit's output gets standard deviation 1, and its bias puts the kink at a random convex combination
     of five rows' outputs ("he+5": Steinwart 2019; Holzmueller et al. 2024, appendix A).
     """
+    net.eval()  # so that a batch norm neither changes the rows nor learns from them
     for layer in (*dict.fromkeys(block.linear for block in net.blocks), net.head):
         inputs = _inputs_of(net, layer, dense, codes)
         layer.weight /= (inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6)
@@ -83,6 +138,7 @@ def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generato
         rows = torch.randint(len(outputs), (5, outputs.shape[1]), generator=generator)
         shares = torch.empty(5, outputs.shape[1], dtype=outputs.dtype).exponential_(generator=generator)
         layer.bias.copy_(-(outputs.gather(0, rows) * shares / shares.sum(0)).sum(0))
+    net.train()
 
 
 def _inputs_of(net: Network, layer: Linear, dense: Tensor, codes: Tensor) -> Tensor:
@@ -94,16 +150,24 @@ def _inputs_of(net: Network, layer: Linear, dense: Tensor, codes: Tensor) -> Ten
 
 
 def rate_factors(net: Network, parametrisation: Parametrisation) -> dict[str, tuple[float, float]]:
-    """Return for every trained parameter the factors of its learning rate and of its decay (biases have none)."""
-    factors = {}
-    for name, parameter in net.named_parameters():
-        part = name.rpartition(".")[2]
-        decay = 1.0 if part == "weight" else 0.0
-        if not parameter.requires_grad:
-            factors[name] = (0.0, 0.0)
-        elif parametrisation == "standard":
-            factors[name] = (1.0, decay)
-        else:
-            own = {"weight": max(parameter.shape[0], 1) ** -0.5, "bias": 0.1, "factor": 6.0}
-            factors[name] = (own.get(part, 1.0), decay)
-    return factors
+    """Return for every parameter that is trained the factors of its learning rate and of its decay."""
+    return {
+        name: (_rate_factor(net, name) if parametrisation == "ntk" else 1.0, _decay_factor(name))
+        for name, parameter in net.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def _rate_factor(net: Network, name: str) -> float:
+    """Return RealMLP's factor: one learning rate fits all widths, embeddings of numbers and biases learn slowly."""
+    layer, _, part = name.rpartition(".")
+    if layer == "numeric":
+        return 0.1
+    if part == "weight":
+        return max(fan_in_of(net.get_submodule(layer)), 1) ** -0.5
+    return {"bias": 0.1, "share": 0.1, "factor": 6.0}.get(part, 1.0)
+
+
+def _decay_factor(name: str) -> float:
+    """Decay what multiplies: weights, and the factors of TabM; never biases, norms, tables and frequencies."""
+    return 1.0 if name.rpartition(".")[2] in ("weight", "factor_in", "factor_out") else 0.0

@@ -94,7 +94,7 @@ def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
     """Start anew, or go on from where an earlier run was."""
     found = keeper.found() if keeper else None
     if found is None:
-        return Run(plan_capacity(job.program, job.views, job.shapes, len(job.members), job.device))
+        return Run(plan_capacity(job.program, job.views, job.net, len(job.members), job.device))
     run = Run(found.capacity, finished=found.finished)
     if found.places:
         run.wave = _fresh(job, found.places)

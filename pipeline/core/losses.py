@@ -66,6 +66,18 @@ def ordinal_probabilities(output: Tensor) -> Tensor:
 
 
 RowLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def row_losses(loss: RowLoss, output: Tensor, target: Tensor, smoothing: Tensor) -> Tensor:
+    """Return each row's loss (members, batch); k predictions of a row, (members, batch, k, outputs), each have theirs
+    and the mean is returned."""
+    if output.ndim == 3:
+        return loss(output, target, smoothing)
+    k = output.shape[2]
+    losses = loss(output.flatten(1, 2), target.repeat_interleave(k, dim=1), smoothing)
+    return losses.unflatten(1, (-1, k)).mean(dim=2)
+
+
 LOSSES: dict[str, RowLoss] = {
     "squared": squared,
     "absolute": absolute,

@@ -31,11 +31,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class View:
-    """One fold's rows in its own encoding: those to learn from, and those that choose the epoch, if any."""
+    """One fold's rows in its own encoding: those to learn from, and those that choose the epoch, if any.
+
+    n_levels: levels of all categorical columns together. n_numeric: the first dense columns, which a network may embed.
+    """
 
     train: Rows
     stop: Rows | None = None
     n_levels: int = 0
+    n_numeric: int = 0
 
 
 @dataclass(frozen=True)

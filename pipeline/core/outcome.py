@@ -1,4 +1,4 @@
-"""What an epoch meant for every member: its losses, its best weights, whether it is done, and what it ends with."""
+"""What an epoch meant for every member: its losses, its best weights, whether it has finished, and its end."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from pipeline.core.blocks import Network, build
+from pipeline.core.blocks import Network, build, tensors
 from pipeline.core.init import initialise, rate_factors
 from pipeline.core.members import Member, Program, View, stack
 from pipeline.core.monitor import MEASURES, owners
@@ -32,10 +32,10 @@ class Seat:
 class Wave:
     """Stacked members, sorted by their number of rows (most first).
 
-    state: tensors whose first axis is the member: "weights/<name>"; "best/<name>", those to keep; "first/<name>"
-    and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and "diverged". On the
-    host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, where the program measures them,
-    "layers" (M, epochs, layers, measures).
+    state: tensors whose first axis is the member: "weights/<name>", parameters and buffers; "best/<name>", those to
+    keep; "first/<name>" and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and
+    "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, if the program
+    measures them, "layers" (M, epochs, layers, measures).
     """
 
     seats: list[Seat]
@@ -61,14 +61,15 @@ class Wave:
 def template(program: Program, views: Sequence[View]) -> Network:
     """Return the network whose forward pass serves all members: as wide as the widest view."""
     widest = max(view.train.dense.shape[1] for view in views)
-    wanted = replace(program.architecture, n_levels=max(view.n_levels for view in views))
+    n_levels = max(view.n_levels for view in views)
+    wanted = replace(program.architecture, n_levels=n_levels, n_numeric=views[0].n_numeric)
     train = views[0].train
     return build(wanted, widest, train.codes.shape[1], train.dense.dtype)
 
 
 def shapes_of(net: Network) -> Shapes:
-    """Return the shapes of one network's parameters."""
-    return {name: tensor.shape for name, tensor in net.named_parameters()}
+    """Return the shapes of one network's parameters and buffers."""
+    return {name: tensor.shape for name, tensor in tensors(net).items()}
 
 
 def start(
@@ -76,7 +77,7 @@ def start(
 ) -> Wave:
     """Initialise every member by itself, from its own seed, then stack them, padded to the template's shapes."""
     nets = [_member_net(program, member, views[member.view]) for member in members.values()]
-    parts = [dict(own.named_parameters()) for own in nets]
+    parts = [tensors(own) for own in nets]
     seats = [
         Seat(
             place,
@@ -105,13 +106,13 @@ def _fresh_state(program: Program, weights: Stacked, trained: Factors) -> dict[s
         "losses": torch.full((n, program.epochs, 2), torch.nan, dtype=torch.float64),
     }
     if program.monitor:
-        state["layers"] = torch.full((n, program.epochs, len(owners(weights)), len(MEASURES)), torch.nan)
+        state["layers"] = torch.full((n, program.epochs, len(owners(trained)), len(MEASURES)), torch.nan)
     return state
 
 
 def _member_net(program: Program, member: Member, view: View) -> Network:
     rows = view.train
-    wanted = replace(program.architecture, n_levels=view.n_levels)
+    wanted = replace(program.architecture, n_levels=view.n_levels, n_numeric=view.n_numeric)
     net = build(wanted, rows.dense.shape[1], rows.codes.shape[1], rows.dense.dtype)
     initialise(net, program.init, member.seed, rows.dense, rows.codes)
     return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +15,19 @@ LINE_EVERY_SECONDS = 10.0
 
 
 class Console:
-    """The log handed to stages; one line a finished stage, its reason while it runs."""
+    """The log handed to stages; one line a finished stage, its reason while it runs.
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    limit: seconds from now on after which work ends with what there is (`late`).
+    """
+
+    def __init__(self, *, quiet: bool = False, limit: float = math.inf) -> None:
         self.rich = Rich(stderr=True, highlight=False, quiet=quiet)
         self.bars: Progress | None = None
+        self.deadline = time.monotonic() + limit
+
+    def late(self) -> bool:
+        """Return whether the limit is over."""
+        return time.monotonic() > self.deadline
 
     def info(self, text: str) -> None:
         self.rich.print(f"  {escape(text)}", style="dim", soft_wrap=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,10 @@ class Swept:
     bytes: int
 
 
-def sweep(store: Store, keep: set[str]) -> Swept:
+def sweep(store: Store, keep: set[str], drop: Collection[str] = ()) -> Swept:
     """Remove every result whose key is not in `keep` and that no kept result was made from, and all leftovers.
 
-    The folder that a kept result may continue from (a study) stays.
+    Results in `drop` go in any case. The folder that a kept result may continue from (a study) stays.
     """
     results = {result.key: result for result in store.results()}
     kept = keep | _origins(results, keep)
@@ -37,7 +37,7 @@ def sweep(store: Store, keep: set[str]) -> Swept:
     in_use: list[str] = []
     freed = 0
     for result in results.values():
-        if result.key not in kept:
+        if result.key not in kept or result.key in drop:
             size = _remove_result(store, result)
             (in_use if size is None else removed).append(result.name)
             freed += size or 0
@@ -48,13 +48,26 @@ def sweep(store: Store, keep: set[str]) -> Swept:
     return Swept(tuple(removed), tuple(in_use), freed)
 
 
+def made_from(store: Store, chosen: Callable[[Result], bool]) -> set[str]:
+    """Return the keys of the results that are chosen, and of all that were made from them."""
+    results = list(store.results())
+    found = {result.key for result in results if chosen(result)}
+    while more := {r.key for r in results if found & _inputs(r)} - found:
+        found |= more
+    return found
+
+
+def _inputs(result: Result) -> set[str]:
+    return {origin["key"] for origin in result.manifest["inputs"].values()}
+
+
 def _origins(results: dict[str, Result], keys: Iterable[str]) -> set[str]:
     """Return the keys of all that the results under `keys` were made from, so that a walk back stays whole."""
     found: set[str] = set()
     waiting = list(keys)
     while waiting:
         result = results.get(waiting.pop())
-        origins = {origin["key"] for origin in result.manifest["inputs"].values()} if result else set()
+        origins = _inputs(result) if result else set()
         waiting.extend(origins - found)
         found |= origins
     return found

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -20,7 +18,8 @@ from autogluon.tabular import TabularPredictor
 
 from pipeline.errors import ModelError
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
-from pipeline.types import Folds, Log, Progress, Table, Task
+from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
+from pipeline.types import Folds, Log, Progress, Table
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -72,17 +71,36 @@ class Fit:
     seconds: float
 
 
-def fit_repeat(
-    table: Table, folds: Folds, repeat: int, models: Mapping[Any, list[dict[str, Any]]], seed: int, log: Log
-) -> dict[str, Fit]:
-    """Return what every model of AutoGluon predicted on one repeat of the folds, by AutoGluon's name.
+@dataclass(frozen=True)
+class Repeat:
+    """What the models of one repeat predicted, by part (see PredictorFit), and the predictor that they belong to.
 
-    models: {family: configurations}. Raises ModelError where AutoGluon did not keep our rows as they are.
+    skipped: models that were not fitted because time was up.
+    """
+
+    fits: Mapping[str, Fit]
+    kept: PredictorFit
+    skipped: tuple[str, ...]
+
+
+def fit_repeat(
+    table: Table,
+    folds: Folds,
+    repeat: int,
+    models: Mapping[Any, list[dict[str, Any]]],
+    seed: int,
+    log: Log,
+    progress: Path | None,
+) -> Repeat:
+    """Fit every model of AutoGluon on one repeat of the folds.
+
+    models: {family: configurations}. progress: where it works, so that what a kill leaves is found. Raises
+    ModelError where AutoGluon did not keep our rows as they are.
     """
     frame, label = _train_frame(table)
     splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
     total = sum(map(len, models.values())) + 1
-    with tempfile.TemporaryDirectory() as folder, _quiet(), log.progress("autogluon", total) as bar:
+    with tempfile.TemporaryDirectory(dir=progress) as folder, quiet(), log.progress("autogluon", total) as bar:
         predictor = TabularPredictor(
             label,
             problem_type=table.task.kind,
@@ -115,10 +133,18 @@ def fit_repeat(
                 "model_random_seed": seed % 2**30,
                 "vary_seed_across_folds": True,
             },
-            callbacks=[_Watch(seed, bar)],
+            callbacks=[watch := _Watch(seed, bar, log)],
         )
         _report_failures(predictor, log)
-        return _collect(predictor, frame.drop(columns=label), table, splits)
+        fits = _collect(predictor, frame.drop(columns=label), table, splits)
+        names = {_part(model): model for model in fits}
+        kept = keep(predictor, Form.of(table.task), names)
+    return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped))
+
+
+def _part(model: str) -> str:
+    """Return how an entry is called after its recipe: by the base model's name, AutoGluon's own ensemble not at all."""
+    return "" if model.startswith("WeightedEnsemble") else model.removesuffix(BAG)
 
 
 def _threads(table: Table) -> int:
@@ -154,19 +180,18 @@ def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, li
 
 
 def _collect(predictor: TabularPredictor, rows: pd.DataFrame, table: Table, splits: list[Split]) -> dict[str, Fit]:
-    """Return every model's predictions, checked; `rows` are the train rows as AutoGluon was given them."""
+    """Return every model's predictions by its name, checked; rows: those of train as AutoGluon was given them."""
+    form = Form.of(table.task)
     seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
     fits = {}
     for name in predictor.model_names():
-        if table.task.kind == "regression":
-            oof, test = predictor.predict_oof(name).to_frame(), predictor.predict(table.test, model=name).to_frame()
-        else:
-            oof, test = predictor.predict_proba_oof(name), predictor.predict_proba(table.test, model=name)
+        oof = predictor.predict_proba_oof(name) if form.n_classes else predictor.predict_oof(name).to_frame()
+        test = form.ask(predictor, table.test, name)
         _check_rows(name, oof, test, rows, table, splits)
         if name.endswith(BAG):
             _check_child(name, predictor, oof, rows, splits[0])
-        values = [_as_outputs(part, table.task) for part in (oof.iloc[: len(table.train)], test)]
-        fits[name] = Fit(values[0], values[1], float(seconds[name]))
+        ours = form.outputs(oof.iloc[: len(table.train)])
+        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]))
     return fits
 
 
@@ -204,15 +229,6 @@ def _check_child(name: str, predictor: TabularPredictor, oof: pd.DataFrame, rows
         )
 
 
-def _as_outputs(predicted: pd.DataFrame, task: Task) -> np.ndarray:
-    """Return float64 (n, n_outputs), classes in the order of their codes; 0 for a class that it has never seen."""
-    if task.kind != "regression":
-        codes = list(range(task.n_outputs))
-        return predicted.reindex(columns=codes).fillna({c: 0.0 for c in codes if c not in predicted}).to_numpy(float)
-    values = predicted.to_numpy(float)
-    return np.expm1(values) if task.metric.name == "rmsle" else values
-
-
 def _report_failures(predictor: TabularPredictor, log: Log) -> None:
     failures = predictor.model_failures()
     for row in failures.itertuples():
@@ -224,15 +240,23 @@ def _report_failures(predictor: TabularPredictor, log: Log) -> None:
 
 @dataclass
 class _Watch(AbstractCallback):
-    """Seeds every model by itself, so that none depends on those before it, and shows how far the fit is."""
+    """Seeds every model by itself, so that none depends on those before it, and shows how far the fit is.
+
+    When time is up the models that are left are skipped; the first is fitted in any case.
+    """
 
     seed: int
     bar: Progress | None
+    log: Log | None
+    skipped: list[str] = field(default_factory=list)
     _skip: bool = field(default=False)
 
-    def _before_model_fit(self, **_: Any) -> tuple[bool, bool]:
+    def _before_model_fit(self, *, trainer: Any, model: Any, stack_name: str, **_: Any) -> tuple[bool, bool]:
         _seed_all(self.seed)
-        return False, False
+        is_late = stack_name == "core" and bool(trainer.get_model_names()) and self.log.late()
+        if is_late:
+            self.skipped.append(model.name.removesuffix(BAG))
+        return False, is_late
 
     def _after_model_fit(self, *, model_names: list[str], **_: Any) -> bool:
         for name in model_names:
@@ -240,28 +264,10 @@ class _Watch(AbstractCallback):
         return False
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"bar": None}
+        return self.__dict__ | {"bar": None, "log": None}
 
 
 def _seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence AutoGluon, and put back what it changes for the whole process: generators, threads, log level."""
-    logger = logging.getLogger("autogluon")
-    level, threads = logger.level, torch.get_num_threads()
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-        torch.set_num_threads(threads)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core import save
-from pipeline.core.blocks import Architecture, build
+from pipeline.core.blocks import Architecture, build, tensors
 from pipeline.core.fused import predict
 from pipeline.core.members import Rows
 from pipeline.files import read_json, write_json
@@ -75,16 +75,19 @@ class NetworkFit:
 
     def predict_encoded(self, encoded: Encoded) -> np.ndarray:
         """Return the same for rows that are encoded already."""
-        architecture = replace(self.architecture, n_levels=sum(self.encoder.level_counts))
-        output = predict(architecture, [dict(state) for state in self.states], to_rows(self.encoder, encoded)).double()
+        output = predict(
+            _sized(self.architecture, self.encoder),
+            [dict(state) for state in self.states],
+            to_rows(self.encoder, encoded),
+        ).double()
         if self.target is None:
             return torch.softmax(output, dim=-1).mean(dim=0).numpy()
         return self.target.inverse(output.mean(dim=0).numpy())
 
     def save(self, folder: Path) -> None:
         """Write weights.safetensors, with the architecture in its header, and encoder.json."""
-        tensors = {f"{n}/{name}": tensor for n, state in enumerate(self.states) for name, tensor in state.items()}
-        save.save(folder / "weights.safetensors", tensors, {"architecture": asdict(self.architecture)})
+        named = {f"{n}/{name}": tensor for n, state in enumerate(self.states) for name, tensor in state.items()}
+        save.save(folder / "weights.safetensors", named, {"architecture": asdict(self.architecture)})
         target = self.target.to_dict() if self.target else None
         write_json(folder / "encoder.json", {"encoder": self.encoder.to_dict(), "target": target})
 
@@ -92,20 +95,23 @@ class NetworkFit:
 def load(folder: Path) -> NetworkFit:
     """Read what `NetworkFit.save` wrote; names, shapes and types of all weights are compared with the architecture."""
     stored = read_json(folder / "encoder.json")
-    tensors, header = save.load(folder / "weights.safetensors")
+    found, header = save.load(folder / "weights.safetensors")
     encoder = Encoder.from_dict(stored["encoder"])
     architecture = _architecture(header["architecture"])
     states: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
+    for name, tensor in found.items():
         number, _, own = name.partition("/")
         states.setdefault(number, {})[own] = tensor
-    sized = build(
-        replace(architecture, n_levels=sum(encoder.level_counts)), len(encoder.names), len(encoder.level_counts)
-    )
+    sized = build(_sized(architecture, encoder), len(encoder.names), len(encoder.level_counts))
     for state in states.values():
-        save.check(dict(sized.named_parameters()), state, folder / "weights.safetensors")
+        save.check(tensors(sized), state, folder / "weights.safetensors")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
     return NetworkFit(encoder, target, architecture, tuple(states[n] for n in sorted(states, key=int)))
+
+
+def _sized(architecture: Architecture, encoder: Encoder) -> Architecture:
+    """Return the architecture for one fold's columns."""
+    return replace(architecture, n_levels=sum(encoder.level_counts), n_numeric=encoder.n_numeric)
 
 
 def _architecture(stored: dict[str, Any]) -> Architecture:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from pipeline.core.fused import train
 from pipeline.core.losses import Loss
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.errors import ConfigError
+from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
 from pipeline.seeds import derive
 from pipeline.transforms.recipe import Encode, Target
@@ -49,43 +51,71 @@ class Plan:
         return Member(view, seed, self.lr, self.weight_decay, self.dropout, self.label_smoothing, epochs)
 
 
-def cross_fit(plans: Mapping[str, Plan], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+@dataclass(frozen=True)
+class Case:
+    """What all plans are fitted on; progress: a folder for what a killed run goes on from, if there is one."""
+
+    table: Table
+    folds: Folds
+    seed: int
+    log: Log
+    progress: Path | None
+
+    def encode(self, plan: Plan, rows: Callable[[int, int], np.ndarray]) -> dict[Key, Fold]:
+        """Fit a plan's encoding in every fold, on these rows of it."""
+        return {
+            (repeat, fold): encode_fold(
+                plan.encode, plan.target, self.table, rows(repeat, fold), derive(self.seed, "encode", repeat, fold)
+            )
+            for repeat, fold in self.folds
+        }
+
+
+def cross_fit(plans: Mapping[str, Plan], case: Case) -> dict[str, CrossFit]:
     """Cross-fit all plans, those that can be trained together as one program; entries keep the plans' order."""
     groups: dict[tuple, list[str]] = {}
     for name, plan in plans.items():
         groups.setdefault(plan.shared, []).append(name)
     entries: dict[str, CrossFit] = {}
     for names in groups.values():
-        entries |= _cross_fit_group({name: plans[name] for name in names}, table, folds, seed, log)
+        entries |= _cross_fit_group({name: plans[name] for name in names}, case)
     return {name: entries[name] for name in plans}
 
 
-def _cross_fit_group(plans: dict[str, Plan], table: Table, folds: Folds, seed: int, log: Log) -> dict[str, CrossFit]:
+def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
     began = time.perf_counter()
     shared = next(iter(plans.values()))
-    epochs, curves = _choose_epochs(plans, table, folds, seed, log)
-    data = _encode(shared, table, folds, seed, rows=folds.train_rows)
-    stop = folds.valid_rows if shared.stop_on == "fold" else None
-    trained = _train(plans, data, table, seed, log, "fit", epochs, stop)
+    epochs, curves = _choose_epochs(plans, case)
+    data = case.encode(shared, case.folds.train_rows)
+    stop = case.folds.valid_rows if shared.stop_on == "fold" else None
+    trained = _train(plans, data, case, "fit", epochs, stop)
     curves = curves or {name: _curves(parts) for name, parts in trained.items()}
     seconds = (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, parts in trained.items():
-        _warn_of_divergence(name, parts, log)
-        entry = _entry(plans[name], parts, data, table, folds)
-        entries[name] = replace(entry, curves=curves[name], seconds=seconds)
+        entry, members = _entry(plans[name], parts, data, case.table, case.folds), list(parts.values())
+        entries[name] = replace(
+            entry,
+            curves=curves[name],
+            seconds=seconds,
+            findings=findings(shared.program, members, entry, data, case.table),
+            truncated=_truncated(members),
+        )
     return entries
 
 
-def _choose_epochs(
-    plans: dict[str, Plan], table: Table, folds: Folds, seed: int, log: Log
-) -> tuple[dict[str, dict[Key, int]], dict[str, pd.DataFrame]]:
+def _truncated(members: Sequence[Trained]) -> str:
+    n_truncated = sum(member.truncated for member in members)
+    return f"{n_truncated} of {len(members)} networks were not trained to their end" if n_truncated else ""
+
+
+def _choose_epochs(plans: dict[str, Plan], case: Case) -> tuple[dict[str, dict[Key, int]], dict[str, pd.DataFrame]]:
     """With stop_on "inner", find each fold's best epoch: the lowest stopping loss, averaged over seeds."""
     shared = next(iter(plans.values()))
     if shared.stop_on != "inner":
         return {}, {}
-    data = _encode(shared, table, folds, seed, rows=folds.inner_rows)
-    trained = _train(plans, data, table, seed, log, "find epochs", {}, folds.stop_rows)
+    data = case.encode(shared, case.folds.inner_rows)
+    trained = _train(plans, data, case, "find epochs", {}, case.folds.stop_rows)
     epochs = {
         name: {key: _best_epoch([parts[key, s] for s in range(plans[name].n_seeds)]) for key in data}
         for name, parts in trained.items()
@@ -94,64 +124,55 @@ def _choose_epochs(
 
 
 def _best_epoch(members: Sequence[Trained]) -> int:
-    length = min(len(member.losses) for member in members)
-    curve = np.mean([member.losses[:length, 1] for member in members], axis=0)
+    begun = [member.losses[:, 1] for member in members if len(member.losses)]
+    length = min(map(len, begun), default=0)
+    curve = np.mean([losses[:length] for losses in begun], axis=0)
     return 1 if np.isnan(curve).all() else int(np.nanargmin(curve)) + 1
-
-
-def _encode(
-    plan: Plan, table: Table, folds: Folds, seed: int, rows: Callable[[int, int], np.ndarray]
-) -> dict[Key, Fold]:
-    return {
-        (repeat, fold): encode_fold(
-            plan.encode, plan.target, table, rows(repeat, fold), derive(seed, "encode", repeat, fold)
-        )
-        for repeat, fold in folds
-    }
 
 
 def _train(
     plans: dict[str, Plan],
     data: dict[Key, Fold],
-    table: Table,
-    seed: int,
-    log: Log,
+    case: Case,
     text: str,
     epochs: dict[str, dict[Key, int]],
     stop: Callable[[int, int], np.ndarray] | None,
 ) -> dict[str, dict[tuple[Key, int], Trained]]:
-    """Train every plan's members on every fold; return them by plan, fold and seed number."""
+    """Train every plan's members on every fold; return them by plan, fold and seed number.
+
+    The first network of every fold comes before all second ones, so that a fold has one if time is up early.
+    """
     keys = list(data)
-    views = [_view(data[key], table, None if stop is None else stop(*key)) for key in keys]
+    views = [_view(data[key], case.table, None if stop is None else stop(*key)) for key in keys]
     labels, members = [], []
-    for name, plan in plans.items():
-        for view, key in enumerate(keys):
-            for number in range(plan.n_seeds):
+    for number in range(max(plan.n_seeds for plan in plans.values())):
+        for name, plan in plans.items():
+            for view, key in enumerate(keys if number < plan.n_seeds else []):
                 labels.append((name, key, number))
-                own = derive(seed, "member", *key, number)
+                own = derive(case.seed, "member", *key, number)
                 members.append(plan.member(view, own, epochs[name][key] if epochs else None))
     program = next(iter(plans.values())).program
     total = sum(member.epochs or program.epochs for member in members)
     title = f"{', '.join(plans)}: {text}" if len(plans) < 4 else f"{len(plans)} recipes: {text}"
-    with log.progress(f"{title}, {len(members)} networks", total) as bar:
-        trained = _train_alike(program, members, views, bar.advance)
+    with case.log.progress(f"{title}, {len(members)} networks", total) as bar:
+        how = {"advance": bar.advance, "stop": case.log.late, "checkpoint": case.progress}
+        trained = _train_alike(program, members, views, how)
     results: dict[str, dict[tuple[Key, int], Trained]] = {name: {} for name in plans}
     for (name, key, number), member in zip(labels, trained, strict=True):
         results[name][key, number] = member
     return results
 
 
-def _train_alike(
-    program: Program, members: list[Member], views: list[View], advance: Callable[[int], None]
-) -> list[Trained]:
-    """Train members together whose views have the same number of categorical codes (nearly always all of them)."""
+def _train_alike(program: Program, members: list[Member], views: list[View], how: dict[str, Any]) -> list[Trained]:
+    """Train members together whose views have as many categorical codes and numbers (nearly always all of them)."""
     trained: dict[int, Trained] = {}
-    widths = [view.train.codes.shape[1] for view in views]
+    embedded = program.architecture.numeric != "none"
+    widths = [(view.train.codes.shape[1], view.n_numeric if embedded else 0) for view in views]
     for width in sorted(set(widths)):
         alike = [view for view in range(len(views)) if widths[view] == width]
         chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
         own = [replace(members[place], view=alike.index(members[place].view)) for place in chosen]
-        done = train(program, own, [views[view] for view in alike], devices=try_all_gpus(), advance=advance)
+        done = train(program, own, [views[view] for view in alike], devices=try_all_gpus(), **how)
         trained |= dict(zip(chosen, done, strict=True))
     return [trained[place] for place in range(len(members))]
 
@@ -161,7 +182,8 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
     if stop is not None:
         encoded = fold.encoder.transform(table.train.iloc[stop])
         held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]))
-    return View(to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows])), held, fold.n_levels)
+    rows = to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows]))
+    return View(rows, held, fold.n_levels, fold.encoder.n_numeric)
 
 
 def _entry(
@@ -185,17 +207,8 @@ def _entry(
 
 
 def _sound(members: list[Trained]) -> list[Trained]:
-    """Leave out members that diverged, unless all did: then their last good weights must do."""
-    return [member for member in members if not member.diverged] or members
-
-
-def _warn_of_divergence(name: str, parts: Mapping[tuple[Key, int], Trained], log: Log) -> None:
-    diverged = [member.epoch for member in parts.values() if member.diverged]
-    if diverged:
-        log.warn(
-            f"{name}: {len(diverged)} of {len(parts)} networks reached NaN or infinity (last good epochs "
-            f"{min(diverged)} to {max(diverged)}); a smaller lr or another init may help"
-        )
+    """Leave out members that diverged or never began, unless all did: then what they have must do."""
+    return [member for member in members if member.epoch and not member.diverged] or members
 
 
 def _curves(parts: Mapping[tuple[Key, int], Trained]) -> pd.DataFrame:

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.seeds import derive
 
 if TYPE_CHECKING:
-    from pipeline.models._autogluon_fit import Fit
+    from pathlib import Path
+
+    from pipeline.models._autogluon_fit import Repeat
+    from pipeline.models._autogluon_kept import PredictorFit
     from pipeline.types import CrossFit, Folds, Log, Table
 
 LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch")
@@ -107,40 +110,70 @@ def affordable(
     return Recipe.model_validate({"models": fit_into(recipe.models, 60.0 * minutes, size)})
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Fit one predictor a recipe and repeat; return `<recipe>/<model>` for each base model, and `<recipe>`.
 
     `<recipe>` is AutoGluon's weighted ensemble: its weights have seen the rows that its out-of-fold
     predictions are scored on, so it is a reference and never blended. A model that failed in one repeat is
-    left out with a warning. Raises ModelError where predictions cannot be matched with our rows.
+    left out with a warning; `truncated` names those that time did not suffice for. Raises ModelError where
+    predictions cannot be matched with our rows.
     """
     entries = {}
     for name, recipe in recipes.items():
-        repeats = [_fit(recipe, table, folds, repeat, derive(seed, repeat), log) for repeat in range(folds.n_repeats)]
-        for model in sorted(set.intersection(*(set(fits) for fits in repeats))):
-            entry = _entry([fits[model] for fits in repeats], table, folds, reference=_is_ensemble(model))
-            entries[name if entry.reference else f"{name}/{model.removesuffix('_BAG_L1')}"] = entry
+        repeats = [
+            _fit(recipe, table, folds, repeat, derive(seed, repeat), log, progress) for repeat in range(folds.n_repeats)
+        ]
+        for part in sorted(set.intersection(*(set(repeat.fits) for repeat in repeats))):
+            label = f"{name}/{part}" if part else name
+            entries[label] = entry = _entry(part, repeats, table, folds)
             score = table.task.metric.as_score(float(entry.fold_errors.mean()))
-            log.info(f"{name}/{model}: {table.task.metric.name} {score:.5f} in {entry.seconds:.0f} s")
+            log.info(f"{label}: {table.task.metric.name} {score:.5f} in {entry.seconds:.0f} s")
     return entries
 
 
-def _fit(recipe: Recipe, table: Table, folds: Folds, repeat: int, seed: int, log: Log) -> dict[str, Fit]:
+def load(folder: Path, part: str = "") -> PredictorFit:
+    """Read one model of a repeat's predictor: part "" is the entry `<recipe>`, "LightGBM" is `<recipe>/LightGBM`.
+
+    The folder holds pickles, which are opened only if they are what was saved, by the same versions; else ModelError.
+    """
+    from pipeline.models._autogluon_kept import load as read
+
+    return read(folder, part)
+
+
+def _fit(recipe: Recipe, table: Table, folds: Folds, repeat: int, seed: int, log: Log, progress: Path | None) -> Repeat:
     from pipeline.models._autogluon_fit import fit_repeat
 
-    return fit_repeat(table, folds, repeat, recipe.models, seed, log)
+    return fit_repeat(table, folds, repeat, recipe.models, seed, log, progress)
 
 
-def _is_ensemble(model: str) -> bool:
-    return model.startswith("WeightedEnsemble")
-
-
-def _entry(fits: list[Fit], table: Table, folds: Folds, *, reference: bool) -> CrossFit:
+def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> CrossFit:
     from pipeline.types import CrossFit
 
+    fits = [repeat.fits[part] for repeat in repeats]
     oof = np.stack([fit.oof for fit in fits])
     errors = folds.errors(table.task.metric, table.target, oof)
     unknown = np.full_like(errors, np.nan)
     test = np.mean([fit.test for fit in fits], axis=0)
     seconds = sum(fit.seconds for fit in fits)
-    return CrossFit(oof, test, errors, unknown, unknown, "fold", seconds, reference)
+    fitted = {(number,): repeat.kept.of(part) for number, repeat in enumerate(repeats)}
+    return CrossFit(
+        oof,
+        test,
+        errors,
+        unknown,
+        unknown,
+        "fold",
+        seconds,
+        reference=not part,
+        fitted=fitted,
+        truncated="" if part else _skipped(repeats),
+    )
+
+
+def _skipped(repeats: list[Repeat]) -> str:
+    """Say, once and with AutoGluon's own ensemble, which models time did not suffice for."""
+    names = sorted({name for repeat in repeats for name in repeat.skipped})
+    return f"without {', '.join(names)}" if names else ""

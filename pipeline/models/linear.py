@@ -8,73 +8,60 @@ an experiment: experiments/house-prices-advanced-regression-techniques/d2l.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pipeline.transforms.recipe import Encode, Target
+from pipeline.models._network_recipe import (
+    SECONDS_A_NETWORK,
+    Auto,
+    Count,
+    NetworkRecipe,
+    Schedule,
+    cross_fit_resolved,
+    for_tuning,
+    trials_in,
+)
+from pipeline.models._network_recipe import load as load
+from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.models._network_fit import NetworkFit
     from pipeline.models._networks import Plan
     from pipeline.types import CrossFit, Folds, Log, Table, Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 0.1
 
-Count = Annotated[int, Field(ge=1)]
-Auto = Literal["auto"]
-
 STEPS = 1_000  # in which Adam reaches the optimum of standardised columns
 ROW_VISITS = 3_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 20
 SECONDS_A_STEP = 1e-3  # on two cores, nearly all of it overhead
-SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
-class Recipe(BaseModel):
+class Recipe(NetworkRecipe):
     """How the weights are found, and on which encoding."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lr: float = Field(0.02, gt=0, description="learning rate")
     optimiser: Literal["adamw", "adam", "sgd"] = Field("adam", description="'adam' joins the penalty to the gradient")
     weight_decay: float = Field(0.02, ge=0, description="L2 penalty, on the loss of one row; never on the bias")
-    schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("cosine", description="of the lr")
+    schedule: Schedule = Field("cosine", description="of the lr")
     epochs: Count | Auto = Field("auto", description="passes over the rows: 1 000 steps, at least 20 epochs")
     batch_size: Count = Field(256, description="rows a step")
     beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
     init: Literal["normal", "constant", "xavier", "he", "lecun", "torch"] = Field(
         "constant", description="initial weights; 'constant' is zero"
     )
-    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
-        "auto", description="what is minimised"
-    )
     n_seeds: Count = Field(1, description="fits averaged in each fold")
-    stop_on: Literal["inner", "fold", "none"] = Field(
-        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
-    )
     encode: Encode = Field(Encode(skew="yeo-johnson", min_rows=5), description="how columns become numbers")
-    target: Target = Field("auto", description="transform of a regression target")
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr or penalty share a program."""
-    from pipeline.models._networks import cross_fit as fit
-    from pipeline.models._networks import n_fit_rows
-
-    n_rows = n_fit_rows(folds)
-    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
-    return fit(plans, table, folds, seed=seed, log=log)
-
-
-def load(folder: Path) -> NetworkFit:
-    """Read one fold's weights, as `save` wrote them."""
-    from pipeline.models._network_fit import load as read
-
-    return read(folder)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
@@ -114,11 +101,6 @@ def _epochs(recipe: Recipe, n_rows: int) -> int:
     return max(FEWEST_EPOCHS, min(wanted, ROW_VISITS // n_rows))
 
 
-def for_tuning(recipe: Recipe) -> Recipe:
-    """Return the recipe a trial is judged by: one seed, so that trials are many."""
-    return recipe.model_copy(update={"n_seeds": 1})
-
-
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many epochs as so many minutes allow on two cores."""
     while _seconds(recipe, **size) > 60 * minutes and (epochs := _epochs(recipe, size["n_train"])) > FEWEST_EPOCHS:
@@ -128,12 +110,11 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
 
 def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
     """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(for_tuning(recipe), **size)))
+    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
 
 
 def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Estimate a cross-fit's time from its steps: all folds and seeds take theirs together."""
     del n_test, n_columns, n_outputs
-    phases = 2 if recipe.stop_on == "inner" else 1
-    steps = phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
+    steps = recipe.phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
     return SECONDS_A_NETWORK * n_fits + SECONDS_A_STEP * steps * recipe.n_seeds

@@ -10,14 +10,24 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pipeline.transforms.recipe import Encode, Target
+from pipeline.models._network_recipe import (
+    SECONDS_A_NETWORK,
+    Auto,
+    Count,
+    NetworkRecipe,
+    Schedule,
+    cross_fit_resolved,
+    for_tuning,
+    trials_in,
+)
+from pipeline.models._network_recipe import load as load
+from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.models._network_fit import NetworkFit
     from pipeline.models._networks import Plan
     from pipeline.types import CrossFit, Folds, Log, Table, Task
 
@@ -26,21 +36,16 @@ SHARE = 1.0
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Auto = Literal["auto"]
 
 SMALL, MEDIUM = 10_000, 30_000  # training rows up to which 4 and 2 seeds are averaged
 ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
 SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, everything included
-SECONDS_A_NETWORK = 0.2  # to encode a fold and to start
 
 
-class Recipe(BaseModel):
+class Recipe(NetworkRecipe):
     """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(256, ge=1, description="units of a hidden layer")
     depth: int = Field(3, ge=0, description="hidden layers")
@@ -50,18 +55,23 @@ class Recipe(BaseModel):
     activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
         "silu", description="of the hidden layers"
     )
+    parametric: bool = Field(False, description="train for each unit how much of its activation it takes")
+    norm: Literal["none", "batch", "layer"] = Field("none", description="of the hidden units, before their activation")
     scaling: bool = Field(True, description="train one factor a column in front of the first layer")
     embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
+    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+        "none", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
+    )
+    embedding_numeric_width: int = Field(4, ge=2, description="length of a number's vector")
+    embedding_numeric_parts: int = Field(16, ge=1, description="bins or frequencies a number")
+    embedding_numeric_sigma: Positive = Field(0.1, description="deviation of the first frequencies")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
     weight_decay: float = Field(0.1, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
     lr: Positive | Auto = Field("auto", description="learning rate: 0.03 for regression, 0.02 for classes")
-    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="how gradients become steps")
     beta2: float = Field(0.95, ge=0, lt=1, description="memory of the squared gradients")
-    schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field("coslog4", description="of the lr")
+    schedule: Schedule = Field("coslog4", description="of the lr")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
-    regularisation_schedule: Literal["constant", "cosine", "coslog4", "flat_cosine"] = Field(
-        "flat_cosine", description="of dropout and weight decay"
-    )
+    regularisation_schedule: Schedule = Field("flat_cosine", description="of dropout and weight decay")
     epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 17 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 256, 512 above 30 000 rows")
     init: Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"] = Field(
@@ -71,33 +81,16 @@ class Recipe(BaseModel):
     label_smoothing: Share | Auto = Field(
         "auto", description="share of the target spread over all classes: 0.1, but 0 where probabilities are judged"
     )
-    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
-        "auto", description="what is minimised"
-    )
     n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
-    stop_on: Literal["inner", "fold", "none"] = Field(
-        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
-    )
     patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
-    target: Target = Field("auto", description="transform of a regression target")
 
 
-def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    from pipeline.models._networks import cross_fit as fit
-    from pipeline.models._networks import n_fit_rows
-
-    n_rows = n_fit_rows(folds)
-    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
-    return fit(plans, table, folds, seed=seed, log=log)
-
-
-def load(folder: Path) -> NetworkFit:
-    """Read one fold's networks, as `save` wrote them."""
-    from pipeline.models._network_fit import load as read
-
-    return read(folder)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
@@ -110,10 +103,16 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         n_outputs=task.n_outputs,
         hidden=recipe.hidden or (recipe.width,) * recipe.depth,
         activation=recipe.activation,
+        parametric=recipe.parametric,
+        norm=recipe.norm,
         residual=recipe.residual,
         tied=recipe.tied,
         scaling=recipe.scaling,
         embedding=recipe.embedding,
+        numeric=recipe.embedding_numeric,
+        numeric_width=recipe.embedding_numeric_width,
+        numeric_parts=recipe.embedding_numeric_parts,
+        sigma=recipe.embedding_numeric_sigma,
     )
     program = Program(
         architecture=architecture,
@@ -160,11 +159,6 @@ def _label_smoothing(recipe: Recipe, task: Task) -> float:
     return 0.1 if task.metric.reads == "label" or task.metric.name in ("auc", "gini") else 0.0
 
 
-def for_tuning(recipe: Recipe) -> Recipe:
-    """Return the recipe a trial is judged by: one seed, so that trials are many."""
-    return recipe.model_copy(update={"n_seeds": 1})
-
-
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, then epochs, as so many minutes allow on two cores."""
     n_rows = size["n_train"]
@@ -180,13 +174,12 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
 
 def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
     """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(for_tuning(recipe), **size)))
+    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
 
 
 def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Estimate a cross-fit's time from the weights and the rows that pass through them."""
     sizes = (ENCODED * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
     weights = sum(a * b for a, b in pairwise(sizes))
-    phases = 2 if recipe.stop_on == "inner" else 1
-    trained = phases * _epochs(recipe, n_train) * n_train
+    trained = recipe.phases * _epochs(recipe, n_train) * n_train
     return SECONDS_A_NETWORK * n_fits + SECONDS * n_fits * _n_seeds(recipe, n_train) * weights * (trained + n_test)

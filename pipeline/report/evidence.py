@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.store import Result, Store
+from pipeline.entries import ENSEMBLE
 from pipeline.files import read_entries, read_json
 from pipeline.report.settings import settings
 from pipeline.report.summary import Summary, summarise
@@ -20,8 +21,9 @@ from pipeline.types import CrossFit
 class Evidence:
     """A finished run: its figures, its configuration, every entry's predictions, and what tuning tried.
 
-    entries, recipes and seconds by entry; blend: the ensemble's own predictions, cross-fitted; target (n_train,)
-    values or codes into `classes`; trials: a frame (number, error, se, parameters) by model.
+    entries, recipes, seconds and the monitor's findings by entry; blend: the ensemble's own predictions,
+    cross-fitted; target (n_train,) values or codes into `classes`; trials: a frame (number, error, se, parameters) by
+    model.
     """
 
     results: Mapping[str, Result]
@@ -30,6 +32,7 @@ class Evidence:
     entries: Mapping[str, CrossFit]
     recipes: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
+    findings: Mapping[str, tuple[str, ...]]
     blend: CrossFit
     target: np.ndarray
     classes: tuple[str, ...]
@@ -42,12 +45,14 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
     entries: dict[str, CrossFit] = {}
     recipes: dict[str, Mapping[str, Any]] = {}
     seconds: dict[str, float] = {}
+    findings: dict[str, tuple[str, ...]] = {}
     for name, folder in folders.items():
         if name.startswith("train["):
             own = read_entries(folder / "entries")
             entries |= own
             recipes |= dict.fromkeys(own, results[name].facts.get("recipe", {}))
             seconds |= results[name].facts.get("seconds", {})
+            findings |= {entry: tuple(lines) for entry, lines in results[name].facts.get("findings", {}).items()}
     target = pd.read_parquet(folders["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
     return Evidence(
         results=results,
@@ -56,7 +61,8 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
         entries=entries,
         recipes=recipes,
         seconds=seconds,
-        blend=read_entries(folders["ensemble"])["ensemble"],
+        findings=findings,
+        blend=read_entries(folders["ensemble"])[ENSEMBLE],
         target=target,
         classes=tuple(read_json(folders["preprocess"] / "task.json")["classes"]),
         trials={n[5:-1]: pd.read_parquet(f / "trials.parquet") for n, f in folders.items() if n.startswith("tune[")},

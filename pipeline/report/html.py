@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Store
+from pipeline.entries import ENSEMBLE
 from pipeline.files import read_json
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
@@ -91,7 +92,8 @@ def _headline(summary: Summary) -> str:
         "were fitted on the other folds' predictions; ± is its standard error, which knows that the folds share "
         f"training rows (Nadeau and Bengio 2003). {stopped}"
     )
-    return f"<div class='cards'>{made}</div><p>{about}</p>"
+    cut = "".join(f"<p><mark>cut short, time was up</mark> {escape(line)}</p>" for line in summary.truncated)
+    return f"<div class='cards'>{made}</div>{cut}<p>{about}</p>"
 
 
 def _leaderboard(summary: Summary) -> str:
@@ -102,10 +104,10 @@ def _leaderboard(summary: Summary) -> str:
         cells = [_entry(row), number(row.cv_score, summary.decimals), number(row.se, summary.decimals)]
         cells += ["" if math.isnan(row.weight) else f"{row.weight:.3f}" if row.weight else "-", _stopped(row)]
         if judged:
-            score = judged.private if row.entry == "ensemble" else judged.entries.get(row.entry, math.nan)
+            score = judged.private if row.entry == ENSEMBLE else judged.entries.get(row.entry, math.nan)
             cells.append(number(score, summary.decimals))
         lines.append(
-            (cells, "ours" if row.entry == "ensemble" else "aside" if row.reference or row.kind == "blend" else "")
+            (cells, "ours" if row.entry == ENSEMBLE else "aside" if row.reference or row.kind == "blend" else "")
         )
     note = (
         "<p class='note'>Stopped on <mark>fold</mark>: early stopping looked at the rows that the entry is scored on, "
@@ -180,7 +182,13 @@ def _target(shares: Mapping[str, float]) -> str:
 def _curves(evidence: Evidence) -> list[str]:
     rows = [row for row in evidence.summary.rows if row.entry in evidence.entries]
     found = [(row.entry, evidence.entries[row.entry].curves) for row in rows]
-    return [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None][:MOST_CURVES]
+    said = [
+        f"<li><b>{escape(entry)}</b>: {escape(line)}</li>"
+        for entry, lines in evidence.findings.items()
+        for line in lines
+    ]
+    images = [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None]
+    return images[:MOST_CURVES] + [f"<ul>{''.join(said)}</ul>"] * bool(said)
 
 
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline.entries import ENSEMBLE
 from pipeline.report.summary import Judged, Row
 
 INK, BLUE, ORANGE, GREY, PALE = "#22303c", "#1f6fb2", "#d9822b", "#9aa5b1", "#c9dcec"
@@ -79,7 +80,7 @@ def cv_against_private(rows: Sequence[Row], judged: Judged, metric: str) -> Figu
             at = (row.cv_score, judged.entries[row.entry])
             axes.annotate(_short(row.entry, 24), at, (4, 4), textcoords="offset points", fontsize=7, color=GREY)
         axes.errorbar(row.cv_score, judged.entries[row.entry], xerr=_finite(row.se), fmt="o", color=colour, alpha=0.7)
-    ours = next((row for row in rows if row.entry == "ensemble"), None)
+    ours = next((row for row in rows if row.entry == ENSEMBLE), None)
     if ours is not None:
         point = (ours.cv_score, judged.private)
         axes.errorbar(*point, xerr=_finite(ours.se), fmt="D", color=INK, label="our ensemble")

@@ -69,6 +69,8 @@ def _tags(slug: str, experiment: str, evidence: Evidence) -> dict[str, str]:
     tags = {"competition": slug, "experiment": experiment, "mlflow.note.content": _note(evidence.summary)}
     tags |= {"mlflow.source.name": f"pipeline run {slug} --experiment {experiment}"}
     tags |= {f"key/{name}": result.key[:16] for name, result in evidence.results.items()}
+    if evidence.summary.truncated:
+        tags["truncated"] = "; ".join(evidence.summary.truncated)
     commit = _commit()
     return tags | ({"mlflow.source.git.commit": commit} if commit else {})
 
@@ -120,7 +122,8 @@ def _child(row: Row, evidence: Evidence, folder: Path, finished: int) -> Record:
     return Record(
         name=row.entry,
         params=evidence.recipes[row.entry],
-        tags={"entry": row.entry, "stop_on": row.stop_on, "reference": str(row.reference).lower()},
+        tags={"entry": row.entry, "stop_on": row.stop_on, "reference": str(row.reference).lower()}
+        | ({"findings": "; ".join(found)} if (found := evidence.findings.get(row.entry)) else {}),
         metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
         curves={} if curves is None else {c: thin(plots.mean_curve(curves, c)) for c in ("train_loss", "stop_loss")},
         artifacts=None if curves is None else _curves_plot(row.entry, curves, folder),

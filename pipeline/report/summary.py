@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.store import Result
-
-ENSEMBLE = "ensemble"
+from pipeline.entries import ENSEMBLE
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in a few numbers: the leaderboard best first, the ensemble's row, the judge's scores, seconds by node."""
+    """A run in a few numbers: the leaderboard best first, the ensemble's row, the judge's scores, seconds by node.
+
+    truncated: what was left out because time was up, a line each.
+    """
 
     metric: str
     greater_is_better: bool
@@ -57,6 +59,7 @@ class Summary:
     weights: Mapping[str, float]
     judged: Judged | None
     seconds: Mapping[str, float]
+    truncated: tuple[str, ...]
 
     @property
     def ensemble(self) -> Row:
@@ -89,7 +92,13 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         weights=_read(ensemble / "weights.json"),
         judged=_judged(_read(submit / "judged.json")) if (submit / "judged.json").is_file() else None,
         seconds={name: float(r.manifest["seconds"]) for name, r in results.items()},
+        truncated=tuple(f"{name}: {cut}" for name, r in results.items() for cut in truncated(r)),
     )
+
+
+def truncated(result: Result) -> list[str]:
+    """Return what a result left out because time was up."""
+    return list(result.facts.get("truncated", ()))
 
 
 def ancestors(results: Mapping[str, Result], key: str) -> dict[str, Result]:

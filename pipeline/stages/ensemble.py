@@ -16,10 +16,10 @@ from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
-from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, write_entry, write_json
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
+from pipeline.uncertainty import cv_figure, rows_ratio
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Judge:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit the weights; write ensemble.safetensors, weights.json, leaderboard.json and result.json.
+    """Fit the blend; write ensemble.safetensors, {weights,temperatures,leaderboard,result}.json.
 
     Reads preprocess (rows.parquet), split and the entries of every input `train:<name>`. config: options of
     the blender. Raises ModelError where an entry misses rows that the folds
@@ -63,11 +63,13 @@ def run(job: Job) -> dict[str, Any]:
     library = build_library(entries, target, metric)
     blender = _blender(job.plugins["blender"], job.config.get("options", {}))
     blends = _blends(library, blender, judge.folds, job)
-    weights = library.weights(blender, covered, derive(job.seed, ENSEMBLE))
-    shares = {name: float(w) for name, w in zip(library.names, weights, strict=True) if w > 0}
+    blend = library.fit(blender, covered, derive(job.seed, ENSEMBLE))
+    shares = {name: float(w) for name, w in zip(library.names, blend.weights, strict=True) if w > 0}
+    temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     rows = _leaderboard(entries, blends, shares, judge)
-    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend_test(weights), entries, judge))
+    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend(blend, library.test), entries, judge))
     write_json(job.out / "weights.json", shares)
+    write_json(job.out / "temperatures.json", temperatures)
     write_json(job.out / "leaderboard.json", rows)
     write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
     return _facts(covered, library, job)

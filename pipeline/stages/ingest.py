@@ -53,9 +53,12 @@ def run(job: Job) -> dict[str, Any]:
         sample = default_sample(facts, ids["test"], classes)
         said.notes.append("no sample submission: its form is taken from competition.toml")
 
+    asking = sheets["sample" if "sample" in sheets else "test"]
+    sample.index = pd.Index(asking.cells[facts["id"]].to_pandas(), name="id as written")
+
     train.to_parquet(job.out / "train.parquet", index=False)
     test.to_parquet(job.out / "test.parquet", index=False)
-    sample.to_parquet(job.out / "sample.parquet", index=False)
+    sample.to_parquet(job.out / "sample.parquet")
     write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
     said.to(job.log)
     files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}

@@ -31,7 +31,8 @@ def run(job: Job) -> dict[str, Any]:
     form = read_form(job.config, sample, test_ids, classes)
     prediction = read_entries(job.inputs["ensemble"])[ENSEMBLE].test
     submission = form.fill(prediction)
-    submission.to_csv(job.out / "submission.csv", index=False, lineterminator="\n")
+    as_written = submission.assign(**{form.id: sample.index})
+    as_written.to_csv(job.out / "submission.csv", index=False, lineterminator="\n")
     write_json(job.out / "provenance.json", _provenance(job, form))
     if "solution" in job.sources:
         write_json(job.out / "judged.json", _judged(job, form, submission, metric))
@@ -42,6 +43,7 @@ def run(job: Job) -> dict[str, Any]:
 class Form:
     """The sample submission's columns, order and types, and how predictions fill them.
 
+    sample: its ids are typed as those of test; its index has them as its file wrote them.
     rows (n_ids,): the test row of each id of the sample.
     """
 

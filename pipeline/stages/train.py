@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,21 +15,27 @@ from pipeline.types import CrossFit, Folds, Metric
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit every fold of the recipe; write entries/<name>.safetensors, and fitted/<repeat>-<fold>/ if a model saves."""
+    """Fit every fold of the recipe; write entries/<name>.safetensors, and below fitted/ what predicts new rows."""
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
     recipe = model.Recipe.model_validate(read_json(job.inputs["recipe"] / job.config["recipe"]))
-    entries = model.cross_fit({job.config["entry"]: recipe}, table, folds, seed=job.seed, log=job.log)
+    entries = model.cross_fit(
+        {job.config["entry"]: recipe}, table, folds, seed=job.seed, log=job.log, progress=job.progress
+    )
     (job.out / "entries").mkdir()
     for name, entry in sorted(entries.items()):
         check(name, entry, folds)
         write_entry(job.out / "entries", name, entry)
-        _save_fitted(job, entry)
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
+        for finding in entry.findings:
+            job.log.info(f"{name}: {finding}")
+    save_fitted(entries, job.out / "fitted")
     return {
         "recipe": recipe.model_dump(mode="json"),
         "seconds": {name: round(entry.seconds, 3) for name, entry in entries.items()},
+        "findings": {name: list(entry.findings) for name, entry in entries.items() if entry.findings},
+        "truncated": [f"{name}: {entry.truncated}" for name, entry in sorted(entries.items()) if entry.truncated],
     }
 
 
@@ -42,11 +50,13 @@ def check(name: str, entry: CrossFit, folds: Folds) -> None:
         )
 
 
-def _save_fitted(job: Job, entry: CrossFit) -> None:
-    for (repeat, fold), fitted in entry.fitted.items():
-        folder = job.out / "fitted" / f"{repeat}-{fold}"
-        folder.mkdir(parents=True)
-        fitted.save(folder)
+def save_fitted(entries: Mapping[str, CrossFit], folder: Path) -> None:
+    """Write <repeat>-<fold>/, or <repeat>/ where all folds were fitted as one; what entries share is written once."""
+    shared = {key: fitted for entry in entries.values() for key, fitted in entry.fitted.items()}
+    for key, fitted in sorted(shared.items()):
+        own = folder / "-".join(map(str, key))
+        own.mkdir(parents=True)
+        fitted.save(own)
 
 
 def _shown(metric: Metric, entry: CrossFit) -> str:

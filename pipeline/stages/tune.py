@@ -17,11 +17,11 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from pipeline.engine.stage import Job
-from pipeline.figures import cv_figure, rows_ratio
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.space import Dimension
 from pipeline.types import Metric
+from pipeline.uncertainty import cv_figure, rows_ratio
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -37,23 +37,33 @@ def run(job: Job) -> dict[str, Any]:
     cross_fit = _objective(job, wanted)
     with job.log.progress(f"tune {job.config['entry']}", n_trials) as bar:
         bar.advance(min(len(stored.trials), n_trials))
-        while len(stored.trials) < n_trials:
+        while len(stored.trials) < n_trials and not job.log.late():
             trials = _wave(job, stored, n_trials)
-            for trial, (error, se) in zip(trials, cross_fit([t.params for t in trials]), strict=True):
+            found = cross_fit([t.params for t in trials])
+            if found is None:
+                break
+            for trial, (error, se) in zip(trials, found, strict=True):
                 stored.add_trial(_finished(trial, error, se))
             bar.advance(len(trials), note=f"best {_best(stored, n_trials)}")
-    return _write(job, stored.trials[:n_trials], wanted)
+    trials = stored.trials[:n_trials]
+    cut = {"truncated": [f"{len(trials)} of {n_trials} trials"]} if len(trials) < n_trials else {}
+    return _write(job, trials, wanted) | cut
 
 
 def _objective(job: Job, wanted: Any) -> Any:
-    """Return a function from parameter sets to (mean, standard error) of their fold errors, all fitted in one call."""
+    """Return a function from parameter sets to (mean, standard error) of their fold errors, all fitted in one call.
+
+    It returns None where time was up before they were fitted to their end: such errors are not comparable.
+    """
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
 
-    def cross_fit(parameters: list[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    def cross_fit(parameters: list[Mapping[str, Any]]) -> list[tuple[float, float]] | None:
         recipes = {str(i): model.for_tuning(_recipe(wanted, p, job.config["space"])) for i, p in enumerate(parameters)}
         entries = model.cross_fit(recipes, table, folds, seed=derive(job.seed, "fit"), log=job.log)
+        if any(entry.truncated for entry in entries.values()):
+            return None
         return [_judge(entries[str(i)].fold_errors, rows_ratio(folds)) for i in range(len(parameters))]
 
     return cross_fit

@@ -73,7 +73,8 @@ class Encoder:
     """A fitted encoder; made by `fit_encoder`, or by `from_dict` from what `to_dict` gave.
 
     few, many: positions of the one-hot and of the many-levels columns in ordinal.columns. kept: positions of the
-    dense columns that vary in the fitted rows. classes: names of the target means of one column, empty for regression.
+    dense columns that vary in the fitted rows; the first n_numeric of them are numbers with more than two values.
+    classes: names of the target means of one column, empty for regression.
     """
 
     recipe: Encode
@@ -85,6 +86,7 @@ class Encoder:
     means: target_encode.TargetEncode | None
     means_scale: Any
     kept: tuple[int, ...]
+    n_numeric: int
     classes: tuple[str, ...]
 
     def transform(self, rows: pd.DataFrame) -> Encoded:
@@ -117,7 +119,7 @@ class Encoder:
     def _dense(self, parts: list[np.ndarray]) -> np.ndarray:
         parts = [np.clip(part, -FARTHEST, FARTHEST).astype(np.float32) for part in parts]
         dense = np.concatenate(parts, axis=1)
-        return dense if len(self.kept) == dense.shape[1] else dense[:, list(self.kept)]
+        return dense if self.kept == tuple(range(dense.shape[1])) else np.take(dense, self.kept, axis=1)
 
     def _one_hot_names(self) -> list[str]:
         names = []
@@ -151,6 +153,7 @@ class Encoder:
             "means": self.means.to_dict() if self.means else None,
             "means_scale": self.means_scale.to_dict(),
             "kept": list(self.kept),
+            "n_numeric": self.n_numeric,
             "classes": list(self.classes),
         }
 
@@ -176,6 +179,7 @@ class Encoder:
             means=target_encode.TargetEncode.from_dict(state["means"]) if state["means"] else None,
             means_scale=scale.from_dict(state["means_scale"]),
             kept=tuple(state["kept"]),
+            n_numeric=state["n_numeric"],
             classes=tuple(state["classes"]),
         )
 
@@ -209,6 +213,7 @@ def fit_encoder(
         means=means,
         means_scale=SCALES[recipe.scale].fit(encoded),
         kept=(),
+        n_numeric=0,
         classes=task.classes,
     )
     return _without_constants(encoder, numbers.apply(rows), codes, encoded)
@@ -226,13 +231,18 @@ def _fit_numbers(recipe: Encode, rows: pd.DataFrame) -> Numbers:
 def _without_constants(
     encoder: Encoder, numbers: list[np.ndarray], codes: np.ndarray, many: np.ndarray
 ) -> tuple[Encoder, Encoded]:
-    """Find the dense columns that vary in the fitted rows and keep only those."""
+    """Find the dense columns that vary in the fitted rows and keep only those, numbers with many values first."""
     width = len(encoder.numbers.names) + len(encoder.one_hot.pairs) + len(encoder._many_names())
     whole = replace(encoder, kept=tuple(range(width)))
     encoded = whole._assemble(numbers, codes, many)
     lowest, highest = encoded.dense.min(axis=0, initial=np.inf), encoded.dense.max(axis=0, initial=-np.inf)
-    kept = tuple(np.flatnonzero(lowest < highest).tolist())
-    return replace(encoder, kept=kept), Encoded(np.ascontiguousarray(encoded.dense[:, list(kept)]), encoded.codes)
+    graded = ((encoded.dense > lowest) & (encoded.dense < highest)).any(axis=0)
+    graded[len(encoder.numbers.columns) :] = False
+    first, rest = np.flatnonzero(graded), np.flatnonzero((lowest < highest) & ~graded)
+    kept = (*first.tolist(), *rest.tolist())
+    return replace(encoder, kept=kept, n_numeric=len(first)), Encoded(
+        np.take(encoded.dense, kept, axis=1), encoded.codes
+    )
 
 
 def _finite(rows: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:

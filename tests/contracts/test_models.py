@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from functools import cache
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from pipeline.engine import plugins
 from pipeline.metrics import log_loss, rmse
+from pipeline.stages.train import save_fitted
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
 NAMES = plugins.names("models")
@@ -25,18 +27,23 @@ QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
     "linear": {"epochs": 60},
     "mlp": {"hidden": (16,), "epochs": 25, "n_seeds": 2, "batch_size": 32, "dropout": 0.1},
+    "realmlp": {"hidden": (16,), "epochs": 40, "n_seeds": 2, "batch_size": 32},
+    "tabm": {"k": 4, "width": 16, "epochs": 25, "batch_size": 16, "lr": 0.01, "embedding_numeric_parts": 8},
 }
 SLOW = ("autogluon",)  # tried on one kind of task only
 CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
 SIZE = {"n_train": 1_000, "n_test": 500, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
 
 READ = """
-import sys, numpy as np, pandas as pd
+import json, sys, numpy as np, pandas as pd
 from pathlib import Path
 from pipeline.engine.plugins import find, load
 model = load(find("models", sys.argv[1], where="test"))
 for folder in map(Path, sys.argv[2:]):
-    np.save(folder / "again.npy", model.load(folder / "fit").predict(pd.read_parquet(folder / "rows.parquet")))
+    rows = pd.read_parquet(folder / "rows.parquet")
+    for number, name in enumerate(json.loads((folder / "names.json").read_text())):
+        fits = [model.load(fit, *name.split("/")[1:]) for fit in sorted(folder.glob("fitted/*"))]
+        np.save(folder / f"{number}.npy", np.mean([fit.predict(rows) for fit in fits], axis=0))
 """
 
 
@@ -195,21 +202,20 @@ def test_a_folds_own_labels_do_not_reach_its_predictions(name: str) -> None:
     target = data.target.copy()
     target[rows] = target[rows][::-1] * 5 + 100
     changed = fit(name, Table(data.task, data.train, data.test, target, data.train_ids, data.test_ids))
-    for label in honest:
-        np.testing.assert_array_equal(changed[label].oof[0, rows], before[label].oof[0, rows])
+    for label in honest:  # networks of other folds may end earlier, which moves float32 by its rounding
+        np.testing.assert_allclose(changed[label].oof[0, rows], before[label].oof[0, rows], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_saved_predicts_the_same_in_a_new_process(name: str, tmp_path: Path) -> None:
-    saved = {}
-    for kind in (kind for case, kind in CASES if case == name):
-        for entry in fitted(name, kind).values():
-            for (repeat, fold), part in list(entry.fitted.items())[:1]:
-                rows, folder = folds().valid_rows(repeat, fold), tmp_path / kind
-                (folder / "fit").mkdir(parents=True)
-                part.save(folder / "fit")
-                table(kind).train.iloc[rows].to_parquet(folder / "rows.parquet")
-                saved[folder] = entry.oof[repeat, rows]
-    subprocess.run([sys.executable, "-c", READ, name, *saved], check=True, capture_output=True)
-    for folder, predictions in saved.items():
-        np.testing.assert_allclose(np.load(folder / "again.npy"), predictions, rtol=1e-6, atol=1e-9)
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "load")])
+def test_what_is_kept_predicts_every_entry_in_a_new_process(name: str, tmp_path: Path) -> None:
+    """The mean over all that was kept predicts the test rows as the entry does, wherever the folder lies by then."""
+    folders = {kind: tmp_path / kind for case, kind in CASES if case == name}
+    for kind, folder in folders.items():
+        save_fitted(fitted(name, kind), folder / "made here")
+        (folder / "made here").rename(folder / "fitted")
+        table(kind).test.to_parquet(folder / "rows.parquet")
+        (folder / "names.json").write_text(json.dumps(list(fitted(name, kind))))
+    subprocess.run([sys.executable, "-c", READ, name, *folders.values()], check=True, capture_output=True)
+    for kind, folder in folders.items():
+        for number, entry in enumerate(fitted(name, kind).values()):
+            np.testing.assert_allclose(np.load(folder / f"{number}.npy"), entry.test, rtol=1e-6, atol=1e-9)

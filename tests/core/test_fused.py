@@ -119,6 +119,73 @@ def test_a_member_equals_a_plain_network_in_a_plain_loop(kind: str) -> None:
             torch.testing.assert_close(trained.state[f"{name}.bias"][0], layer.bias.data, rtol=0, atol=1e-9)
 
 
+KINDS = {
+    "piecewise": {"numeric": "piecewise", "numeric_width": 3, "numeric_parts": 4},
+    "periodic": {"numeric": "periodic", "numeric_width": 3, "numeric_parts": 4},
+    "pbld": {"numeric": "pbld", "numeric_width": 3, "numeric_parts": 4, "parametric": True},
+    "batch norm": {"norm": "batch"},
+    "layer norm": {"norm": "layer", "residual": True, "tied": True, "hidden": (8, 8, 8)},
+    "members inside": {"k": 3, "scaling": False, "numeric": "piecewise", "numeric_width": 2, "numeric_parts": 3},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_member_trains_alike_alone_and_among_others(kind: str) -> None:
+    init = "torch" if kind == "members inside" else "spread"
+    program = replace(PROGRAM, architecture=replace(NETWORK, **KINDS[kind]), init=init)
+    views = [replace(view, n_numeric=4) for view in views_of(SIZES)]
+    for member, shared in zip(MEMBERS, train(program, MEMBERS, views), strict=True):
+        (alone,) = train(program, [replace(member, view=0)], [views[member.view]])
+        assert largest_difference(alone.state, shared.state) < 1e-9
+        np.testing.assert_allclose(alone.losses, shared.losses, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
+def test_members_inside_a_network_learn_each_from_its_own_loss(loss: str) -> None:
+    """As a plain loop over the network's own forward pass does, batches of all rows, no dropout."""
+    network = Architecture(n_outputs=1 if loss == "squared" else 3, hidden=(6, 5), k=4, logits=loss != "squared")
+    rows = views_of([(30, 6)])[0].train
+    if loss == "cross_entropy":
+        rows = replace(rows, target=torch.randint(3, (30,), generator=torch.Generator().manual_seed(0)))
+    program = Program(network, loss, 3, 30, init="torch")
+    (trained,) = train(program, [Member(0, 1, lr=0.01)], [View(rows)])
+    net = build(network, 6, dtype=torch.float64)
+    initialise(net, "torch", 1, rows.dense, rows.codes)
+    steps = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(3):
+        steps.zero_grad()
+        losses = [
+            (output - rows.target).square().mean()
+            if loss == "squared"
+            else nn.functional.cross_entropy(output, rows.target)
+            for output in net(rows.dense).unbind(dim=1)
+        ]
+        (sum(losses) / 4).backward()
+        steps.step()
+    assert largest_difference(trained.state, dict(net.named_parameters())) < 1e-9
+    predicted = predict(network, [trained.state], rows)[0]
+    torch.testing.assert_close(predicted, net.eval()(rows.dense).detach())
+
+
+def test_bins_let_a_network_without_hidden_layers_follow_a_curve() -> None:
+    x = torch.linspace(-3, 3, 400).unsqueeze(1)
+    rows = Rows(x, torch.zeros(400, 0, dtype=torch.int64), torch.sin(3 * x))
+    network = Architecture(n_outputs=1, numeric="piecewise", numeric_width=4, numeric_parts=24)
+    (member,) = train(Program(network, "squared", 60, 64), [Member(0, 1, lr=0.03)], [View(rows, n_numeric=1)])
+    error = (predict(replace(network, n_numeric=1), [member.state], rows)[0] - rows.target).square().mean()
+    assert float(error) < 0.02
+
+
+def test_batch_norm_predicts_with_the_statistics_it_has_seen() -> None:
+    rows = replace(rows_of(0, 64), dense=5 + 3 * rows_of(0, 64).dense)
+    network = Architecture(n_outputs=1, hidden=(8,), norm="batch")
+    (member,) = train(Program(network, "squared", 80, 64), [Member(0, 1, lr=1e-4)], [View(rows)])
+    seen = rows.dense @ member.state["blocks.0.linear.weight"] + member.state["blocks.0.linear.bias"]
+    torch.testing.assert_close(member.state["blocks.0.norm.mean"][0], seen.mean(0), rtol=0, atol=0.05)
+    one = predict(network, [member.state], Rows(rows.dense[:1], rows.codes[:1], rows.target[:1]))
+    torch.testing.assert_close(one[0], predict(network, [member.state], rows)[0, :1])
+
+
 def test_the_same_call_gives_the_same_bits() -> None:
     views = views_of(SIZES, torch.float32)
     assert_same_bits(train(PROGRAM, MEMBERS, views), train(PROGRAM, MEMBERS, views))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.core.blocks import Architecture, Network, build
+from pipeline.core.blocks import Architecture, Network, build, freeze
 from pipeline.core.init import initialise, initialiser, rate_factors
 
 NO_CODES = torch.zeros(512, 0, dtype=torch.int64)
@@ -79,3 +79,13 @@ def test_a_fold_in_which_no_column_varies_leaves_the_biases(name: str) -> None:
     initialise(net, name, 0, torch.zeros(5, 0), torch.zeros(5, 0, dtype=torch.int64))
     assert net(torch.zeros(5, 0)).isfinite().all()
     assert rate_factors(net, "ntk")["blocks.0.linear.weight"] == (1.0, 1.0)
+
+
+def test_what_is_frozen_has_no_rate_and_embeddings_of_numbers_learn_slowly() -> None:
+    wanted = Architecture(n_outputs=1, hidden=(4,), numeric="pbld", n_numeric=2, parametric=True, norm="batch")
+    net = build(wanted, 3)
+    freeze(net, "blocks.0.linear.*")
+    factors = rate_factors(net, "ntk")
+    assert not any(name.startswith("blocks.0.linear") for name in factors)
+    assert {rate for name, (rate, _) in factors.items() if name.startswith("numeric")} == {0.1}
+    assert {name for name, (_, decay) in factors.items() if decay} == {"numeric.weight", "head.weight"}

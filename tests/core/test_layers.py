@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.core.activations import ACTIVATIONS, mish, scaled_sigmoid
+from pipeline.core.activations import ACTIVATIONS, Parametric, mish, scaled_sigmoid
 from pipeline.core.layers import Centre, Dropout, Embedding, Linear, Standardise
 
 
@@ -90,3 +90,10 @@ def test_activations_keep_shape_and_stay_finite(name: str) -> None:
     out = ACTIVATIONS[name](torch.tensor([[-1e4, 0.0, 1e4]]))
     assert out.shape == (1, 3)
     assert out.isfinite().all()
+
+
+def test_a_parametric_activation_starts_whole_and_can_turn_itself_off() -> None:
+    layer, x = Parametric("relu", 3), torch.tensor([[-1.0, 2.0, -3.0]])
+    assert layer(x).tolist() == [[0.0, 2.0, 0.0]]
+    layer.share.data = torch.tensor([[0.0, 1.0, 0.5]])
+    assert layer(x).tolist() == [[-1.0, 2.0, -1.5]]

@@ -71,3 +71,9 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with log.progress("nor this", 1) as bar:
         bar.advance()
     assert capsys.readouterr() == ("", "")
+
+
+def test_it_is_late_when_the_limit_is_over() -> None:
+    assert not Console(quiet=True).late()
+    assert not Console(quiet=True, limit=3600).late()
+    assert Console(quiet=True, limit=-1).late()

@@ -11,7 +11,7 @@ from pipeline.engine import hold as module
 from pipeline.engine.plan import plan
 from pipeline.engine.run import verify
 from pipeline.engine.store import Store
-from pipeline.engine.sweep import sweep
+from pipeline.engine.sweep import made_from, sweep
 
 
 @pytest.fixture
@@ -123,3 +123,14 @@ def test_a_result_moved_away_while_its_lock_was_waited_for_is_not_there(
 
     monkeypatch.setattr(module.fcntl, "flock", sweep_first)
     assert module.hold(path) is None
+
+
+def test_what_is_dropped_goes_with_all_that_was_made_from_it_and_its_study_stays(store: Store) -> None:
+    cut = node("cut", function="counts", config={"upto": 3}, continues=("upto",))
+    nodes = [node("a"), cut, node("b", "cut"), node("c", "b", "a")]
+    make(store, *nodes)
+    drop = made_from(store, lambda result: result.name == "cut")
+    assert sweep(store, keys(store, *nodes), drop).removed == ("b", "c", "cut")
+    assert names(store) == ["a"]
+    again = node("cut", function="counts", config={"upto": 5}, continues=("upto",))
+    assert make(store, again).results["cut"].manifest["facts"] == {"started_from": 3}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -15,11 +19,14 @@ from pipeline.errors import ModelError
 from pipeline.metrics import auc, log_loss, rmse, rmsle
 from pipeline.models import _autogluon_cost as cost_module
 from pipeline.models import _autogluon_fit as fit_module
+from pipeline.models import _autogluon_kept as kept_module
 from pipeline.models import autogluon
+from pipeline.stages.train import save_fitted
 from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, Table, Task
 
 GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
 CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
+OTHERS = {"XGB": [{"n_estimators": 10}], "XT": [{"n_estimators": 10}], "LR": [{}], "NN_TORCH": [{"num_epochs": 2}]}
 
 
 def frame(n_rows: int, seed: int) -> pd.DataFrame:
@@ -59,11 +66,16 @@ def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Heard | N
     return autogluon.cross_fit({"ag": recipe}, table, folds, seed=3, log=log or Heard())
 
 
+@cache
+def repeated() -> tuple[Table, Folds, Heard, dict[str, CrossFit]]:
+    """Three families under RMSLE on two repeats of the folds."""
+    table, folds, log = table_of(learnable(150), rmsle), folds_of(np.arange(150), repeats=2), Heard()
+    return table, folds, log, cross_fit(table, folds, CHEAP, log)
+
+
 def test_repeats_rmsle_and_every_family_in_its_place() -> None:
-    target = learnable(150)
-    table, folds = table_of(target, rmsle), folds_of(np.arange(150), repeats=2)
-    log = Heard()
-    entries = cross_fit(table, folds, CHEAP, log)
+    table, folds, log, entries = repeated()
+    target = table.target
     assert set(entries) == {"ag", "ag/LightGBM", "ag/RandomForest", "ag/CatBoost"}
     assert [name for name, entry in entries.items() if entry.reference] == ["ag"]
     assert {entry.stop_on for entry in entries.values()} == {"fold"}
@@ -162,9 +174,119 @@ def test_a_model_that_fails_is_left_out_with_a_warning() -> None:
     assert "could not fit CatBoost" in log.warnings[0]
 
 
+def test_when_time_is_up_the_models_that_are_left_are_skipped_and_named() -> None:
+    table, folds = table_of(learnable(120), rmse), folds_of(np.arange(120), repeats=2)
+    entries = cross_fit(table, folds, CHEAP, Heard(patience=0))
+    assert set(entries) == {"ag", "ag/LightGBM"}
+    assert entries["ag"].truncated == "without CatBoost, RandomForest"
+    assert np.isfinite(entries["ag/LightGBM"].oof).all()
+
+
 def test_where_all_models_fail_the_message_says_so() -> None:
     with pytest.raises(ModelError, match="none of its models"):
         cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), {"CAT": [{"depth": 99}]})
+
+
+def kept(folder: Path, name: str, rows: pd.DataFrame) -> np.ndarray:
+    """Predict rows as the entry called `name` does, from what was kept of its repeats."""
+    return np.mean(
+        [autogluon.load(fit, *name.split("/")[1:]).predict(rows) for fit in sorted(folder.iterdir())], axis=0
+    )
+
+
+def test_repeats_are_kept_apart_and_predict_the_same_bits_wherever_they_lie(tmp_path: Path) -> None:
+    table, _, _, entries = repeated()
+    save_fitted(entries, tmp_path / "made here")
+    (tmp_path / "made here").rename(tmp_path / "moved")
+    assert [path.name for path in sorted((tmp_path / "moved").iterdir())] == ["0", "1"]
+    for name, entry in entries.items():
+        assert kept(tmp_path / "moved", name, table.test).tobytes() == entry.test.tobytes(), name
+
+
+def test_the_other_families_predict_the_same_bits_from_what_was_kept(tmp_path: Path) -> None:
+    table = table_of(learnable(60), rmse)
+    entries = cross_fit(table, folds_of(np.arange(60), n_folds=2), OTHERS)
+    assert len(entries) == 5
+    save_fitted(entries, tmp_path)
+    for name, entry in entries.items():
+        assert kept(tmp_path, name, table.test).tobytes() == entry.test.tobytes(), name
+
+
+def test_probabilities_come_back_in_the_order_of_the_classes(tmp_path: Path) -> None:
+    """Class 1 is never seen in train, so that AutoGluon knows only two of the three."""
+    target = np.where(learnable(90) > 150, 2, 0)
+    table = table_of(target, log_loss, n_classes=3)
+    entries = cross_fit(table, folds_of(np.arange(90)), GBM)
+    save_fitted(entries, tmp_path)
+    found = kept(tmp_path, "ag/LightGBM", table.test)
+    assert found.tobytes() == entries["ag/LightGBM"].test.tobytes()
+    assert (found[:, 1] == 0).all()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one small predictor, LightGBM and AutoGluon's ensemble of it."""
+    entries = cross_fit(table_of(learnable(60), rmse), folds_of(np.arange(60)), GBM)
+    save_fitted(entries, folder := tmp_path_factory.mktemp("fitted"))
+    return folder / "0"
+
+
+@pytest.fixture
+def copied(saved: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(saved, tmp_path / "copied")
+
+
+def test_what_was_loaded_needs_its_folder_no_more_and_can_be_saved_again(copied: Path, tmp_path: Path) -> None:
+    fit = autogluon.load(copied, "LightGBM")
+    shutil.rmtree(copied)
+    (tmp_path / "again").mkdir()
+    fit.save(tmp_path / "again")
+    again = autogluon.load(tmp_path / "again", "LightGBM")
+    assert fit.predict(frame(7, 2)).tobytes() == again.predict(frame(7, 2)).tobytes()
+
+
+def test_neither_training_rows_nor_their_predictions_are_kept(saved: Path) -> None:
+    with ZipFile(saved / "predictor.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert {"model.pkl", "predictor.pkl"} <= names
+    assert not names & {"X.pkl", "y.pkl", "oof.pkl", "model_template.pkl"}
+
+
+def flip(folder: Path) -> None:
+    content = bytearray((folder / "predictor.zip").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "predictor.zip").write_bytes(bytes(content))
+
+
+def from_an_older_version(folder: Path) -> None:
+    mark = json.loads((folder / "predictor.json").read_text())
+    mark["needs"]["autogluon.tabular"] = "1.4.0"
+    (folder / "predictor.json").write_text(json.dumps(mark))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (flip, "sha256 differs"),
+        (lambda folder: (folder / "predictor.zip").unlink(), r"predictor\.zip cannot be opened"),
+        (lambda folder: (folder / "predictor.json").unlink(), r"predictor\.json cannot be read"),
+        (lambda folder: (folder / "predictor.json").write_text("{"), r"predictor\.json cannot be read"),
+        (from_an_older_version, r"pickled with autogluon\.tabular 1\.4\.0"),
+    ],
+)
+def test_what_is_not_what_was_saved_is_refused_unopened(
+    copied: Path, harm: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "TabularPredictor", None)
+    harm(copied)
+    with pytest.raises(ModelError, match=message):
+        autogluon.load(copied)
+
+
+def test_an_unknown_model_is_named_beside_those_that_are_there(saved: Path) -> None:
+    with pytest.raises(ModelError, match="no model 'LightGMB'") as caught:
+        autogluon.load(saved, "LightGMB")
+    assert "did you mean 'LightGBM'?" in caught.value.hint
 
 
 def affordable(minutes: float, **size: int) -> autogluon.Recipe:

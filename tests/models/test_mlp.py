@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from heard import Heard
 from pydantic import ValidationError
 
+from pipeline.core import checkpoint
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, log_loss, rmse
 from pipeline.models import mlp
@@ -103,11 +106,44 @@ def test_more_seeds_are_averaged() -> None:
 
 
 def test_networks_that_diverge_are_reported_and_predictions_stay_finite() -> None:
-    log = Heard()
     wild = QUICK.model_copy(update={"optimiser": "sgd", "lr": 1e9, "weight_decay": 0.0})
-    entry = fit({"wild": wild}, log=log)["wild"]
+    entry = fit({"wild": wild})["wild"]
     assert np.isfinite(entry.oof).all()
-    assert "wild: 6 of 6 networks reached NaN or infinity" in log.warnings[0]
+    assert any(line.startswith("diverged: 6 of 6 networks") for line in entry.findings)
+
+
+def test_when_time_is_up_every_fold_still_has_a_network_and_what_is_missing_is_said() -> None:
+    entry = fit({"a": QUICK.model_copy(update={"epochs": 50})}, log=Heard(patience=2))["a"]
+    assert np.isfinite(entry.oof).all()
+    assert entry.truncated == "6 of 6 networks were not trained to their end"
+    assert (entry.epochs == 3).all()
+    assert fit({"a": QUICK})["a"].truncated == ""
+
+
+def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two phases is interrupted, so that the first is found whole."""
+    recipe, data = QUICK.model_copy(update={"stop_on": "inner"}), table()
+    whole = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard())["a"]
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    log = Heard()
+    log.advance = dies_after(9, log.advance)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=log, progress=tmp_path)
+    assert list(tmp_path.iterdir())
+    resumed = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard(), progress=tmp_path)["a"]
+    np.testing.assert_array_equal(resumed.oof, whole.oof)
+    np.testing.assert_array_equal(resumed.test, whole.test)
+
+
+def dies_after(calls: int, advance: Callable[..., None]) -> Callable[..., None]:
+    left = iter(range(calls))
+
+    def dying(*steps: int) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        advance(*steps)
+
+    return dying
 
 
 def test_embedded_categories_are_used() -> None:
@@ -120,6 +156,33 @@ def test_embedded_categories_are_used() -> None:
     recipe = QUICK.model_copy(update={"encode": encode, "epochs": 60, "dropout": 0.0, "weight_decay": 0.0})
     entry = mlp.cross_fit({"a": recipe}, data, folds(240), seed=0, log=Heard())["a"]
     assert entry.fold_errors.mean() < 0.5 * data.target.std()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"embedding_numeric": "piecewise"},
+        {"embedding_numeric": "periodic_lite", "norm": "layer"},
+        {"embedding_numeric": "pbld", "parametric": True},
+        {"norm": "batch"},
+    ],
+    ids=str,
+)
+def test_what_bins_and_norms_have_learnt_is_saved(options: dict, tmp_path: Path) -> None:
+    data = table()
+    fitted = fit({"a": QUICK.model_copy(update=options)}, data)["a"].fitted[0, 1]
+    fitted.save(tmp_path)
+    np.testing.assert_array_equal(mlp.load(tmp_path).predict(data.test), fitted.predict(data.test))
+
+
+def test_a_number_that_varies_in_some_folds_only_is_embedded_there() -> None:
+    data = table()
+    rare = np.zeros(90)
+    rare[folds().valid_rows(0, 0)[:5]] = np.arange(1, 6)
+    data = replace(data, train=data.train.assign(rare=rare), test=data.test.assign(rare=1.0))
+    entry = fit({"a": QUICK.model_copy(update={"embedding_numeric": "piecewise"})}, data)["a"]
+    assert [entry.fitted[0, fold].encoder.n_numeric for fold in range(3)] == [4, 5, 5]
+    assert np.isfinite(entry.oof).all()
 
 
 def test_auto_values_depend_on_rows_and_task() -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,16 @@ def test_what_was_made_and_what_was_cached_is_said(finished: Any) -> None:
     assert "8 of 10 stages cached; made in 25 s: ensemble, submit" in finish(
         finished, Outcome(finished.results, ("ensemble", "submit"))
     )
+
+
+def test_what_was_cut_short_is_said_with_what_to_do(finished: Any) -> None:
+    assert "cut short" not in finish(finished)
+    name, result = next((n, r) for n, r in finished.results.items() if n.startswith("train"))
+    manifest = result.manifest | {"facts": {"truncated": ["net: 3 of 9 epochs"]}}
+    results = {**finished.results, name: replace(result, manifest=manifest)}
+    text = finish(finished, Outcome(results, ()))
+    assert f"{name}: net: 3 of 9 epochs" in text
+    assert "pipeline gc made-up-houses --truncated" in text
 
 
 def test_without_a_judge_nothing_is_said_of_private_scores(classified: Any) -> None:

@@ -240,3 +240,21 @@ def test_two_models_with_one_name_are_refused(tmp_path: Path) -> None:
     twice = Job(**(vars(job) | {"inputs": {**job.inputs, "train:again": job.inputs["train:all"]}}))
     with pytest.raises(ConfigError, match="'m0' of all is taken"):
         ensemble.run(twice)
+
+
+def test_an_entry_too_timid_for_an_average_is_not_drowned_by_bold_and_worse_ones(tmp_path: Path) -> None:
+    """Label smoothing leaves a network's labels best and its probabilities flat."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 900)
+    folds = make_folds(900)
+
+    def entry(accuracy_wanted: float, top: float) -> CrossFit:
+        said = np.where(rng.random(900) < accuracy_wanted, target, (target + rng.integers(1, 3, 900)) % 3)
+        probabilities = np.full((900, 3), (1 - top) / 2)
+        probabilities[np.arange(900), said] = top
+        return make_entry(folds, probabilities, np.full((4, 3), 1 / 3))
+
+    entries = {"timid": entry(0.97, 0.45), "bold": entry(0.85, 0.9), "bolder": entry(0.85, 0.95)}
+    ensemble.run(job_of(tmp_path, target, folds, entries, metric=accuracy))
+    assert read_json(tmp_path / "out/result.json")["cv_score"] >= 0.96
+    assert read_json(tmp_path / "out/temperatures.json")["timid"] < 0.5

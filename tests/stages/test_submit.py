@@ -35,7 +35,7 @@ def job_of(folder: Path, sample: pd.DataFrame, test: np.ndarray, module: Any, so
     classes = {"regression": [], "binary": ["0", "1"], "multiclass": ["a", "b", "c"]}[facts.get("task", "regression")]
     for name in ("ingest", "preprocess", "ensemble", "train/entries", "out", "progress"):
         (folder / name).mkdir(parents=True)
-    sample.to_parquet(folder / "ingest/sample.parquet")
+    sample.set_index(sample["Id"].astype(str).rename("id as written")).to_parquet(folder / "ingest/sample.parquet")
     pd.DataFrame({"id": sorted(sample["Id"])}).to_parquet(folder / "preprocess/test_ids.parquet")
     write_json(folder / "preprocess/task.json", {"kind": facts.get("task", "regression"), "classes": classes})
     write_entry(folder / "ensemble", "ensemble", entry_of(test))
@@ -65,6 +65,15 @@ def test_values_follow_the_ids_of_the_sample_not_the_order_of_test(tmp_path: Pat
     sample = pd.DataFrame({"Id": [3, 1, 2], "price": [0, 0, 0]})
     text = written(job_of(tmp_path, sample, np.array([[10.25], [20.5], [30.125]]), rmse))
     assert text == "Id,price\n3,30.125\n1,10.25\n2,20.5\n"
+
+
+@pytest.mark.parametrize("ids", [["3.0", "1.0", "2.0"], ["007", "001", "010"], ["a b", '"q"', "c,d"]])
+def test_ids_are_written_as_the_sample_wrote_them(tmp_path: Path, ids: list[str]) -> None:
+    job = job_of(tmp_path, pd.DataFrame({"Id": [3, 1, 2], "price": 0.0}), np.zeros((3, 1)), rmse)
+    path = job.inputs["ingest"] / "sample.parquet"
+    pd.read_parquet(path).set_index(pd.Index(ids, name="id as written")).to_parquet(path)
+    submit.run(job)
+    assert pd.read_csv(job.out / "submission.csv", dtype=str)["Id"].tolist() == ids
 
 
 def test_an_integer_sample_does_not_round_predictions() -> None:

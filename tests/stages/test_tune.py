@@ -30,11 +30,15 @@ class Recipe(BaseModel):
 
 
 class Model(SimpleNamespace):
-    """A model whose fold errors are a formula; it dies at its `dies_at`-th wave, as a killed process would."""
+    """A model whose fold errors are a formula; it dies at its `dies_at`-th wave, as a killed process would.
+
+    cut: its fits end before their time.
+    """
 
     Recipe = Recipe
     waves = 0
     dies_at = 0
+    cut = False
 
     def for_tuning(self, recipe: Recipe) -> Recipe:
         return recipe
@@ -49,10 +53,11 @@ class Model(SimpleNamespace):
         error = np.nan if recipe.width == 7 else abs(np.log(recipe.lr / 0.01)) + recipe.width / 100
         errors = error + np.array([[-0.1, 0.0, 0.1]])
         oof = np.zeros((1, len(table.train), 1))
-        return CrossFit(oof, np.zeros((len(table.test), 1)), errors, errors, errors, "none")
+        test, cut = np.zeros((len(table.test), 1)), "1 of 2 epochs" if self.cut else ""
+        return CrossFit(oof, test, errors, errors, errors, "none", truncated=cut)
 
 
-def make_job(folder: Path, model: Model, trials: int, progress: Path) -> Job:
+def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: int | None = None) -> Job:
     task = Task("regression", Metric.from_module(rmse))
     rows = pd.DataFrame({"x": np.arange(N, dtype=float)})
     role = np.full((1, 3, N), TRAIN, dtype=np.int8)
@@ -79,7 +84,7 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path) -> Job:
         out=folder / "out",
         progress=progress,
         seed=5,
-        log=Heard(),
+        log=Heard(patience),
     )
 
 
@@ -112,6 +117,23 @@ def test_more_trials_continue_the_old_study(tmp_path: Path, undisturbed: Path, f
     tune.run(make_job(tmp_path / "second", model, 14, progress))
     assert model.waves == 4 - fewer // 4
     assert trials_of(tmp_path / "second") == trials_of(undisturbed)
+
+
+def test_when_time_is_up_the_finished_waves_are_what_there_is_and_the_search_can_go_on(
+    tmp_path: Path, undisturbed: Path
+) -> None:
+    progress = tmp_path / "progress"
+    facts = tune.run(make_job(tmp_path / "late", Model(), 14, progress, patience=2))
+    assert facts["truncated"] == ["8 of 14 trials"]
+    assert len(pd.read_parquet(tmp_path / "late/out/trials.parquet")) == 8
+    assert "truncated" not in tune.run(make_job(tmp_path / "later", Model(), 14, progress))
+    assert trials_of(tmp_path / "later") == trials_of(undisturbed)
+
+
+def test_a_wave_that_was_cut_short_is_not_judged(tmp_path: Path) -> None:
+    facts = tune.run(make_job(tmp_path / "cut", Model(cut=True), 14, tmp_path / "progress"))
+    assert facts["truncated"] == ["0 of 14 trials"]
+    assert read_json(tmp_path / "cut/out/recipe.json") == Recipe().model_dump()
 
 
 def test_the_best_finished_trial_is_written_and_a_failed_one_counts_as_failed(undisturbed: Path) -> None:

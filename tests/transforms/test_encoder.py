@@ -174,3 +174,13 @@ def test_a_number_beyond_all_reason_does_not_overflow():
     wild = encoder.transform(rows.assign(area=1e300)).dense
     assert np.isfinite(wild).all()
     assert np.abs(wild).max() <= 1e6
+
+
+def test_numbers_with_more_than_two_values_come_first():
+    rows = houses().assign(pool=np.arange(200) % 2.0)
+    rows = rows[["pool", *rows.columns.drop("pool")]]
+    encoder, encoded = fit_encoder(Encode(), rows, target_of(rows, REGRESSION), REGRESSION, seed=1)
+    assert encoder.names[: encoder.n_numeric] == ["area", "rooms", "garage", "endless"]
+    assert "pool" in encoder.names[encoder.n_numeric :]
+    pool = encoded.dense[:, encoder.names.index("pool")]
+    assert np.unique(pool[::2]).size == np.unique(pool[1::2]).size == 1

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.figures import cv_figure, paired_difference, rows_ratio
 from pipeline.types import STOP, TRAIN, VALID, Folds
+from pipeline.uncertainty import cv_figure, paired_difference, rows_ratio
 
 ERRORS = st.lists(st.floats(0.0, 10.0), min_size=2, max_size=20).map(np.array)
 

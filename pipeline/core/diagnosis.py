@@ -1,0 +1,138 @@
+"""The diagnosis of a training: says in words what curves, errors and gradients show, as the book teaches to read them.
+
+Sources: d2l, sections 3.6 (under- and overfitting), 5.4 (vanishing and exploding gradients, dead units) and 12
+(learning rate, noise of small batches). The limits are rules of thumb, tried on networks that were given each illness
+on purpose (tests/core/test_diagnosis.py); a finding is a hint where to look, not a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+STALLED = 0.95  # of the first epoch's loss: a network that never gets below has not learnt
+LATE_FALL = 0.3  # share of the whole fall that the second half of all steps' lengths brought: it had not arrived
+JITTER = 0.15  # mean change of direction from epoch to epoch, relative to the loss
+RISEN = 1.1  # stopping loss at the end, relative to its lowest
+LEARNT_BY_HEART = 0.5  # training error below this part of the validation error
+ALIKE = 0.95  # training error above this part of the validation error: nothing is overfitted
+POOR = 0.5  # of the error of a constant: errors above it may be the model's fault
+VANISHED, EXPLODED = 1e-4, 1e4  # a layer's gradient norm, relative to the largest and to the median of all layers
+DEAD = 0.5  # share of a layer's units that are silent on every row
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be: its short name, what was seen, and what to try."""
+
+    sign: str
+    seen: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.sign}: {self.seen}; {self.remedy}"
+
+
+def read_curves(train_loss: np.ndarray, stop_loss: np.ndarray, rates: np.ndarray) -> Iterator[Finding]:
+    """Yield what the loss curves (members, epochs) show; NaN after a member's end and where nothing was measured.
+
+    rates (epochs,): the schedule of the lr, in whatever unit; without it a falling lr would look like an arrival.
+    """
+    curve, stop = _typical(train_loss), _typical(stop_loss)
+    if len(curve) >= 6:
+        yield from _read_fall(curve, _jitter(train_loss[:, : len(curve)]), rates[: len(curve)])
+    if len(stop) >= 6 and stop[-1] > RISEN * stop.min():
+        yield Finding(
+            "overfitting",
+            f"the stopping loss rose from {stop.min():.4g} (epoch {stop.argmin() + 1}) to {stop[-1]:.4g}",
+            'stop earlier (stop_on = "inner") or regularise more',
+        )
+
+
+def _typical(losses: np.ndarray) -> np.ndarray:
+    """Return the median over members, up to the first epoch that fewer than half of them reached."""
+    reached = np.isfinite(losses).mean(axis=0) >= 0.5
+    length = len(reached) if reached.all() else int(reached.argmin())
+    return np.nanmedian(losses[:, :length], axis=0) if length else np.empty(0)
+
+
+def _jitter(losses: np.ndarray) -> float:
+    whole = losses[np.isfinite(losses).all(axis=1)]
+    return float(np.median(np.abs(np.diff(whole, 2)).mean(axis=1) / whole.mean(axis=1))) if len(whole) else 0.0
+
+
+def _read_fall(curve: np.ndarray, jitter: float, rates: np.ndarray) -> Iterator[Finding]:
+    if curve.min() > STALLED * curve[0]:
+        yield _stalled(curve, jitter)
+        return
+    half = int(np.searchsorted(rates.cumsum(), rates.sum() / 2))
+    late = (curve[half] - curve[-1]) / (curve[0] - curve.min())
+    if late > LATE_FALL:
+        yield Finding(
+            "learning rate too low",
+            f"{late:.0%} of the training loss's fall came from the second half of the steps' lengths",
+            "raise the lr or train for more epochs",
+        )
+    if jitter > JITTER:
+        yield Finding(
+            "jitter",
+            f"the training loss moves up and down by {jitter:.0%} of itself from epoch to epoch",
+            "lower the lr or enlarge the batches",
+        )
+
+
+def _stalled(curve: np.ndarray, jitter: float) -> Finding:
+    seen = f"the training loss went from {curve[0]:.4g} to {curve[-1]:.4g} and never fell"
+    if jitter > JITTER / 10 or curve[-1] > curve[0]:
+        return Finding("learning rate too high", seen, "try a tenth of it")
+    return Finding("learning rate too low", seen, "try ten times as much")
+
+
+def read_errors(train_error: float, valid_error: float, constant_error: float) -> Iterator[Finding]:
+    """Yield what training and validation error say of capacity; constant_error is that of the best constant."""
+    seen = f"training error {train_error:.4g}, validation error {valid_error:.4g}"
+    if train_error < LEARNT_BY_HEART * valid_error:
+        yield Finding("overfitting", seen, "more weight decay or dropout, fewer units or epochs, or more rows")
+    elif train_error > ALIKE * valid_error and valid_error > POOR * constant_error:
+        yield Finding(
+            "underfitting",
+            f"{seen}, that of a constant {constant_error:.4g}",
+            "more units, layers, epochs or features, if it is not all noise",
+        )
+
+
+def read_layers(names: tuple[str, ...], gradients: np.ndarray, dead: np.ndarray) -> Iterator[Finding]:
+    """Yield what layers show at the end of training.
+
+    gradients (members, layers): norms of the weights' gradients relative to the weights' own; dead (members,
+    layers): share of hidden units that are zero on every row, NaN where a layer has none.
+    """
+    typical, silent = np.nanmedian(gradients, axis=0), _median(dead)
+    fastest, middle = typical.max(), np.median(typical)
+    for name, norm, share in zip(names, typical, silent, strict=True):
+        if norm < VANISHED * fastest:
+            seen = f"{name} learns {norm / fastest:.1e} times as fast as the fastest layer"
+            yield Finding("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
+        if norm > EXPLODED * middle:
+            seen = f"the gradient of {name} is {norm / middle:.1e} times the median of all layers"
+            yield Finding("exploding gradients", seen, "a sounder init, a smaller lr, or clipping")
+        if share > DEAD:
+            seen = f"{share:.0%} of the units of {name} are silent on all rows"
+            yield Finding("dead units", seen, "a smaller lr, or an activation that does not end at 0")
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values).any(axis=0)
+    return np.where(known, np.nanmedian(np.where(known, values, 0.0), axis=0), np.nan)
+
+
+def read_fates(diverged: np.ndarray) -> Iterator[Finding]:
+    """Yield how many members reached NaN or infinity; diverged (members,)."""
+    if diverged.any():
+        yield Finding(
+            "diverged",
+            f"{int(diverged.sum())} of {len(diverged)} networks reached NaN or infinity and keep the weights before",
+            "a smaller lr, clipping, or another init",
+        )

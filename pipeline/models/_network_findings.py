@@ -1,0 +1,47 @@
+"""What the diagnosis says of one entry's networks, in lines for the log, the report and MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+from pipeline.core import diagnosis, schedule
+from pipeline.core.members import Program, Trained
+from pipeline.models._network_fit import Fold
+from pipeline.types import CrossFit, Table
+
+
+def findings(
+    program: Program, members: Sequence[Trained], entry: CrossFit, data: Mapping[tuple[int, int], Fold], table: Table
+) -> tuple[str, ...]:
+    """Return one line a finding, from the curves of all members and the mean errors of the entry's folds."""
+    epochs = max(len(member.losses) for member in members)
+    losses = np.full((len(members), epochs, 2), np.nan)
+    for curve, member in zip(losses, members, strict=True):
+        curve[: len(member.losses)] = member.losses
+    rates = schedule.factor(program.schedule, np.arange(epochs) / program.epochs, program.warmup)
+    fates = np.array([member.diverged for member in members])
+    found = chain(
+        diagnosis.read_fates(fates),
+        diagnosis.read_curves(losses[..., 0], losses[..., 1], rates),
+        diagnosis.read_errors(
+            float(entry.train_errors.mean()), float(entry.fold_errors.mean()), constant_error(data, table)
+        ),
+    )
+    return tuple(str(finding) for finding in found)
+
+
+def constant_error(data: Mapping[tuple[int, int], Fold], table: Table) -> float:
+    """Return the mean training error of the best constant: the mean in the learnt space, or the class shares."""
+    return float(np.mean([_constant_error(fold, table) for fold in data.values()]))
+
+
+def _constant_error(fold: Fold, table: Table) -> float:
+    target = table.target[fold.rows]
+    if fold.target is None:
+        constant = np.bincount(target, minlength=table.task.n_outputs) / len(target)
+    else:
+        constant = fold.target.inverse(fold.target.forward(target).mean().reshape(1, 1))[0]
+    return table.task.metric.error(target, np.tile(constant, (len(target), 1)))

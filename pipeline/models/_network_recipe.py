@@ -1,0 +1,90 @@
+"""What the network models' plug-ins have in common: their recipes' shared fields, and the plug-in functions.
+
+Imports no torch, so that a recipe is checked at once; `_networks` is imported when something is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.transforms.recipe import Encode, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.models._network_fit import NetworkFit
+    from pipeline.models._networks import Plan
+    from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+Count = Annotated[int, Field(ge=1)]
+Auto = Literal["auto"]
+Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
+
+SECONDS_A_NETWORK = 0.2
+"""Seconds to encode a fold and to start, on two cores."""
+
+
+class NetworkRecipe(BaseModel):
+    """How any network is trained, and on which encoding. "auto" depends on the rows and the task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    optimiser: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw", description="how gradients become steps; 'adamw' decays weights, the others join it to the gradient"
+    )
+    schedule: Schedule = Field("constant", description="of the lr")
+    epochs: Count | Auto = Field("auto", description="passes over the training rows")
+    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
+        "auto", description="what is minimised"
+    )
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
+    )
+    encode: Encode = Field(Encode(), description="how columns become numbers")
+    target: Target = Field("auto", description="transform of a regression target")
+
+    @property
+    def phases(self) -> int:
+        """How often every network is trained: once more to find the epoch."""
+        return 2 if self.stop_on == "inner" else 1
+
+
+Recipe = TypeVar("Recipe", bound=NetworkRecipe)
+
+
+def cross_fit_resolved(
+    resolve: Callable[[Recipe, Task, int], Plan],
+    recipes: Mapping[str, Recipe],
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    progress: Path | None,
+) -> dict[str, CrossFit]:
+    """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
+    from pipeline.models._networks import Case, cross_fit, n_fit_rows
+
+    n_rows = n_fit_rows(folds)
+    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
+    return cross_fit(plans, Case(table, folds, seed, log, progress))
+
+
+def load(folder: Path) -> NetworkFit:
+    """Read one fold's networks, as `save` wrote them."""
+    from pipeline.models._network_fit import load as read
+
+    return read(folder)
+
+
+def for_tuning(recipe: Recipe) -> Recipe:
+    """Return the recipe a trial is judged by: one seed, so that trials are many."""
+    return recipe.model_copy(update={"n_seeds": 1})
+
+
+def trials_in(minutes: float, seconds_a_trial: float) -> int:
+    """Return how many trials fit into so many minutes, at least one."""
+    return max(1, int(60 * minutes / seconds_a_trial))

@@ -1,0 +1,64 @@
+"""RealMLP-TD: the MLP with the defaults that Holzmueller, Grinsztajn and Steinwart tuned on 118 data sets.
+
+"Better by default: Strong pre-tuned MLPs and boosted trees on tabular data" (NeurIPS 2024), appendix A, and the
+package pytabkit. Slower than `mlp` and closer to the paper: waves of each number (PBLD), parametric activations, 256
+epochs of which the best is kept, embeddings for columns of more than eight levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from pipeline.models import mlp
+from pipeline.models.mlp import LIBRARIES, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
+from pipeline.transforms.recipe import Encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+__all__ = ["LIBRARIES", "SHARE", "Recipe", "affordable", "affordable_trials", "cross_fit", "for_tuning", "load"]
+
+
+class Recipe(mlp.Recipe):
+    """An MLP's recipe with RealMLP's defaults; lr "auto" is 0.2 for regression, 0.04 for classes."""
+
+    activation: Literal["auto", "relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
+        "auto", description="of the hidden layers; 'auto' is mish for regression, selu for classes"
+    )
+    parametric: bool = Field(True, description="train for each unit how much of its activation it takes")
+    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+        "pbld", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
+    )
+    dropout: float = Field(0.15, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
+    weight_decay: float = Field(0.02, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
+    epochs: Count | Auto = Field(256, description="passes over the training rows")
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
+    )
+    encode: Encode = Field(
+        Encode(scale="robust", impute="median", max_one_hot=9, many_levels="embedding"),
+        description="how columns become numbers",
+    )
+
+
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
+    """Train every recipe on every fold, as `mlp` does."""
+    settled = {name: _settle(recipe, table.task) for name, recipe in recipes.items()}
+    return mlp.cross_fit(settled, table, folds, seed=seed, log=log, progress=progress)
+
+
+def _settle(recipe: Recipe, task: Task) -> Recipe:
+    """Replace those "auto" that RealMLP decides otherwise than `mlp`."""
+    regression, update = task.kind == "regression", {}
+    if recipe.activation == "auto":
+        update["activation"] = "mish" if regression else "selu"
+    if recipe.lr == "auto":
+        update["lr"] = 0.2 if regression else 0.04
+    return recipe.model_copy(update=update)

@@ -1,0 +1,169 @@
+"""TabM: one network that holds k, with most weights shared; each is trained on its own loss, predictions are averaged.
+
+Gorishniy, Kotelnikov and Babenko 2024, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling";
+defaults of its package: k, width, dropout, AdamW's rates, piecewise-linear embeddings, batch size by rows, patience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from pipeline.models._network_recipe import (
+    SECONDS_A_NETWORK,
+    Auto,
+    Count,
+    NetworkRecipe,
+    cross_fit_resolved,
+    for_tuning,
+    trials_in,
+)
+from pipeline.models._network_recipe import load as load
+from pipeline.transforms.recipe import Encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.models._networks import Plan
+    from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+LIBRARIES = ("torch", "numpy", "pandas")
+SHARE = 1.0
+
+BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))  # below so many rows; else 1 024
+ROW_VISITS = 2_000_000  # epochs x rows that larger tables are given
+FEWEST_MEMBERS, NARROWEST, FEWEST_EPOCHS = 8, 128, 15  # what a short time is never met with less than
+INPUTS = 8  # inputs of the first layer a column, roughly
+SECONDS = 6e-11  # for one row to pass one weight in training, on two cores, everything included
+
+
+class Recipe(NetworkRecipe):
+    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
+
+    k: Count = Field(32, description="members that share the network's weights")
+    width: Count = Field(512, description="units of a hidden layer")
+    depth: Count | Auto = Field("auto", description="hidden layers: 2 where numbers are embedded, else 3")
+    activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
+        "relu", description="of the hidden layers"
+    )
+    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+        "piecewise", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
+    )
+    embedding_numeric_width: int = Field(16, ge=2, description="length of a number's vector")
+    embedding_numeric_parts: Count = Field(48, description="bins or frequencies a number")
+    embedding_numeric_sigma: float = Field(0.1, gt=0, description="deviation of the first frequencies")
+    embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
+    weight_decay: float = Field(3e-4, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
+    lr: float = Field(2e-3, gt=0, description="learning rate")
+    beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
+    epochs: Count | Auto = Field("auto", description="most passes over the training rows: 100, fewer above 20 000 rows")
+    batch_size: Count | Auto = Field("auto", description="rows a step: 32 below 2 800 rows, up to 1 024")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    n_seeds: Count = Field(1, description="networks averaged in each fold")
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
+    )
+    patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
+    encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
+
+
+def cross_fit(
+    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+) -> dict[str, CrossFit]:
+    """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
+
+
+def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
+    """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
+    from pipeline.core.blocks import Architecture
+    from pipeline.core.members import Program
+    from pipeline.models._networks import Plan, loss_for
+
+    architecture = Architecture(
+        n_outputs=task.n_outputs,
+        hidden=(recipe.width,) * _depth(recipe),
+        activation=recipe.activation,
+        embedding=recipe.embedding,
+        numeric=recipe.embedding_numeric,
+        numeric_width=recipe.embedding_numeric_width,
+        numeric_parts=recipe.embedding_numeric_parts,
+        sigma=recipe.embedding_numeric_sigma,
+        k=recipe.k,
+        logits=task.kind != "regression",
+    )
+    program = Program(
+        architecture=architecture,
+        loss=loss_for(recipe.loss, task),
+        epochs=_epochs(recipe, n_rows),
+        batch_size=_batch_size(recipe, n_rows),
+        init="torch",
+        optimiser=recipe.optimiser,
+        beta=(0.9, recipe.beta2),
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+        patience=recipe.patience,
+    )
+    return Plan(
+        program=program,
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        dropout=recipe.dropout,
+        label_smoothing=recipe.label_smoothing,
+        n_seeds=recipe.n_seeds,
+        encode=recipe.encode,
+        target=recipe.target,
+        stop_on=recipe.stop_on,
+    )
+
+
+def _depth(recipe: Recipe) -> int:
+    if recipe.depth != "auto":
+        return recipe.depth
+    return 3 if recipe.embedding_numeric == "none" else 2
+
+
+def _epochs(recipe: Recipe, n_rows: int) -> int:
+    return max(FEWEST_EPOCHS, min(100, ROW_VISITS // n_rows)) if recipe.epochs == "auto" else recipe.epochs
+
+
+def _batch_size(recipe: Recipe, n_rows: int) -> int:
+    if recipe.batch_size != "auto":
+        return recipe.batch_size
+    return next((size for rows, size in BATCH_SIZES if n_rows < rows), 1_024)
+
+
+def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
+    """Return the recipe with as many seeds, members, units and epochs as so many minutes allow on two cores."""
+    while _seconds(recipe, **size) > 60 * minutes and (less := _less(recipe, size["n_train"])):
+        recipe = recipe.model_copy(update=less)
+    return recipe
+
+
+def _less(recipe: Recipe, n_rows: int) -> dict[str, int]:
+    """Return the next thing to do without, nothing where all is at its least."""
+    if recipe.n_seeds > 1:
+        return {"n_seeds": recipe.n_seeds - 1}
+    if recipe.k > FEWEST_MEMBERS:
+        return {"k": max(FEWEST_MEMBERS, recipe.k // 2)}
+    if recipe.width > NARROWEST:
+        return {"width": max(NARROWEST, recipe.width // 2)}
+    epochs = _epochs(recipe, n_rows)
+    return {"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)} if epochs > FEWEST_EPOCHS else {}
+
+
+def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
+    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
+    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
+
+
+def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Estimate a cross-fit's time from the weights and the rows that pass through them, once for each member."""
+    depth = _depth(recipe)
+    weights = recipe.width * (INPUTS * n_columns + recipe.width * (depth - 1) + n_outputs)
+    passed = recipe.phases * _epochs(recipe, n_train) * n_train + n_test
+    return n_fits * recipe.n_seeds * (SECONDS_A_NETWORK + SECONDS * recipe.k * weights * passed)

@@ -1,0 +1,93 @@
+"""The monitor names the illness that a network was given on purpose, and finds nothing in a healthy one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.core.blocks import Architecture
+from pipeline.core.diagnosis import read_curves, read_errors, read_fates, read_layers
+from pipeline.core.fused import train
+from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.schedule import SCHEDULES, Schedule
+
+HEALTHY = Program(Architecture(1, (32,)), "squared", epochs=30, batch_size=32, init="he", schedule="cosine")
+
+
+def curves_of(program: Program, lr: float, *, stop: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The schedule, and loss curves (3, epochs, 2) of three networks on a noisy smooth function of four columns."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(320, 4, generator=generator)
+    y = (x[:, :1] + torch.sin(2 * x[:, 1:2])) / 1.2 + 0.2 * torch.randn(320, 1, generator=generator)
+    rows = Rows(x, torch.zeros(320, 0, dtype=torch.int64), y)
+    few = Rows(*(part[:40] for part in (rows.dense, rows.codes, rows.target)))
+    rest = Rows(*(part[40:] for part in (rows.dense, rows.codes, rows.target)))
+    view = View(few, rest) if stop else View(rows)
+    members = [Member(0, seed, lr=lr) for seed in range(3)]
+    rates = np.array([SCHEDULES[program.schedule](t / program.epochs) for t in range(program.epochs)])
+    return rates, np.stack([member.losses for member in train(program, members, [view])])
+
+
+def signs(curves: tuple[np.ndarray, np.ndarray]) -> set[str]:
+    rates, losses = curves
+    return {finding.sign for finding in read_curves(losses[..., 0], losses[..., 1], rates)}
+
+
+def test_a_healthy_network_is_left_alone() -> None:
+    assert signs(curves_of(HEALTHY, 0.01)) == set()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "coslog4"])
+@pytest.mark.parametrize("lr", [1e-6, 1e-4])
+def test_a_learning_rate_too_low_is_seen_whatever_its_schedule(lr: float, schedule: Schedule) -> None:
+    assert signs(curves_of(replace(HEALTHY, schedule=schedule), lr)) == {"learning rate too low"}
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+def test_a_learning_rate_too_high_is_seen(optimiser: str) -> None:
+    found = signs(curves_of(replace(HEALTHY, optimiser=optimiser, schedule="constant"), 10.0))
+    assert found & {"learning rate too high", "jitter"}
+    assert "learning rate too low" not in found
+
+
+def test_batches_of_two_rows_jitter() -> None:
+    assert "jitter" in signs(curves_of(replace(HEALTHY, batch_size=2, schedule="constant"), 0.1))
+
+
+def test_learning_forty_rows_by_heart_is_overfitting() -> None:
+    large = replace(HEALTHY, architecture=Architecture(1, (256, 256)), epochs=200)
+    assert "overfitting" in signs(curves_of(large, 0.003, stop=True))
+
+
+@pytest.mark.parametrize(
+    ("train_error", "valid_error", "found"),
+    [(0.2, 1.0, ["overfitting"]), (0.8, 1.0, []), (1.0, 1.0, ["underfitting"]), (0.2, 0.2, [])],
+)
+def test_errors_speak_of_capacity(train_error: float, valid_error: float, found: list[str]) -> None:
+    assert [finding.sign for finding in read_errors(train_error, valid_error, constant_error=1.2)] == found
+
+
+def test_layers_that_vanish_explode_and_fall_silent_are_named() -> None:
+    gradients = np.array([[1e-7, 1.0, 0.5, 1e5], [1e-7, 1.1, 0.4, 1e5]])
+    dead = np.array([[np.nan, 0.9, 0.1, np.nan], [np.nan, 0.8, 0.0, np.nan]])
+    found = {(f.sign, f.seen.split()[0]) for f in read_layers(("a", "b", "c", "d"), gradients, dead)}
+    assert ("exploding gradients", "the") in found
+    assert ("vanishing gradients", "a") in found
+    assert "dead units" in {sign for sign, _ in found}
+    assert not list(read_layers(("a", "b"), np.ones((2, 2)), np.full((2, 2), np.nan)))
+
+
+def test_curves_of_members_that_ended_early_are_read_as_far_as_half_of_them_went() -> None:
+    curves = np.geomspace(1, 0.1, 20)[None].repeat(3, axis=0)
+    curves[0, 1:] = np.nan
+    assert not list(read_curves(curves, np.full_like(curves, np.nan), np.ones(20)))
+    assert not list(read_curves(np.full((2, 3), np.nan), np.full((2, 3), np.nan), np.ones(3)))
+
+
+def test_diverged_members_are_counted() -> None:
+    (finding,) = read_fates(np.array([True, False, True]))
+    assert finding.seen.startswith("2 of 3 networks")
+    assert not list(read_fates(np.zeros(3, dtype=bool)))

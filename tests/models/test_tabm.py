@@ -1,0 +1,75 @@
+"""TabM and RealMLP as models: what "auto" means, what a budget cuts, and that recipes train together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from heard import Heard
+
+from pipeline.metrics import rmse
+from pipeline.models import realmlp, tabm
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+
+REGRESSION = Task("regression", Metric.from_module(rmse))
+BINARY = Task("binary", Metric.from_module(rmse), ("no", "yes"))
+SIZE = {"n_train": 1_200, "n_test": 1_200, "n_columns": 80, "n_outputs": 1, "n_fits": 5}
+QUICK = tabm.Recipe(k=4, width=16, epochs=20, batch_size=16, lr=0.01, embedding_numeric_parts=8)
+
+
+def fit(recipes: dict[str, tabm.Recipe]) -> dict[str, CrossFit]:
+    generator = np.random.default_rng(0)
+    train, test = (pd.DataFrame(generator.normal(size=(n, 3)), columns=list("abc")) for n in (120, 20))
+    target = np.sin(3 * train["a"].to_numpy()) + train["b"].to_numpy()
+    role = np.full((1, 2, 120), TRAIN, dtype=np.int8)
+    for fold in range(2):
+        role[0, fold, fold::2] = VALID
+        role[0, fold, (fold + 1) % 2 :: 8] = STOP
+    table = Table(REGRESSION, train, test, target, np.arange(120), np.arange(20))
+    return tabm.cross_fit(recipes, table, Folds(role), seed=0, log=Heard())
+
+
+def test_recipes_that_share_a_program_give_what_each_gives_alone() -> None:
+    recipes = {"a": QUICK, "b": QUICK.model_copy(update={"lr": 0.003, "dropout": 0.0})}
+    together = fit(recipes)
+    for name, recipe in recipes.items():
+        np.testing.assert_allclose(together[name].oof, fit({"x": recipe})["x"].oof, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_a_network_predicts_once_whatever_its_members(k: int) -> None:
+    entry = fit({"a": QUICK.model_copy(update={"k": k})})["a"]
+    assert entry.oof.shape == (1, 120, 1)
+    assert entry.fitted[0, 0].states[0]["head.bias"].shape == (k, 1)
+
+
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(1_000, 32), (3_000, 64), (10_000, 256), (1_000_000, 1_024)])
+def test_the_batch_grows_with_the_rows(n_rows: int, batch_size: int) -> None:
+    assert tabm.resolve(tabm.Recipe(), REGRESSION, n_rows).program.batch_size == batch_size
+
+
+def test_numbers_as_they_are_ask_for_one_layer_more() -> None:
+    plain = tabm.Recipe(embedding_numeric="none")
+    assert len(tabm.resolve(plain, REGRESSION, 1_000).program.architecture.hidden) == 3
+    assert len(tabm.resolve(tabm.Recipe(), REGRESSION, 1_000).program.architecture.hidden) == 2
+
+
+def test_probabilities_are_averaged_for_classes_only() -> None:
+    assert tabm.resolve(tabm.Recipe(), BINARY, 1_000).program.architecture.logits
+    assert not tabm.resolve(tabm.Recipe(), REGRESSION, 1_000).program.architecture.logits
+
+
+def test_a_budget_cuts_members_then_units_then_epochs() -> None:
+    full = tabm._seconds(tabm.Recipe(), **SIZE) / 60
+    assert tabm.affordable(tabm.Recipe(), 1.1 * full, **SIZE) == tabm.Recipe()
+    half = tabm.affordable(tabm.Recipe(), 0.6 * full, **SIZE)
+    assert (half.k, half.width, half.epochs) == (16, 512, "auto")
+    least = tabm.affordable(tabm.Recipe(), full / 1e4, **SIZE)
+    assert (least.k, least.width, least.epochs) == (tabm.FEWEST_MEMBERS, tabm.NARROWEST, tabm.FEWEST_EPOCHS)
+
+
+@pytest.mark.parametrize(("task", "lr", "activation"), [(REGRESSION, 0.2, "mish"), (BINARY, 0.04, "selu")])
+def test_realmlp_chooses_rate_and_activation_by_task(task: Task, lr: float, activation: str) -> None:
+    settled = realmlp._settle(realmlp.Recipe(), task)
+    assert (settled.lr, settled.activation) == (lr, activation)
+    assert realmlp._settle(realmlp.Recipe(lr=0.1, activation="relu"), task).lr == 0.1

@@ -1,0 +1,118 @@
+"""Feature functions become columns, and the preprocess stage holds them to their contract: one row at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.errors import FeatureError
+
+
+def test_features_of_every_type_become_columns(case):
+    def several(rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "size": rows["area"] * rows["rooms"],
+                "big": rows["rooms"] > 4,
+                "ending": rows["name"].str[-1],
+                "later": rows["sold"] + pd.Timedelta(days=40),
+                "band": pd.cut(rows["rooms"], [0, 3, 6, 9], labels=["s", "m", "l"]),
+            }
+        )
+
+    case.features["several"] = several
+    case.features["many_rooms"] = lambda rows: rows["rooms"] >= 7
+    table = case.run()
+    assert {"size", "big", "many_rooms", "later month"} <= set(table.numeric)
+    assert {"ending", "band"} <= set(table.categorical)
+    assert case.report["columns"]["size"]["from"] == "several() in features.py"
+    np.testing.assert_allclose(table.train["size"], case.frames["train"]["area"] * case.frames["train"]["rooms"])
+
+
+def test_a_feature_that_takes_a_name_twice_is_refused(case):
+    case.features["area"] = lambda rows: (rows["area"] * 2).rename(None)
+    with pytest.raises(FeatureError, match=r"area\(\) makes a column 'area', which raw file has too"):
+        case.run()
+
+
+def leak_mean(rows):
+    return rows["area"] - rows["area"].mean()
+
+
+def leak_count(rows):
+    return rows.groupby("street")["area"].transform("size")
+
+
+def leak_rank(rows):
+    return rows["area"].rank(pct=True)
+
+
+def leak_position(rows):
+    return pd.Series(np.arange(len(rows)), index=rows.index)
+
+
+def leak_index(rows):
+    return rows.index.to_series() % 7
+
+
+def leak_neighbour(rows):
+    return rows["area"].shift().fillna(0)
+
+
+def leak_missing(rows):
+    return rows["street"].fillna(rows["street"].mode()[0] + str(len(rows)))
+
+
+@pytest.mark.parametrize(
+    "leak", [leak_mean, leak_count, leak_rank, leak_position, leak_index, leak_neighbour, leak_missing]
+)
+def test_a_feature_that_looks_at_other_rows_is_refused_with_the_row_and_both_values(case, leak):
+    with pytest.raises(
+        FeatureError, match=r"made\(\) is not row-local: row \d+ of train has .* = .* but .* among half"
+    ):
+        case.feature(leak)
+
+
+def test_the_target_is_not_there_even_where_test_has_a_column_of_its_name(case):
+    case.frames["test"]["price"] = 0.0
+    with pytest.raises(FeatureError, match="'price', which train does not have"):
+        case.feature(lambda rows: rows["price"] * 2)
+    seen = {}
+    case.folder.joinpath("feature made").rename(case.folder / "before")
+    case.feature(lambda rows: seen.setdefault("columns", list(rows)) and rows["area"])
+    assert seen["columns"] == [c for c in case.frames["train"] if c not in ("price", "block")]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda rows: rows["area"].head(10), "returned 10 rows for 60 of train"),
+        (lambda rows: rows["area"].sort_values(), "or in another order"),
+        (lambda rows: rows["area"].to_numpy(), "returned a ndarray"),
+        (lambda rows: pd.get_dummies(rows["name"]), "of half its rows"),
+        (lambda rows: rows["arae"], "'arae', which train does not have"),
+        (lambda _rows: 1 / 0, "failed on train: ZeroDivisionError"),
+        (lambda rows: rows[["area", "area"]], "a column name twice"),
+        (lambda rows: rows[["area"]].rename(columns={"area": f"a{len(rows) in (60, 30)}"}), "of half its rows"),
+    ],
+)
+def test_a_feature_of_the_wrong_form_is_refused(case, function, message):
+    with pytest.raises(FeatureError, match=message):
+        case.feature(function)
+
+
+def test_a_misspelt_column_gets_the_nearest_name(case):
+    with pytest.raises(FeatureError) as caught:
+        case.feature(lambda rows: rows["steet"])
+    assert "did you mean 'street'?" in caught.value.hint
+
+
+def test_a_feature_may_change_its_frame_without_harm(case):
+    def careless(rows):
+        rows["area"] = 0
+        return rows["rooms"] * 1
+
+    careless_rooms = case.feature(careless)
+    made = pd.read_parquet(careless_rooms / "train.parquet")
+    np.testing.assert_array_equal(made["made"], case.frames["train"]["rooms"])
