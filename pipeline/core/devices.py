@@ -17,6 +17,15 @@ def try_all_gpus() -> list[torch.device]:
     return [device for device in devices if _works(device)] or [torch.device("cpu")]
 
 
+def keep_freed_memory() -> None:
+    """Have the C library keep freed blocks of up to 32 MiB for the next step, not give each back to the system.
+
+    glibc raises its limits to the largest block that was ever freed (mallopt(3), M_MMAP_THRESHOLD); elsewhere this
+    does nothing. Without it every step's gradients are mapped, filled with zeros and unmapped again.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
+
+
 def _works(device: torch.device) -> bool:
     try:
         ones = torch.ones(2, 2, device=device)

@@ -12,6 +12,7 @@ from pipeline.core import checkpoint
 from pipeline.core.blocks import Network
 from pipeline.core.capacity import is_out_of_memory, plan_capacity
 from pipeline.core.checkpoint import Snapshot
+from pipeline.core.devices import keep_freed_memory
 from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.core.outcome import finished, harvest, judge
@@ -71,6 +72,7 @@ def prepare(program: Program, members: Mapping[int, Member], views: Sequence[Vie
 
 def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:
     """Train a job's members to their end, or until the caller stops them."""
+    keep_freed_memory()
     keeper = _keeper(job, hooks.checkpoint) if hooks.checkpoint else None
     run = _begin(job, keeper, hooks)
     while len(run.finished) < len(job.members):
