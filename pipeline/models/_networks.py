@@ -39,10 +39,11 @@ class Plan:
     encode: Encode
     target: Target
     stop_on: StopOn
+    overshoot: float | None = None
 
     @property
-    def shared(self) -> tuple[Program, Encode, Target, StopOn]:
-        return self.program, self.encode, self.target, self.stop_on
+    def shared(self) -> tuple[Program, Encode, Target, StopOn, float | None]:
+        return self.program, self.encode, self.target, self.stop_on, self.overshoot
 
     def member(self, view: int, seed: int, epochs: int | None) -> Member:
         """Return one network of this plan."""
@@ -104,7 +105,7 @@ def _encode(
 ) -> dict[Key, Fold]:
     return {
         (repeat, fold): encode_fold(
-            plan.encode, plan.target, table, rows(repeat, fold), derive(seed, "encode", repeat, fold)
+            plan.encode, plan.target, plan.overshoot, table, rows(repeat, fold), derive(seed, "encode", repeat, fold)
         )
         for repeat, fold in folds
     }

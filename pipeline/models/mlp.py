@@ -89,6 +89,9 @@ class Recipe(BaseModel):
     patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
     target: Target = Field("auto", description="transform of a regression target")
+    overshoot: float = Field(
+        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
+    )
 
 
 def cross_fit(recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log) -> dict[str, CrossFit]:
@@ -154,6 +157,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,
+        overshoot=recipe.overshoot,
     )
 
 
