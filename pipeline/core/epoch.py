@@ -124,10 +124,9 @@ def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table:
     Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
     """
     widths = program.architecture.masked_units
-    ends = np.cumsum(widths).tolist()
-    noise, least = batches.draw_noise(plan, step, ends[-1]), dropped[:, None, None]
+    noise, least = batches.draw_noise(plan, step, sum(widths)), dropped[:, None, None]
     factor = table.put(256 / (256 - dropped.astype(np.float64))).reshape(-1, 1, 1)
-    kept = [noise[..., end - width : end] >= least for width, end in zip(widths, ends, strict=True)]
+    kept = [part >= least for part in np.split(noise, np.cumsum(widths[:-1]), axis=-1)]
     return [table.put(part.view(np.uint8)).mul_(factor) for part in kept]
 
 

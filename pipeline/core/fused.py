@@ -35,15 +35,14 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
 ) -> list[Trained]:
-    """Train all members, spread over the devices; return them in their order.
+    """Train all members, spread over the devices; return them in their order, which is the order they begin in.
 
     advance: called with the number of epochs that members have just done (negative where work was lost).
     stop: asked once an epoch; once it says yes, every member ends as it is, marked as truncated.
     checkpoint: a folder in which the whole run is kept every minute; a call with the same arguments goes on from there,
     to the same bits on the same kind of machine with as many threads. Whoever made the folder removes it.
     """
-    queue = sorted(range(len(members)), key=lambda place: -_work(program, members[place], views))
-    shares = [queue[number :: len(devices)] for number in range(len(devices))]
+    shares = [range(number, len(members), len(devices)) for number in range(len(devices))]
     jobs = [
         prepare(program, {place: members[place] for place in share}, views, device)
         for share, device in zip(shares, devices, strict=True)
@@ -52,10 +51,6 @@ def train(
     hooks = Hooks(advance, stop, checkpoint)
     finished = _train_side_by_side(jobs, hooks) if len(jobs) > 1 else train_job(jobs[0], hooks) if jobs else {}
     return [finished[place] for place in range(len(members))]
-
-
-def _work(program: Program, member: Member, views: Sequence[View]) -> int:
-    return len(views[member.view].train) * (member.epochs or program.epochs)
 
 
 def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]:

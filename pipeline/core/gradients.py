@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.core.members import Member
 from pipeline.core.optimiser import Factors, Stacked
 
-TINY = 1e-12  # keeps the division of a gradient that is zero everywhere from being one by zero
+TINY = 1e-6  # added to the length, as torch.nn.utils.clip_grad_norm_ does: it may be zero
 
 
 @torch.no_grad()

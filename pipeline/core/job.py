@@ -62,6 +62,8 @@ def prepare(program: Program, members: Mapping[int, Member], views: Sequence[Vie
     members = {place: replace(member, view=used.index(member.view)) for place, member in members.items()}
     views = [views[view] for view in used]
     stopping = [view.stop for view in views if view.stop is not None]
+    if len(stopping) not in (0, len(views)):
+        raise ValueError(f"{len(stopping)} of {len(views)} views have stopping rows; all must have them, or none")
     tables = join([view.train for view in views], device), join(stopping, device) if stopping else None
     net = template(program, views)
     return Job(program, members, views, device, net.to(device), shapes_of(net), *tables)
@@ -95,8 +97,9 @@ def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
         return Run(plan_capacity(job.program, job.views, job.net, len(job.members), job.device))
     run = Run(found.capacity, finished=found.finished)
     if found.places:
-        wave = _fresh(job, found.places)
-        run.wave = Wave(wave.seats, {key: found.state[key].to(tensor.device) for key, tensor in wave.state.items()})
+        run.wave = _fresh(job, found.places)
+        for key, tensor in run.wave.state.items():
+            tensor.copy_(found.state[key])  # into memory aligned as before: the last bit of a product depends on it
         hooks.advance(int(run.wave.state["epoch"].sum()))
     hooks.advance(sum(len(member.losses) for member in run.finished.values()))
     return run

@@ -10,69 +10,54 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_networks import (
+    MEMBERS,
+    NETWORK,
+    PROGRAM,
+    SIZES,
+    assert_alike,
+    assert_same_bits,
+    largest_difference,
+    rows_of,
+    views_of,
+)
 from torch import Tensor, nn
 
-from pipeline.core import batches, capacity, job
+from pipeline.core import batches, job, optimiser
 from pipeline.core.blocks import Architecture, build
 from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
 from pipeline.core.members import Member, Program, Rows, View
 
-NETWORK = Architecture(n_outputs=1, hidden=(16, 8), activation="tanh", scaling=True)
-PROGRAM = Program(
-    architecture=NETWORK,
-    loss="squared",
-    epochs=4,
-    batch_size=16,
-    init="xavier",
-    parametrisation="ntk",
-    schedule="coslog4",
-    decay_schedule="flat_cosine",
-    dropout_schedule="cosine",
-)
+
+@pytest.fixture(params=["together", "by kernels"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which the optimiser takes a step."""
+    monkeypatch.setattr(optimiser, "KERNEL_PARAMETERS", 0 if request.param == "by kernels" else 10**9)
 
 
-def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -> Rows:
-    generator = torch.Generator().manual_seed(seed)
-    dense = torch.randn(n, d, generator=generator, dtype=dtype)
-    target = (
-        dense[:, :1] - 2 * dense[:, 1:2] * dense[:, 2:3] + 0.1 * torch.randn(n, 1, generator=generator, dtype=dtype)
-    )
-    return Rows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
-
-
-def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64) -> list[View]:
-    return [View(rows_of(n, n, d, dtype), rows_of(n + 1, 10 + n % 7, d, dtype)) for n, d in sizes]
-
-
-SIZES = [(70, 6), (33, 6), (48, 5), (90, 7), (64, 6)]
-MEMBERS = [
-    Member(view, 10 + view, lr=0.01 * (view + 1), weight_decay=0.1 * view, dropout=0.1 * view) for view in range(5)
-]
-
-
-def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).detach().abs().max()) for name in one)
-
-
-@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
 @pytest.mark.parametrize("init", ["xavier", "spread"])
-def test_a_member_trains_alike_alone_and_among_others(optimiser: str, init: str) -> None:
-    program = replace(PROGRAM, optimiser=optimiser, init=init)
+def test_a_member_trains_alike_alone_and_among_others(kind: str, init: str) -> None:
+    program = replace(PROGRAM, optimiser=kind, init=init)
     views = views_of(SIZES)
     together = train(program, MEMBERS, views)
     for member, shared in zip(MEMBERS, together, strict=True):
-        (alone,) = train(program, [replace(member, view=0)], [views[member.view]])
-        assert largest_difference(alone.state, shared.state) < 1e-9
-        assert alone.epoch == shared.epoch
-        np.testing.assert_allclose(alone.losses, shared.losses, rtol=0, atol=1e-9)
+        assert_alike(train(program, [replace(member, view=0)], [views[member.view]]), [shared])
 
 
-def test_in_float32_neighbours_change_no_more_than_rounding() -> None:
-    views = views_of(SIZES, torch.float32)
-    together = train(PROGRAM, MEMBERS, views)
-    (alone,) = train(PROGRAM, [replace(MEMBERS[2], view=0)], [views[2]])
-    assert largest_difference(alone.state, together[2].state) < 1e-4
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_a_member_trains_alike_alone_among_five_and_among_two_hundred(dtype: torch.dtype, within: float) -> None:
+    """In float32 members drift apart by rounding alone: here, after 24 steps, by less than 1e-4."""
+    views = views_of(SIZES, dtype)
+    crowd = [
+        replace(member, seed=100 * copy + member.seed, clip=1.0, l1=1e-3) for copy in range(40) for member in MEMBERS
+    ]
+    among_many = train(PROGRAM, crowd, views)[:5]
+    assert_alike(train(PROGRAM, crowd[:5], views), among_many, within)
+    for member, shared in zip(crowd, among_many, strict=False):
+        assert_alike(train(PROGRAM, [replace(member, view=0)], [views[member.view]]), [shared], within)
 
 
 class Plain(nn.Module):
@@ -97,7 +82,7 @@ def plain_start(seed: int) -> Plain:
     return net
 
 
-def plain_loop(member: Member, rows: Rows, optimiser: str, epochs: int, batch_size: int) -> Plain:
+def plain_loop(member: Member, rows: Rows, kind: str, epochs: int, batch_size: int) -> Plain:
     """An ordinary loop, given the member's batches and masks."""
     net = plain_start(member.seed)
     groups = [
@@ -105,7 +90,7 @@ def plain_loop(member: Member, rows: Rows, optimiser: str, epochs: int, batch_si
         {"params": [layer.bias for layer in net.layers], "weight_decay": 0.0},
     ]
     kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-    steps = kinds[optimiser](groups, lr=member.lr)
+    steps = kinds[kind](groups, lr=member.lr)
     drop = round(256 * member.dropout)
     for epoch in range(epochs):
         plan = batches.plan_epoch([member.seed], np.array([len(rows)]), batch_size, epoch)
@@ -120,13 +105,14 @@ def plain_loop(member: Member, rows: Rows, optimiser: str, epochs: int, batch_si
     return net
 
 
-@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
-def test_a_member_equals_a_plain_network_in_a_plain_loop(optimiser: str) -> None:
-    program = Program(replace(NETWORK, scaling=False), "squared", 3, 16, init="xavier", optimiser=optimiser)
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
+def test_a_member_equals_a_plain_network_in_a_plain_loop(kind: str) -> None:
+    program = Program(replace(NETWORK, scaling=False), "squared", 3, 16, init="xavier", optimiser=kind)
     views = [View(view.train) for view in views_of([(70, 6), (33, 6)])]
     members = [Member(view, 5 + view, lr=0.02, weight_decay=0.3, dropout=0.25) for view in (0, 1)]
     for member, trained in zip(members, train(program, members, views), strict=True):
-        net = plain_loop(member, views[member.view].train, optimiser, 3, 16)
+        net = plain_loop(member, views[member.view].train, kind, 3, 16)
         for number, layer in enumerate(net.layers):
             name = "head" if number == 2 else f"blocks.{number}.linear"
             torch.testing.assert_close(trained.state[f"{name}.weight"], layer.weight.data.T, rtol=0, atol=1e-9)
@@ -202,10 +188,7 @@ def test_batch_norm_predicts_with_the_statistics_it_has_seen() -> None:
 
 def test_the_same_call_gives_the_same_bits() -> None:
     views = views_of(SIZES, torch.float32)
-    first, second = train(PROGRAM, MEMBERS, views), train(PROGRAM, MEMBERS, views)
-    assert all(
-        torch.equal(a.state[name], b.state[name]) for a, b in zip(first, second, strict=True) for name in a.state
-    )
+    assert_same_bits(train(PROGRAM, MEMBERS, views), train(PROGRAM, MEMBERS, views))
 
 
 def test_a_diverging_member_keeps_its_last_good_weights_and_the_others_go_on() -> None:
@@ -248,39 +231,57 @@ def test_fewer_epochs_follow_the_same_schedule() -> None:
         np.testing.assert_allclose(brief.losses, whole.losses[:n], rtol=0, atol=1e-9)
 
 
-def test_waves_do_not_change_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    views = views_of(SIZES)
-    whole = train(PROGRAM, MEMBERS, views)
-    monkeypatch.setattr(capacity, "CPU_BYTES", 1)
-    for a, b in zip(whole, train(PROGRAM, MEMBERS, views), strict=True):
-        assert largest_difference(a.state, b.state) < 1e-9
-
-
 def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    views = views_of([(40, 6), (30, 6)])
-    inside = False
-    run_epoch = job.train_epoch
+    inside: list[str] = []
 
-    def guarded(*arguments: object) -> Tensor:
-        nonlocal inside
-        inside = True
-        result = run_epoch(*arguments)
-        inside = False
-        return result
+    def guard(name: str) -> None:
+        original = getattr(job, name)
 
-    def refusing(name: str) -> None:
+        def guarded(*arguments: object) -> object:
+            inside.append(name)
+            result = original(*arguments)
+            inside.remove(name)
+            return result
+
+        monkeypatch.setattr(job, name, guarded)
+
+    def refuse(name: str) -> None:
         original = getattr(Tensor, name)
 
-        def method(self: Tensor, *arguments: object, **options: object) -> object:
-            assert not inside, f"Tensor.{name} inside an epoch"
+        def refusing(self: Tensor, *arguments: object, **options: object) -> object:
+            assert not inside, f"Tensor.{name} in {inside}"
             return original(self, *arguments, **options)
 
-        monkeypatch.setattr(Tensor, name, method)
+        monkeypatch.setattr(Tensor, name, refusing)
 
-    monkeypatch.setattr(job, "train_epoch", guarded)
-    for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__"):
-        refusing(name)
-    train(PROGRAM, [Member(0, 1, dropout=0.2), Member(1, 2)], views)
+    for name in ("train_epoch", "stop_loss"):
+        guard(name)
+    for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__"):
+        refuse(name)
+    views = views_of([(40, 6), (30, 6)])
+    train(replace(PROGRAM, monitor=True), [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], views)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_an_epoch_on_a_gpu_never_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strict(name: str) -> None:
+        original = getattr(job, name)
+
+        def guarded(*arguments: object) -> object:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                return original(*arguments)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+        monkeypatch.setattr(job, name, guarded)
+
+    for name in ("train_epoch", "stop_loss"):
+        strict(name)
+    views = views_of([(40, 6), (30, 6)], torch.float32)
+    members = [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)]
+    on_gpu = train(replace(PROGRAM, monitor=True), members, views, devices=[torch.device("cuda")])
+    assert_alike(on_gpu, train(PROGRAM, members, views), 1e-3)
 
 
 def test_classes_with_embeddings_are_learnt() -> None:

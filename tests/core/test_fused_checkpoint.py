@@ -1,0 +1,179 @@
+"""A run that was killed goes on from its checkpoint to the same bits; one of another plan is never used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import MEMBERS, PROGRAM, SIZES, assert_same_bits, lasting, rows_of, views_of
+
+from pipeline.core import checkpoint, job
+from pipeline.core.fused import train
+from pipeline.core.members import View
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+WANTED = replace(PROGRAM, patience=2, monitor=True, epochs=6)
+TRAIN_EPOCH = job.train_epoch
+UNEVEN = lasting(MEMBERS, [6, 1, 3, 6, 2])
+
+
+class KilledError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+@pytest.fixture(autouse=True)
+def kept_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+
+
+def dying_after(n_epochs: int) -> Any:
+    """Return an epoch of training that fails once so many have been done."""
+    done = [0]
+
+    def dying(*arguments: Any) -> Any:
+        if done[0] == n_epochs:
+            raise KilledError
+        done[0] += 1
+        return TRAIN_EPOCH(*arguments)
+
+    return dying
+
+
+def die_after(n_epochs: int, folder: Path, devices: Sequence[torch.device] = (CPU,)) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "train_epoch", dying_after(n_epochs))
+        with pytest.raises(KilledError):
+            train(PROGRAM, MEMBERS, views_of(SIZES), devices=devices, checkpoint=folder)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 12), st.integers(1, 5), st.sampled_from([torch.float32, torch.float64]))
+def test_a_run_that_died_after_any_epoch_ends_with_the_same_bits(
+    n_epochs: int, at_once: int, dtype: torch.dtype
+) -> None:
+    views = views_of(SIZES, dtype)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(job, "plan_capacity", lambda *_: at_once)
+        undisturbed = train(WANTED, UNEVEN, views)
+        patch.setattr(job, "train_epoch", dying_after(n_epochs))
+        try:
+            resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
+        except KilledError:
+            patch.setattr(job, "train_epoch", TRAIN_EPOCH)
+            resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
+    assert_same_bits(resumed, undisturbed)
+    for one, other in zip(resumed, undisturbed, strict=True):
+        np.testing.assert_array_equal(one.layers, other.layers)
+
+
+def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path) -> None:
+    counted = list[int]()
+    die_after(3, tmp_path)
+    train(PROGRAM, MEMBERS, views_of(SIZES), checkpoint=tmp_path, advance=counted.append)
+    assert sum(counted) == 5 * PROGRAM.epochs
+
+
+def test_a_finished_run_is_read_back_and_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train(WANTED, UNEVEN, views_of(SIZES), checkpoint=tmp_path)
+    monkeypatch.setattr(job, "train_epoch", dying_after(0))
+    assert_same_bits(train(WANTED, UNEVEN, views_of(SIZES), checkpoint=tmp_path), first)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    views = views_of(SIZES)
+    assert all(member.truncated for member in train(PROGRAM, MEMBERS, views, stop=lambda: True, checkpoint=tmp_path))
+    assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
+
+
+def test_every_device_has_its_own_checkpoint(tmp_path: Path) -> None:
+    views, devices = views_of(SIZES), [CPU, CPU]
+    die_after(4, tmp_path, devices)
+    resumed = train(PROGRAM, MEMBERS, views, devices=devices, checkpoint=tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert_same_bits(resumed, train(PROGRAM, MEMBERS, views, devices=devices))
+
+
+OTHERS = {
+    "program": (replace(PROGRAM, beta=(0.9, 0.95)), MEMBERS, views_of(SIZES)),
+    "members": (PROGRAM, [replace(MEMBERS[0], lr=0.5), *MEMBERS[1:]], views_of(SIZES)),
+    "rows": (PROGRAM, MEMBERS, [View(rows_of(1, 70), rows_of(2, 15)), *views_of(SIZES)[1:]]),
+}
+
+
+@pytest.mark.parametrize("part", OTHERS)
+def test_another_plan_starts_anew_and_refuses_a_checkpoint_under_its_name(part: str, tmp_path: Path) -> None:
+    train(PROGRAM, MEMBERS, views_of(SIZES), stop=lambda: True, checkpoint=tmp_path)
+    (ours,) = tmp_path.iterdir()
+    other = OTHERS[part]
+    assert_same_bits(train(*other, checkpoint=tmp_path), train(*other))
+    (theirs,) = set(tmp_path.iterdir()) - {ours}
+    ours.replace(theirs)
+    with pytest.raises(ValueError, match=f"checkpoint of another plan; remove it to start anew:\n{part}: [0-9a-f]+ in"):
+        train(*other, checkpoint=tmp_path)
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, written = views_of(SIZES), list[Path]()
+
+    def half(_: Any, path: Path, **__: Any) -> None:
+        written.append(path)
+        path.write_bytes(b"half of it")
+        raise KilledError
+
+    die_after(2, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.core.save.save_file", half)
+        with pytest.raises(KilledError):
+            train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
+    assert written
+    assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
+
+
+SCRIPT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from small_networks import MEMBERS, PROGRAM, SIZES, views_of
+from pipeline.core import checkpoint
+from pipeline.core.fused import train
+checkpoint.SECONDS = 0.0
+print("ready", flush=True)
+train(replace(PROGRAM, epochs=300), MEMBERS, views_of(SIZES), checkpoint=Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8])
+def test_a_process_that_was_killed_is_resumed_to_the_same_bits(seconds: float, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, tmp_path],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+    program, views = replace(PROGRAM, epochs=300), views_of(SIZES)
+    counted = list[int]()
+    resumed = train(program, MEMBERS, views, checkpoint=tmp_path, advance=counted.append)
+    assert sum(counted) == 1500
+    assert_same_bits(resumed, train(program, MEMBERS, views))

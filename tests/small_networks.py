@@ -1,0 +1,71 @@
+"""Rows, views and members that take milliseconds to train, for the tests of fused training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.core.blocks import Architecture
+from pipeline.core.members import Member, Program, Rows, Trained, View
+
+NETWORK = Architecture(n_outputs=1, hidden=(16, 8), activation="tanh", scaling=True)
+PROGRAM = Program(
+    architecture=NETWORK,
+    loss="squared",
+    epochs=4,
+    batch_size=16,
+    init="xavier",
+    parametrisation="ntk",
+    schedule="coslog4",
+    decay_schedule="flat_cosine",
+    dropout_schedule="cosine",
+)
+SIZES = [(70, 6), (33, 6), (48, 5), (90, 7), (64, 6)]
+MEMBERS = [
+    Member(view, 10 + view, lr=0.01 * (view + 1), weight_decay=0.1 * view, dropout=0.1 * view) for view in range(5)
+]
+
+
+def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -> Rows:
+    """Return rows whose target is a sum and a product of columns, and noise."""
+    generator = torch.Generator().manual_seed(seed)
+    dense = torch.randn(n, d, generator=generator, dtype=dtype)
+    noise = 0.1 * torch.randn(n, 1, generator=generator, dtype=dtype)
+    target = dense[:, :1] - 2 * dense[:, 1:2] * dense[:, 2:3] + noise
+    return Rows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
+
+
+def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64) -> list[View]:
+    """Return views of so many rows and columns, with some stopping rows each."""
+    return [View(rows_of(n, n, d, dtype), rows_of(n + 1, 10 + n % 7, d, dtype)) for n, d in sizes]
+
+
+def lasting(members: Sequence[Member], epochs: Sequence[int]) -> list[Member]:
+    """Return the members with a number of epochs each."""
+    return [replace(member, epochs=n) for member, n in zip(members, epochs, strict=True)]
+
+
+def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Return how far two networks' weights are apart."""
+    return max(float((one[name] - other[name]).detach().abs().max()) for name in one)
+
+
+def assert_alike(found: Sequence[Trained], wanted: Sequence[Trained], within: float = 1e-9) -> None:
+    """Compare weights, losses and epochs of members one by one."""
+    for one, other in zip(found, wanted, strict=True):
+        assert one.epoch == other.epoch
+        assert largest_difference(one.state, other.state) <= within
+        np.testing.assert_allclose(one.losses, other.losses, rtol=0, atol=within)
+
+
+def assert_same_bits(found: Sequence[Trained], wanted: Sequence[Trained]) -> None:
+    """Compare everything that members end with, to the last bit."""
+    for one, other in zip(found, wanted, strict=True):
+        assert one.state.keys() == other.state.keys()
+        assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
+        np.testing.assert_array_equal(one.losses, other.losses)
+        assert (one.epoch, one.diverged, one.truncated) == (other.epoch, other.diverged, other.truncated)
