@@ -19,7 +19,7 @@ from pipeline.core.members import Rows
 from pipeline.files import read_json, write_json
 from pipeline.transforms.encoder import Encoded, Encoder, fit_encoder
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.transforms.target import TargetTransform, fit_target
+from pipeline.transforms.target import TargetTransform, fit_target, limited
 from pipeline.types import Table
 
 
@@ -44,11 +44,15 @@ class Fold:
         return torch.from_numpy(self.target.forward(target)).float().unsqueeze(1)
 
 
-def encode_fold(encode: Encode, target: Target, table: Table, rows: np.ndarray, seed: int) -> Fold:
+def encode_fold(
+    encode: Encode, target: Target, overshoot: float | None, table: Table, rows: np.ndarray, seed: int
+) -> Fold:
     """Fit the encoder and the target's transform on these rows alone."""
     encoder, encoded = fit_encoder(encode, table.train.iloc[rows], table.target[rows], table.task, seed)
-    regression = table.task.kind == "regression"
-    return Fold(rows, encoder, encoded, fit_target(target, table.target[rows], table.task) if regression else None)
+    if table.task.kind != "regression":
+        return Fold(rows, encoder, encoded, None)
+    fitted = fit_target(target, table.target[rows], table.task)
+    return Fold(rows, encoder, encoded, fitted if overshoot is None else limited(fitted, table.target[rows], overshoot))
 
 
 def to_rows(encoder: Encoder, encoded: Encoded, target: Tensor | None = None) -> Rows:

@@ -41,10 +41,11 @@ class Plan:
     encode: Encode
     target: Target
     stop_on: StopOn
+    overshoot: float | None = None
 
     @property
-    def shared(self) -> tuple[Program, Encode, Target, StopOn]:
-        return self.program, self.encode, self.target, self.stop_on
+    def shared(self) -> tuple[Program, Encode, Target, StopOn, float | None]:
+        return self.program, self.encode, self.target, self.stop_on, self.overshoot
 
     def member(self, view: int, seed: int, epochs: int | None) -> Member:
         """Return one network of this plan."""
@@ -65,7 +66,12 @@ class Case:
         """Fit a plan's encoding in every fold, on these rows of it."""
         return {
             (repeat, fold): encode_fold(
-                plan.encode, plan.target, self.table, rows(repeat, fold), derive(self.seed, "encode", repeat, fold)
+                plan.encode,
+                plan.target,
+                plan.overshoot,
+                self.table,
+                rows(repeat, fold),
+                derive(self.seed, "encode", repeat, fold),
             )
             for repeat, fold in self.folds
         }

@@ -67,7 +67,7 @@ class Recipe(NetworkRecipe):
     embedding_numeric_sigma: Positive = Field(0.1, description="deviation of the first frequencies")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
     weight_decay: float = Field(0.1, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
-    lr: Positive | Auto = Field("auto", description="learning rate: 0.03 for regression, 0.02 for classes")
+    lr: Positive | Auto = Field("auto", description="learning rate: 0.01 for regression, 0.02 for classes")
     beta2: float = Field(0.95, ge=0, lt=1, description="memory of the squared gradients")
     schedule: Schedule = Field("coslog4", description="of the lr")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
@@ -84,6 +84,9 @@ class Recipe(NetworkRecipe):
     n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
     patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
+    overshoot: float = Field(
+        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
+    )
 
 
 def cross_fit(
@@ -131,7 +134,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     )
     return Plan(
         program=program,
-        lr=(0.03 if task.kind == "regression" else 0.02) if recipe.lr == "auto" else recipe.lr,
+        lr=(0.01 if task.kind == "regression" else 0.02) if recipe.lr == "auto" else recipe.lr,
         weight_decay=recipe.weight_decay,
         dropout=recipe.dropout,
         label_smoothing=_label_smoothing(recipe, task),
@@ -139,6 +142,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,
+        overshoot=recipe.overshoot,
     )
 
 

@@ -69,6 +69,9 @@ class Recipe(NetworkRecipe):
     )
     patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
+    overshoot: float = Field(
+        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
+    )
 
 
 def cross_fit(
@@ -118,6 +121,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,
+        overshoot=recipe.overshoot,
     )
 
 

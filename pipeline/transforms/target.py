@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,14 @@ def fit_target(kind: Target, target: np.ndarray, task: Task) -> TargetTransform:
         quantiles=_quantiles(target) if shape == "quantile" else (),
     )
     return _standardised(fitted, target)
+
+
+def limited(fitted: TargetTransform, target: np.ndarray, overshoot: float) -> TargetTransform:
+    """Return the transform with an inverse that leaves the fitted target's (bent) range by so many ranges at most."""
+    bent = _bend(fitted, target)
+    low, high = float(bent.min()), float(bent.max())
+    beyond = overshoot * (high - low)
+    return replace(fitted, limits=(low - beyond, high + beyond))
 
 
 def _chosen(target: np.ndarray, task: Task) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.metrics import accuracy, rmse, rmsle
 from pipeline.transforms.recipe import Target
-from pipeline.transforms.target import TargetTransform, fit_target
+from pipeline.transforms.target import TargetTransform, fit_target, limited
 from pipeline.types import Metric, Task
 
 RMSE, RMSLE = (Task("regression", Metric.from_module(metric)) for metric in (rmse, rmsle))
@@ -100,3 +100,16 @@ def test_a_stopping_row_below_what_was_fitted_is_learnt_as_the_lowest(kind):
     low = fitted.forward(np.array([-5.0]))
     assert np.isfinite(low).all()
     assert low < fitted.forward(np.array([1.0]))
+
+
+@pytest.mark.parametrize("kind", ["standardise", "log1p", "yeo-johnson"])
+@pytest.mark.parametrize("overshoot", [0.0, 0.5])
+def test_limited_predictions_leave_the_fitted_range_by_so_much_and_no_more(kind, overshoot):
+    target = np.random.default_rng(0).lognormal(3, 1, 200)
+    fitted = fit_target(kind, target, RMSE)
+    kept = limited(fitted, target, overshoot)
+    np.testing.assert_allclose(kept.inverse(fitted.forward(target)), target, rtol=1e-9)
+    lowest, highest = fitted.forward(np.array([target.min(), target.max()]))
+    reach = overshoot * (highest - lowest)
+    wild = np.array([lowest - 9, highest + 9])
+    np.testing.assert_allclose(kept.inverse(wild), fitted.inverse(np.array([lowest - reach, highest + reach])))
