@@ -64,11 +64,11 @@ def _one_by_one(
 
     @torch.no_grad()
     def update(gradients: Stacked, step: int, n_active: int) -> None:
-        for member, gradient in enumerate(_by_member(gradients)):
+        for member, gradient in enumerate(zip(*(part.unbind() for part in gradients.values()), strict=True)):
             for group in groups[member]:
                 kernel(
                     group.parameters,
-                    [gradient[name] for name in group.names],
+                    [gradient[place] for place in group.places],
                     group.first,
                     group.second,
                     [],
@@ -92,7 +92,7 @@ class _Group:
 
     lr_factor: float
     decay_factor: float  # as the kernel counts: AdamW's multiplies the decay by the parameter's own rate
-    names: list[str]
+    places: list[int]  # among all parameters
     parameters: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
@@ -109,10 +109,10 @@ def _groups(
 ) -> list[_Group]:
     groups = []
     for lr_factor, decay_factor in dict.fromkeys(own.values()):
-        names = [name for name in parameters if own[name] == (lr_factor, decay_factor)]
-        chosen = ([part[name] for name in names] for part in (parameters, first, second))
+        places = [place for place, name in enumerate(parameters) if own[name] == (lr_factor, decay_factor)]
+        chosen = ([list(part.values())[place] for place in places] for part in (parameters, first, second))
         scaled = decay_factor / lr_factor if decay_factor and kind == "adamw" else decay_factor
-        groups.append(_Group(lr_factor, scaled, names, *chosen, [number] * len(names)))
+        groups.append(_Group(lr_factor, scaled, places, *chosen, [number] * len(places)))
     return groups
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -70,8 +71,15 @@ def five_folds(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:
         members = [Member(fold, seed * N_FOLDS + fold, setting.lr, dropout=setting.dropout) for fold in range(N_FOLDS)]
         return _error(train(_program(setting), members, _views(parts)))
 
+    def in_one_group(seed: int) -> float:
+        with patch("pipeline.core.fused.cpu_jobs", lambda n_members: 1):  # noqa: ARG005
+            return fused(seed)
+
     loops = {"book": _over_folds(book, parts, setting), "tuned": _over_folds(tuned, parts, setting)}
-    return {"batch_size": setting.batch_size, "contenders": _interleaved(loops | {"fused": fused})}
+    return {
+        "batch_size": setting.batch_size,
+        "contenders": _interleaved(loops | {"fused": fused, "fused, one group": in_one_group}),
+    }
 
 
 def many_members(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:
