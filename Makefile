@@ -12,7 +12,7 @@ CHOICE     = $(COMPETITION) --experiment $(EXPERIMENT) $(if $(MINUTES),--minutes
 STAGES    := ingest preprocess split budget train tune ensemble submit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench clean
+.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,8 +78,11 @@ type: setup ## check types
 
 check: lint type test ## everything that must pass before a commit
 
-bench: setup ## measure; results land in tests/benchmarks/results
+bench: bench-fused ## measure; results land in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks
+
+bench-fused: setup ## measure fused training alone
+	@$(BIN)/python -m tests.benchmarks.fused
 
 clean: ## remove the virtual environment and tool caches; data, experiments and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+MOST_JOBS = 4
+EVEN = 0.8  # share of their time for which groups must be busy if every network takes equally long
+
 
 def try_gpu(number: int = 0) -> torch.device:
     """Return GPU `number` if it runs a kernel, else the CPU: an old card may be listed and yet be useless."""
@@ -15,6 +18,27 @@ def try_all_gpus() -> list[torch.device]:
     """Return every GPU that runs a kernel, or the CPU alone if there is none."""
     devices = [torch.device(f"cuda:{number}") for number in range(torch.cuda.device_count())]
     return [device for device in devices if _works(device)] or [torch.device("cpu")]
+
+
+def cpu_jobs(n_members: int) -> int:
+    """Return in how many groups networks train side by side on the CPU, each with its share of the threads.
+
+    Threads that share one operation wait for each other at its end, thousands of times a second, and for long where
+    other processes want the cores as well; groups never wait. They must be nearly equal, though, and beyond a few
+    their Python gets in each other's way.
+    """
+    threads = torch.get_num_threads()
+    groups = [n for n in range(1, MOST_JOBS + 1) if threads % n == 0]
+    return max(n for n in groups if n_members >= EVEN * n * -(-n_members // n))
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep freed blocks of up to 32 MiB for the next step, not give each back to the system.
+
+    glibc raises its limits to the largest block that was ever freed (mallopt(3), M_MMAP_THRESHOLD); elsewhere this
+    does nothing. Without it every step's gradients are mapped, filled with zeros and unmapped again.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _works(device: torch.device) -> bool:

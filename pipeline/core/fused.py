@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pipeline.core.blocks import Architecture, Network
-from pipeline.core.job import Hooks, Job, prepare, train_job
+from pipeline.core.devices import cpu_jobs
+from pipeline.core.job import Hooks, Job, tables_of, train_job
 from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.wave import shapes_of, template
 
 CHUNK_ROWS = 2048  # rows a network predicts at once
 CPU = torch.device("cpu")
@@ -42,20 +44,30 @@ def train(
     checkpoint: a folder in which the whole run is kept every minute; a call with the same arguments goes on from there,
     to the same bits on the same kind of machine with as many threads. Whoever made the folder removes it.
     """
-    shares = [range(number, len(members), len(devices)) for number in range(len(devices))]
-    jobs = [
-        prepare(program, {place: members[place] for place in share}, views, device)
-        for share, device in zip(shares, devices, strict=True)
-        if share
-    ]
+    if not members:
+        return []
+    jobs = _jobs(program, members, views, [CPU] * cpu_jobs(len(members)) if list(devices) == [CPU] else devices)
     hooks = Hooks(advance, stop, checkpoint)
-    finished = _train_side_by_side(jobs, hooks) if len(jobs) > 1 else train_job(jobs[0], hooks) if jobs else {}
+    finished = train_job(jobs[0], hooks) if len(jobs) == 1 else _train_side_by_side(jobs, hooks)
     return [finished[place] for place in range(len(members))]
+
+
+def _jobs(
+    program: Program, members: Sequence[Member], views: Sequence[View], devices: Sequence[torch.device]
+) -> list[Job]:
+    """Deal the members out to the devices; rows are put on each device once."""
+    tables = {device: tables_of(views, device) for device in dict.fromkeys(devices[: len(members)])}
+    jobs = []
+    for number, device in enumerate(devices[: len(members)]):
+        share = {place: members[place] for place in range(number, len(members), len(devices))}
+        net = template(program, views)
+        jobs.append(Job(program, share, views, device, net.to(device), shapes_of(net), *tables[device]))
+    return jobs
 
 
 def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]:
     """Train every job in a thread of its own; when one fails, or is interrupted, the others end after their epoch."""
-    lock, ended = Lock(), Event()
+    lock, ended, n_threads = Lock(), Event(), torch.get_num_threads()
 
     def advance(epochs: int) -> None:
         with lock:
@@ -67,12 +79,15 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
                 ended.set()
         return ended.is_set()
 
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        futures = [pool.submit(train_job, job, Hooks(advance, stop, hooks.checkpoint)) for job in jobs]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            ended.set()
+    try:
+        with ThreadPoolExecutor(len(jobs), None, torch.set_num_threads, (max(1, n_threads // len(jobs)),)) as pool:
+            futures = [pool.submit(train_job, job, Hooks(advance, stop, hooks.checkpoint)) for job in jobs]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                ended.set()
+    finally:
+        torch.set_num_threads(n_threads)  # a thread's number is also that of all threads to come
     return {place: member for future in futures for place, member in future.result().items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,11 +12,12 @@ from pipeline.core import checkpoint
 from pipeline.core.blocks import Network
 from pipeline.core.capacity import is_out_of_memory, plan_capacity
 from pipeline.core.checkpoint import Snapshot
+from pipeline.core.devices import keep_freed_memory
 from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.core.outcome import finished, harvest, judge
 from pipeline.core.table import Table, join
-from pipeline.core.wave import Shapes, Wave, select, shapes_of, start, template, unite
+from pipeline.core.wave import Shapes, Wave, select, start, unite
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,17 @@ class Run:
         return [seat.place for seat in self.wave.seats] if self.wave else []
 
 
-def prepare(program: Program, members: Mapping[int, Member], views: Sequence[View], device: torch.device) -> Job:
-    """Put the rows that these members see on the device."""
-    used = sorted({member.view for member in members.values()})
-    members = {place: replace(member, view=used.index(member.view)) for place, member in members.items()}
-    views = [views[view] for view in used]
+def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, Table | None]:
+    """Put all rows on a device: those to learn from, and those that choose the epoch, if there are any."""
     stopping = [view.stop for view in views if view.stop is not None]
     if len(stopping) not in (0, len(views)):
         raise ValueError(f"{len(stopping)} of {len(views)} views have stopping rows; all must have them, or none")
-    tables = join([view.train for view in views], device), join(stopping, device) if stopping else None
-    net = template(program, views)
-    return Job(program, members, views, device, net.to(device), shapes_of(net), *tables)
+    return join([view.train for view in views], device), join(stopping, device) if stopping else None
 
 
 def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:
     """Train a job's members to their end, or until the caller stops them."""
+    keep_freed_memory()
     keeper = _keeper(job, hooks.checkpoint) if hooks.checkpoint else None
     run = _begin(job, keeper, hooks)
     while len(run.finished) < len(job.members):

@@ -12,8 +12,15 @@ from torch.nn.parameter import UninitializedParameter
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W + b in one operation: (batch, in) for one network, (M, batch, in) for M stacked ones."""
-    return torch.baddbmm(bias, x, weight) if weight.ndim == 3 else torch.addmm(bias, x, weight)
+    """Return x W + b in one operation: (batch, in) for one network, (M, batch, in) for M stacked ones.
+
+    For a single output it is written as a sum: on a CPU stacked products with one column are slow, above all backwards.
+    """
+    if weight.ndim == 2:
+        return torch.addmm(bias, x, weight)
+    if weight.shape[-1] == 1:
+        return (x.unsqueeze(-1) * weight.unsqueeze(1)).sum(dim=2) + bias
+    return torch.baddbmm(bias, x, weight)
 
 
 class Linear(nn.Module):

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from pipeline.graph import build
 from pipeline.practice.catalogue import SLUGS
 from pipeline.report.summary import Summary, duration, summarise
 from pipeline.workspace import Workspace
+from tests.benchmarks.machine import machine
 
 RESULTS = Path(__file__).with_name("results")
 COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()"]
@@ -44,7 +43,7 @@ def main() -> None:
     rows = [_row(slug, _summary(workspace, slug)) for slug in slugs]
     found = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
+        "machine": machine(),
         "competitions": rows,
         "cached_run_seconds": _cached_run(slugs[0]),
     }
@@ -87,15 +86,6 @@ def _cached_run(slug: str) -> dict[str, float]:
         subprocess.run([*COMMAND, "run", slug], check=True, capture_output=True)
         seconds.append(time.perf_counter() - began)
     return {"median": statistics.median(seconds[1:]), "min": min(seconds[1:]), "max": max(seconds[1:])}
-
-
-def _machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
 
 
 def _markdown(found: dict[str, Any]) -> str:

@@ -21,8 +21,9 @@ from small_networks import (
     views_of,
 )
 
-from pipeline.core import capacity, job
+from pipeline.core import capacity, devices, fused, job
 from pipeline.core.fused import train
+from pipeline.core.wave import template
 
 CPU = torch.device("cpu")
 
@@ -49,11 +50,11 @@ def test_waiting_members_join_when_others_leave(epochs: list[int], at_once: int)
 def test_members_are_planned_into_equal_waves_that_fit_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     views = views_of(SIZES)
     whole, at_once = train(PROGRAM, MEMBERS, views), []
-    prepared = job.prepare(PROGRAM, dict(enumerate(MEMBERS)), views, CPU)
+    net = template(PROGRAM, views)
     for n_fit, planned in ((1, 1), (2, 2), (3, 3), (4, 3), (5, 5), (100, 5)):
-        bytes_each = capacity._member_bytes(PROGRAM, prepared.views, prepared.net)
+        bytes_each = capacity._member_bytes(PROGRAM, views, net)
         monkeypatch.setattr(capacity, "CPU_BYTES", n_fit * bytes_each)
-        assert capacity.plan_capacity(PROGRAM, prepared.views, prepared.net, 5, CPU) == planned
+        assert capacity.plan_capacity(PROGRAM, views, net, 5, CPU) == planned
         at_once.clear()
         assert_alike(train(PROGRAM, MEMBERS, views, advance=at_once.append), whole)
         assert max(at_once) == planned
@@ -142,6 +143,47 @@ def test_devices_share_the_members_and_change_no_result(n_devices: int) -> None:
     assert_alike(found, train(PROGRAM, MEMBERS, views))
     assert sum(epochs) == 5 * PROGRAM.epochs
     assert_same_bits(found, train(PROGRAM, MEMBERS, views, devices=[CPU] * n_devices))
+
+
+def test_threads_of_a_cpu_are_shared_out_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    views, before, seen = views_of(SIZES), torch.get_num_threads(), list[int]()
+    train_epoch = job.train_epoch
+
+    def looking(*arguments: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return train_epoch(*arguments)
+
+    monkeypatch.setattr(job, "train_epoch", looking)
+    monkeypatch.setattr(fused, "cpu_jobs", lambda n_members: 2)  # noqa: ARG005
+    torch.set_num_threads(4)
+    try:
+        train(PROGRAM, MEMBERS, views)
+        assert torch.get_num_threads() == 4
+        assert set(seen) == {2}
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "n_members", "jobs"),
+    [
+        (1, 100, 1),
+        (2, 1, 1),
+        (2, 2, 2),
+        (2, 3, 1),
+        (2, 5, 2),
+        (4, 5, 2),
+        (4, 4, 4),
+        (4, 20, 4),
+        (3, 5, 3),
+        (64, 500, 4),
+    ],
+)
+def test_groups_on_a_cpu_are_few_and_nearly_equal(
+    n_threads: int, n_members: int, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    assert devices.cpu_jobs(n_members) == jobs
 
 
 def test_all_devices_end_when_one_is_told_to_stop() -> None:
