@@ -41,6 +41,7 @@ SMALL, MEDIUM = 10_000, 30_000  # training rows up to which 4 and 2 seeds are av
 ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
+PART = 50  # weights that take as long as one bin or wave of a column, half the columns being numbers
 SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, everything included
 
 
@@ -185,5 +186,7 @@ def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_output
     """Estimate a cross-fit's time from the weights and the rows that pass through them."""
     sizes = (ENCODED * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
     weights = sum(a * b for a, b in pairwise(sizes))
+    if recipe.embedding_numeric != "none":
+        weights += PART * recipe.embedding_numeric_parts * n_columns
     trained = recipe.phases * _epochs(recipe, n_train) * n_train
     return SECONDS_A_NETWORK * n_fits + SECONDS * n_fits * _n_seeds(recipe, n_train) * weights * (trained + n_test)

@@ -36,7 +36,7 @@ BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 
 ROW_VISITS = 2_000_000  # epochs x rows that larger tables are given
 FEWEST_MEMBERS, NARROWEST, FEWEST_EPOCHS = 8, 128, 15  # what a short time is never met with less than
 INPUTS = 8  # inputs of the first layer a column, roughly
-SECONDS = 6e-11  # for one row to pass one weight in training, on two cores, everything included
+SECONDS = 1.2e-10  # for one row to pass one weight in training, everything included; small widths take twice as long
 
 
 class Recipe(NetworkRecipe):

@@ -116,7 +116,7 @@ def test_when_time_is_up_every_fold_still_has_a_network_and_what_is_missing_is_s
     entry = fit({"a": QUICK.model_copy(update={"epochs": 50})}, log=Heard(patience=2))["a"]
     assert np.isfinite(entry.oof).all()
     assert entry.truncated == "6 of 6 networks were not trained to their end"
-    assert (entry.epochs == 3).all()
+    assert ((entry.epochs >= 1) & (entry.epochs < 50)).all()
     assert fit({"a": QUICK})["a"].truncated == ""
 
 
