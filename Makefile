@@ -82,7 +82,7 @@ bench: bench-fused ## measure; results land in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks
 
 bench-fused: setup ## measure fused training alone
-	@$(BIN)/python -m tests.benchmarks.fused
+	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.fused
 
 clean: ## remove the virtual environment and tool caches; data, experiments and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

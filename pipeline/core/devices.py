@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 MOST_JOBS = 4
-EVEN = 0.8  # share of their time for which groups must be busy if every network takes equally long
+EVEN = 0.9  # share of their time for which groups must be busy if every network takes equally long
 
 
 def try_gpu(number: int = 0) -> torch.device:
