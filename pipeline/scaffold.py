@@ -73,7 +73,7 @@ def find_files(raw_folder: Path) -> dict[str, str]:
     for role, words in ROLES.items():
         fitting = [name for name in rest if any(word in Path(name).name.lower() for word in words)]
         rest = [name for name in rest if name not in fitting]
-        exact = [name for name in fitting if Path(name).name.lower().split(".")[0] in (role, f"{role}_submission")]
+        exact = [name for name in fitting if _stem(name) in (role, f"{role}_submission")]
         chosen = exact if len(fitting) > 1 else fitting
         if len(chosen) == 1:
             files[role] = chosen[0]
@@ -85,16 +85,21 @@ def find_files(raw_folder: Path) -> dict[str, str]:
 
 
 def _tables(raw_folder: Path) -> list[str]:
-    """Plain and packed tables, and, where there are none, those inside an archive."""
+    """Tables beside and inside archives; one that lies there unpacked too is taken from outside."""
     files = [file for file in raw_folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    plain = [file for file in files if file.name.lower().endswith(TABLES) and "description" not in file.name.lower()]
-    if len(plain) > 1:
-        return [file.relative_to(raw_folder).as_posix() for file in plain]
-    archives = [file for file in files if file.suffix.lower() == ".zip"]
+    outside = [file.relative_to(raw_folder).as_posix() for file in files if _is_table(file.name)]
+    archives = [file for file in files if file.suffix.lower() == ".zip" and not _is_table(file.name)]
     packed = [f"{a.relative_to(raw_folder).as_posix()}/{name}" for a in archives for name in members(a)]
-    return [name for name in packed if name.lower().endswith(TABLES)] or [
-        f.relative_to(raw_folder).as_posix() for f in plain
-    ]
+    there = {_stem(name) for name in outside}
+    return outside + [name for name in packed if _is_table(name) and _stem(name) not in there]
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(TABLES) and "description" not in Path(name).name.lower()
+
+
+def _stem(name: str) -> str:
+    return Path(name).name.lower().split(".")[0]
 
 
 def _find_metric(found: Guess, train: Sheet, metric: str | None) -> None:

@@ -110,6 +110,25 @@ def test_files_inside_one_archive(tmp_path):
     }
 
 
+@pytest.mark.parametrize("also", [(), ("train.csv",), ("train.csv", "test.csv")])
+def test_files_inside_archives_beside_plain_ones(tmp_path, also):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    texts = {"train.csv": table("id,a,y", IDS, IDS, [i / 7 for i in IDS]), "test.csv": TEST}
+    for name, text in texts.items():
+        with zipfile.ZipFile(raw / name.replace("csv", "zip"), "w") as archive:
+            archive.writestr(name, text)
+    for name in also:
+        (raw / name).write_text(texts[name])
+    (raw / "sample_submission.csv").write_text(table("id,y", IDS, IDS))
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    assert tomllib.loads(made.paths[0].read_text())["files"] == {
+        "train": "train.csv" if "train.csv" in also else "train.zip/train.csv",
+        "test": "test.csv" if "test.csv" in also else "test.zip/test.csv",
+        "sample": "sample_submission.csv",
+    }
+
+
 def test_existing_files_are_kept(infer, tmp_path):
     folder = tmp_path / "experiments" / "shop"
     folder.mkdir(parents=True)
