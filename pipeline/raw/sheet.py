@@ -26,10 +26,14 @@ MISSING = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """A CSV file's cells as trimmed strings, none of them missing yet, with where they came from."""
+    """A CSV file's cells as trimmed strings, none of them missing yet, with where they came from.
+
+    header: the columns' names as the file writes them, untrimmed; those of `cells` are trimmed, and none is empty.
+    """
 
     name: str
     cells: pa.Table
+    header: tuple[str, ...]
     text: Text
     separator: str
     notes: tuple[str, ...]
@@ -58,9 +62,11 @@ def parse(text: Text) -> Sheet:
     """Turn CSV text into a table of strings."""
     separator = _separator(text)
     records = _records(text, separator)
-    _, header = next(records)
+    _, as_written = next(records)
     first_line = next((line for line, _ in records), None)
-    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(header)]  # as pandas calls them
+    header = [
+        name.strip() or f"Unnamed: {position}" for position, name in enumerate(as_written)
+    ]  # as pandas calls them
     _check_header(text, header)
     if first_line is None:
         raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
@@ -77,7 +83,7 @@ def parse(text: Text) -> Sheet:
         raise _ragged(text, separator, header, error) from None
     trimmed = [pc.utf8_trim_whitespace(column) for column in cells.columns]
     notes = (*text.notes, *_notes(text, separator, header))
-    return Sheet(text.name, pa.table(trimmed, names=header), text, separator, notes)
+    return Sheet(text.name, pa.table(trimmed, names=header), tuple(as_written), text, separator, notes)
 
 
 def _notes(text: Text, separator: str, header: list[str]) -> list[str]:

@@ -55,11 +55,13 @@ def run(job: Job) -> dict[str, Any]:
 
     asking = sheets["sample" if "sample" in sheets else "test"]
     sample.index = pd.Index(asking.cells[facts["id"]].to_pandas(), name="id as written")
+    header = list(sheets["sample"].header if "sample" in sheets else sample.columns)
 
     train.to_parquet(job.out / "train.parquet", index=False)
     test.to_parquet(job.out / "test.parquet", index=False)
     sample.to_parquet(job.out / "sample.parquet")
-    write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
+    schema = _schema(facts, columns, extra, sample, classes, labelled) | {"sample_header": header}
+    write_json(job.out / "schema.json", schema)
     said.to(job.log)
     files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}
     return {"files": files, "columns": len(columns), "notes": said.notes, "warnings": said.warnings}

@@ -21,7 +21,7 @@ from pipeline.types import Metric
 def run(job: Job) -> dict[str, Any]:
     """Write submission.csv, provenance.json and, where the source `solution` is there, judged.json.
 
-    Reads ingest (sample.parquet), preprocess (test_ids.parquet, task.json), ensemble, and for judging the
+    Reads ingest (sample.parquet, schema.json), preprocess (test_ids.parquet, task.json), ensemble, and for judging the
     entries of every `train:<name>`. config: the competition's facts. Raises SubmissionError.
     """
     metric = Metric.from_module(job.plugins["metric"])
@@ -32,7 +32,8 @@ def run(job: Job) -> dict[str, Any]:
     prediction = read_entries(job.inputs["ensemble"])[ENSEMBLE].test
     submission = form.fill(prediction)
     as_written = submission.assign(**{form.id: sample.index})
-    as_written.to_csv(job.out / "submission.csv", index=False, lineterminator="\n")
+    header = read_json(job.inputs["ingest"] / "schema.json")["sample_header"]
+    as_written.to_csv(job.out / "submission.csv", index=False, header=header, lineterminator="\n")
     write_json(job.out / "provenance.json", _provenance(job, form))
     if "solution" in job.sources:
         write_json(job.out / "judged.json", _judged(job, form, submission, metric))

@@ -257,3 +257,11 @@ def test_the_sample_keeps_the_text_of_its_ids_beside_what_they_are(tmp_path: Pat
     found = take_in(tmp_path, test=test, sample=sample, train=TRAIN.replace("4,blue", "5,blue")).sample
     assert found["id"].tolist() == [5, 4]
     assert found.index.tolist() == ["5.0", "4.0"]
+
+
+@pytest.mark.parametrize(("header", "kept"), [(",y", ["", "y"]), ("Unnamed: 0 ,y", ["Unnamed: 0 ", "y"])])
+def test_the_sample_keeps_the_text_of_its_header(tmp_path: Path, header: str, kept: list[str]) -> None:
+    train, test = TRAIN.replace("id,", ","), TEST.replace("id,", ",")
+    made = take_in(tmp_path, train, test, SAMPLE.replace("id,y", header), id="Unnamed: 0")
+    assert made.schema["sample_header"] == kept
+    assert made.sample.columns.tolist() == ["Unnamed: 0", "y"]
