@@ -129,6 +129,15 @@ def test_files_inside_archives_beside_plain_ones(tmp_path, also):
     }
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"<!doctype html>", "found an HTML page"), (b"PK\x03\x04 cut", "but is none")]
+)
+def test_an_archive_that_is_none(tmp_path, content, said):
+    (tmp_path / "all.zip").write_bytes(content)
+    with pytest.raises(DataError, match=f"all.zip.*{said}"):
+        scaffold("shop", tmp_path, tmp_path / "experiments")
+
+
 def test_existing_files_are_kept(infer, tmp_path):
     folder = tmp_path / "experiments" / "shop"
     folder.mkdir(parents=True)

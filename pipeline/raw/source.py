@@ -71,9 +71,13 @@ def read_text(path: Path) -> Text:
 
 
 def members(file: Path) -> list[str]:
-    """Return the names of the data files in a zip archive."""
-    with zipfile.ZipFile(file) as archive:
-        return _data_members(archive)
+    """Return the names of the data files in a zip archive; a file that is none is a DataError."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _data_members(archive)
+    except zipfile.BadZipFile as error:
+        _refuse_other_kinds(file.read_bytes(), file.name)
+        raise DataError(f"{file.name} is called a zip archive, but is none ({error})", hint=DOWNLOAD) from error
 
 
 def _data_members(archive: zipfile.ZipFile) -> list[str]:
