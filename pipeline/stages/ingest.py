@@ -99,7 +99,8 @@ def _frames(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All rows of train (id, train-only columns, features, target) and of test (id, features)."""
     n_train = len(target)
-    features = pd.DataFrame({name: column.values for name, column in columns.items()}, columns=list(columns))
+    every_row = pd.RangeIndex(n_train + len(ids["test"]))  # there may be no column but those of features.py
+    features = pd.DataFrame({name: column.values for name, column in columns.items()}, every_row, list(columns))
     leading = pd.DataFrame({facts["id"]: ids["train"]} | {name: column.values for name, column in extra.items()})
     train = pd.concat([leading, features[:n_train], target.rename(facts["target"])], axis=1)
     return train, pd.concat([ids["test"].rename(facts["id"]), features[n_train:].reset_index(drop=True)], axis=1)

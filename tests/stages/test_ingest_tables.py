@@ -265,3 +265,9 @@ def test_the_sample_keeps_the_text_of_its_header(tmp_path: Path, header: str, ke
     made = take_in(tmp_path, train, test, SAMPLE.replace("id,y", header), id="Unnamed: 0")
     assert made.schema["sample_header"] == kept
     assert made.sample.columns.tolist() == ["Unnamed: 0", "y"]
+
+
+def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id,y\n1,1.5\n2,2.5\n3,3.5\n", "id\n4\n5\n")
+    assert made.train.to_dict("list") == {"id": [1, 2, 3], "y": [1.5, 2.5, 3.5]}
+    assert made.test.to_dict("list") == {"id": [4, 5]}
