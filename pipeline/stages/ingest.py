@@ -19,6 +19,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
 from pipeline.raw.kinds import Column, Kind, identifiers, numbers, settle
+from pipeline.raw.labels import in_order
 from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import fingerprint
@@ -259,14 +260,6 @@ def _positive_last(classes: list[str], positive: str | None, where: str) -> list
         found = f"competition.toml: positive = {positive!r} is no class of the target in {where}"
         raise ConfigError(found, hint=nearest(positive, classes))
     return [*(label for label in classes if label != positive), positive]
-
-
-def in_order(labels: Any) -> list[str]:
-    """Class labels in the order of their codes: by number where all are numbers, else by letters."""
-    try:
-        return sorted(labels, key=float)
-    except ValueError:
-        return sorted(labels)
 
 
 def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Log) -> dict[str, Column]:

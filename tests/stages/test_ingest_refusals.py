@@ -81,6 +81,12 @@ def test_refuses_class_columns_that_do_not_fit(tmp_path):
     assert "cat, dot for the classes cat, dog | did you mean 'dog'?" in said
 
 
+def test_refuses_a_sample_of_labels_that_are_no_classes(tmp_path):
+    train, sample = "id,a,y\n1,0,cat\n2,1,dog\n", "id,y\n4,?\n"
+    said = refusal(tmp_path, train, "id,a\n4,1\n", sample, task="binary", submission="label", metric="accuracy")
+    assert "'y' of the sample submission holds ?, none of which is a class of the target: cat, dog" in said
+
+
 def test_refuses_a_binary_target_with_three_classes(tmp_path):
     assert "has 3 classes" in refusal(tmp_path, task="binary", submission="label")
 

@@ -154,6 +154,12 @@ def test_columns_of_classes(tmp_path, prefix):
     assert made.schema["classes"] == ["C", "CL", "D"]
 
 
+def test_columns_of_classes_that_are_spelled_otherwise(tmp_path):
+    train, sample = "id,a,y\n1,0,1.0\n2,1,2.0\n3,1,10.0\n", "id,1,2,10\n4,0,0,0\n"
+    made = take_in(tmp_path, train, "id,a\n4,1\n", sample, task="multiclass", submission="probabilities")
+    assert made.schema["class_columns"] == {"1.0": "1", "2.0": "2", "10.0": "10"}
+
+
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
     made = take_in(tmp_path, sample="id,y\n5,0\n4,0\n")
     assert made.sample["id"].tolist() == [5, 4]

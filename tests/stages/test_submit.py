@@ -15,8 +15,9 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError, SubmissionError
 from pipeline.files import read_json, write_entry, write_json
 from pipeline.metrics import accuracy, auc, log_loss, rmse, rmsle
+from pipeline.raw.labels import spell_labels
 from pipeline.stages import submit
-from pipeline.stages.submit import read_form, spell_labels
+from pipeline.stages.submit import read_form
 from pipeline.types import CrossFit
 
 FACTS = {"slug": "shop", "id": "Id", "target": "y", "task": "regression", "metric": "rmse", "submission": "value"}
@@ -126,7 +127,7 @@ def test_labels_are_spelled_as_in_the_sample(classes: tuple[str, ...], sample: l
 
 
 def test_labels_of_another_world_are_refused() -> None:
-    with pytest.raises(SubmissionError, match="holds red, none of which is a class of the target: cat, dog"):
+    with pytest.raises(DataError, match="holds red, none of which is a class of the target: cat, dog"):
         spell_labels(("cat", "dog"), pd.Series(["red"], name="y"))
 
 
