@@ -81,6 +81,34 @@ def test_a_metric_of_probabilities_changes_the_form(infer):
     assert "auc judges probabilities" in said
 
 
+def test_says_which_class_a_probability_means(infer, tmp_path):
+    train = table("id,a,y", IDS, IDS, ["dead" if i % 2 else "alive" for i in IDS])
+    facts, said = infer(train, TEST, table("id,y", IDS, [0.5] * 60))
+    assert "positive: dead (the probability is that of dead, not of alive)" in said
+    assert "positive" not in facts
+    path = tmp_path / "experiments" / "shop" / "competition.toml"
+    path.write_text(path.read_text().replace("# positive", "positive"))
+    assert load_competition(Workspace(experiments=tmp_path / "experiments"), "shop").positive == "alive"
+
+
+def test_a_metric_of_probabilities_for_many_classes(infer):
+    train = table("id,a,y", IDS, IDS, ["abc"[i % 3] for i in IDS])
+    facts, _ = infer(train, TEST, None, "log_loss")
+    assert facts["submission"] == "probabilities"
+
+
+def test_refuses_a_metric_of_probabilities_for_a_sample_of_labels(infer):
+    train = table("id,a,y", IDS, IDS, ["abc"[i % 3] for i in IDS])
+    with pytest.raises(ConfigError, match=r"log_loss judges probabilities, but sample_submission\.csv has one label"):
+        infer(train, TEST, table("id,y", IDS, ["a"] * 60), "log_loss")
+
+
+def test_a_label_may_be_broken_over_lines(infer):
+    labels = ['"not\nsure"' if i % 2 else "sure" for i in IDS]
+    facts, _ = infer(table("id,a,y", IDS, IDS, labels), TEST, table("id,y", IDS, ["sure"] * 60))
+    assert facts["task"] == "binary"
+
+
 def test_codes_and_one_sided_columns(infer):
     train = table("id,ShopType,a,casual,y", IDS, [10 * (i % 4) for i in IDS], IDS, IDS, [i / 7 for i in IDS])
     facts, said = infer(train, table("id,ShopType,a", IDS, [10 * (i % 4) for i in IDS], IDS), table("id,y", IDS, IDS))
