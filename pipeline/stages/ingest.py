@@ -165,7 +165,7 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
     only_train = [name for name in train.columns if name not in own and name not in test.columns]
     only_test = [name for name in test.columns if name not in own and name not in train.columns]
     if only_train or only_test:
-        raise _differing(train, test, only_train, only_test)
+        raise _differing(target, train, test, only_train, only_test)
     return [name for name in train.columns if name not in own]
 
 
@@ -175,7 +175,7 @@ def _target_in_test(target: str, test: Sheet, said: Said) -> None:
         said.warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
 
 
-def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
+def _differing(target: str, train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
     sides = [
         f"only in {sheet.name}: {', '.join(names)}"
         for sheet, names in ((train, only_train), (test, only_test))
@@ -184,6 +184,10 @@ def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list
     hint = "if that is as it should be, list them under [columns] drop in competition.toml"
     if only_train and only_test:
         hint = f"{only_train[0]}: {nearest(only_train[0], only_test)}; {hint}"
+    if target in test.columns and only_train:
+        hint = (
+            f"the target {target!r} stands in {test.name} too: is it {only_train[0]!r} that is to be predicted? {hint}"
+        )
     return DataError("the columns of train and test differ; " + "; ".join(sides), hint=hint)
 
 

@@ -30,6 +30,9 @@ def test_refuses_a_quote_that_never_ends_where_it_starts(tmp_path):
         ("", "train.csv is empty (0 bytes)"),
         ("id,a,b,y\n", "has a header but no rows"),
         ("<!DOCTYPE html><html>log in</html>", "HTML page"),
+        ("<!-- a page --><html>log in</html>", "HTML page"),
+        ('<a href="/login">log in</a>', "HTML page"),
+        ('{"code": 403, "message": "You must accept the rules"}', 'found JSON, expected CSV: \'{"code": 403'),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "Git LFS pointer"),
         (
             b"id,a,b,y\n1,2,caf\xe9,3\n2,3,\x81,4\n",
@@ -58,6 +61,11 @@ def test_refuses_columns_that_differ(tmp_path):
     assert "only in train.csv: b; only in test.csv: bb" in said
     assert "did you mean 'bb'?" in said
     assert "[columns] drop" in said
+
+
+def test_a_target_that_test_has_too_is_doubted(tmp_path):
+    said = refusal(tmp_path, target="a")
+    assert "only in train.csv: y | the target 'a' stands in test.csv too: is it 'y' that is to be predicted?" in said
 
 
 @pytest.mark.parametrize(
