@@ -277,3 +277,17 @@ def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> Non
     made = take_in(tmp_path, "id,y\n1,1.5\n2,2.5\n3,3.5\n", "id\n4\n5\n")
     assert made.train.to_dict("list") == {"id": [1, 2, 3], "y": [1.5, 2.5, 3.5]}
     assert made.test.to_dict("list") == {"id": [4, 5]}
+
+
+def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
+    train = "id;a;b;y\n1;3,25;1,2;0,5\n2;;x;1\n3;-4;1;2,75\n"
+    made = take_in(tmp_path, train, 'id,a,b\n4,5.5,"1,2"\n5,6,x\n')
+    assert made.train["a"].tolist() == pytest.approx([3.25, np.nan, -4], nan_ok=True)
+    assert made.train["y"].tolist() == [0.5, 1, 2.75]
+    assert made.kinds == {"a": "numeric", "b": "categorical"}
+    assert "train.csv: decimal commas are read as points in a, y" in made.facts["notes"]
+
+
+def test_commas_in_quotes_are_no_decimal_commas(tmp_path: Path) -> None:
+    made = take_in(tmp_path, 'id,a,y\n1,"1,2",0\n2,"2,3",1\n', 'id,a\n4,"1,2"\n5,"1,2"\n')
+    assert made.kinds == {"a": "categorical"}
