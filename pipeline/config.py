@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
+from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
 from pipeline.space import Dimension, split_section
@@ -156,6 +157,8 @@ def load_experiment(workspace: Workspace, slug: str, name: str, minutes: float |
     sections = raw.get("models", {})
     if not isinstance(sections, Mapping) or not all(isinstance(s, Mapping) for s in sections.values()):
         raise ConfigError(f"{path}: [models] must hold one section a model, such as [models.mlp]")
+    if ENSEMBLE in sections:
+        raise ConfigError(f"{path}: [models.{ENSEMBLE}]: the blend has this name", hint="give the model another one")
     raw["models"] = {model: _model(section, f"{path}: [models.{model}]", model) for model, section in sections.items()}
     experiment = _validated(Experiment, raw, path)
     _check_options(experiment, path)
@@ -193,7 +196,7 @@ def _check_own_metric(file: Path, where: str) -> None:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; a syntax error is a ConfigError with its line, and so is a number that is none."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         _refuse_infinite(values, str(path))
         return values
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

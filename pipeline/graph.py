@@ -61,6 +61,8 @@ def up_to(last: str, nodes: list[Node]) -> list[Node]:
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     folder = workspace.raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
+    if "sample" in files:
+        files["sample"] = _sample_there(folder, files["sample"])
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
     members = {role: member for role, name in files.items() if (member := locate(folder / name)[1])}
     return Node(
@@ -70,6 +72,15 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
         sources={role: folder / name for role, name in files.items()},
         outputs=("train.parquet", "test.parquet", "sample.parquet", "schema.json"),
     )
+
+
+def _sample_there(folder: Path, name: str) -> str:
+    """Return the sample's name, or that of the only submission beside where it should be: gender_submission.csv."""
+    path = folder / name
+    if path.exists() or not path.parent.is_dir():  # a member of an archive is looked for by its own name only
+        return name
+    others = [file for file in path.parent.glob("[!.]*submission*.csv*") if file.is_file()]
+    return others[0].relative_to(folder).as_posix() if len(others) == 1 else name
 
 
 def _features(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:

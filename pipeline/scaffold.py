@@ -43,7 +43,8 @@ def scaffold(slug: str, raw_folder: Path, experiments_root: Path, metric: str | 
     files = find_files(raw_folder)
     sheets = {role: read_sheet(raw_folder / name) for role, name in files.items()}
     found = guess(sheets["train"], sheets["test"], sheets.get("sample"))
-    _find_metric(found, sheets["train"], metric)
+    _find_metric(found, sheets, metric)
+    _find_positive(found)
     findings = [f"{role}: {name}" for role, name in files.items()] + list(found.findings.values())
     findings += [note for sheet in sheets.values() for note in sheet.notes]
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def find_files(raw_folder: Path) -> dict[str, str]:
     for role, words in ROLES.items():
         fitting = [name for name in rest if any(word in Path(name).name.lower() for word in words)]
         rest = [name for name in rest if name not in fitting]
-        exact = [name for name in fitting if Path(name).name.lower().split(".")[0] in (role, f"{role}_submission")]
+        exact = [name for name in fitting if _stem(name) in (role, f"{role}_submission")]
         chosen = exact if len(fitting) > 1 else fitting
         if len(chosen) == 1:
             files[role] = chosen[0]
@@ -85,20 +86,26 @@ def find_files(raw_folder: Path) -> dict[str, str]:
 
 
 def _tables(raw_folder: Path) -> list[str]:
-    """Plain and packed tables, and, where there are none, those inside an archive."""
+    """Tables beside and inside archives; one that lies there unpacked too is taken from outside."""
     files = [file for file in raw_folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    plain = [file for file in files if file.name.lower().endswith(TABLES) and "description" not in file.name.lower()]
-    if len(plain) > 1:
-        return [file.relative_to(raw_folder).as_posix() for file in plain]
-    archives = [file for file in files if file.suffix.lower() == ".zip"]
+    outside = [file.relative_to(raw_folder).as_posix() for file in files if _is_table(file.name)]
+    archives = [file for file in files if file.suffix.lower() == ".zip" and not _is_table(file.name)]
     packed = [f"{a.relative_to(raw_folder).as_posix()}/{name}" for a in archives for name in members(a)]
-    return [name for name in packed if name.lower().endswith(TABLES)] or [
-        f.relative_to(raw_folder).as_posix() for f in plain
-    ]
+    there = {_stem(name) for name in outside}
+    return outside + [name for name in packed if _is_table(name) and _stem(name) not in there]
 
 
-def _find_metric(found: Guess, train: Sheet, metric: str | None) -> None:
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(TABLES) and "description" not in Path(name).name.lower()
+
+
+def _stem(name: str) -> str:
+    return Path(name).name.lower().split(".")[0]
+
+
+def _find_metric(found: Guess, sheets: dict[str, Sheet], metric: str | None) -> None:
     if metric is None:
+        train = sheets["train"]
         values = settle(found.target, train.cells[found.target]).values
         found.metric, why = usual_metric(found, values.astype(np.float64) if found.task == "regression" else values)
         found.findings["metric"] = f"metric: {found.metric} ({why}; --metric chooses another: is it the competition's?)"
@@ -111,9 +118,19 @@ def _find_metric(found: Guess, train: Sheet, metric: str | None) -> None:
         )
     found.metric = metric
     found.findings["metric"] = f"metric: {metric} (as asked for)"
-    if module.READS == "probability" and found.submission == "label" and found.task == "binary":
-        found.submission = "probability"
-        found.findings["submission"] = f"submission: probability ({metric} judges probabilities)"
+    if module.READS == "probability" and found.submission == "label":
+        if found.task == "multiclass" and "sample" in sheets:
+            found_labels = f"--metric {metric} judges probabilities, but {sheets['sample'].name} has one label a row"
+            raise ConfigError(found_labels, hint="is it the competition's metric? a metric of labels is accuracy")
+        found.submission = "probability" if found.task == "binary" else "probabilities"
+        found.findings["submission"] = f"submission: {found.submission} ({metric} judges probabilities)"
+
+
+def _find_positive(found: Guess) -> None:
+    """Say which class the one probability of a binary task means."""
+    if found.submission == "probability":
+        other, meant = found.classes
+        found.findings["positive"] = f"positive: {meant} (the probability is that of {meant}, not of {other})"
 
 
 def _metrics_for(task: str) -> list[str]:
@@ -130,6 +147,8 @@ def competition_toml(slug: str, found: Guess, files: dict[str, str]) -> str:
     lines += [
         _entry(key, getattr(found, key), why.get(key, "")) for key in ("task", "id", "target", "metric", "submission")
     ]
+    if found.submission == "probability":
+        lines.append("# " + _entry("positive", found.classes[0], f"{why['positive']}; this line would turn it round"))
     if found.time:
         lines.append(_entry("time", found.time, 'every row of test lies later; goes with [split] kind = "time"'))
     else:
@@ -144,4 +163,4 @@ def competition_toml(slug: str, found: Guess, files: dict[str, str]) -> str:
 
 def _entry(key: str, value: str | list[str], why: str = "") -> str:
     text = f"{key} = {json.dumps(value, ensure_ascii=False)}"
-    return f"{text:<36} # {why}" if why else text
+    return f"{text:<36} # {' '.join(why.split())}" if why else text

@@ -143,6 +143,7 @@ EXPERIMENT_KEYS = {
     ),
     "tuned": ("hidden = {", "hiddn = {", "unknown key 'hiddn'", "did you mean 'hidden'?"),
     "range": ("low =", "lwo =", "unknown key 'lwo'", "did you mean 'low'?"),
+    "name-of-the-blend": ("[models.net", "[models.ensemble", "[models.ensemble]: the blend has this name", "another"),
     "capital-in-name": ("[models.net", "[models.Net", "models.Net: String should match pattern", ""),
     "twice": ("[split]", "[models]\nnet = 3\n[split]\n#", "not valid TOML", ""),
 }
@@ -225,6 +226,12 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     path.write_bytes(b"title = '\xff'")
     with pytest.raises(ConfigError, match=r"a\.toml is not valid TOML"):
         read_toml(path)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("title = 'é'", encoding="utf-8-sig")
+    assert read_toml(path) == {"title": "é"}
 
 
 def test_every_committed_config_is_right() -> None:

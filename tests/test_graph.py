@@ -10,7 +10,7 @@ import pytest
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
 from pipeline.engine.plan import plan
 from pipeline.engine.store import Store
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 from pipeline.graph import build
 from pipeline.workspace import Workspace
 
@@ -25,6 +25,7 @@ train = "all.zip/{train}"
 test = "all.zip/test.csv"
 sample = ""
 """
+SAMPLE = "sample_submission.csv"
 TUNED = """
 [models.linear]
 lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
@@ -68,3 +69,23 @@ def test_another_member_of_the_same_archive_is_another_input(workspace: Workspac
     ]
     assert [step.state for step in steps] == ["run"] * 3
     assert steps[0].key == steps[1].key != steps[2].key
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (["gender_submission.csv"], "gender_submission.csv"),
+        (["gender_submission.csv", "sample_submission.csv"], "sample_submission.csv"),
+        (["gender_submission.csv", "my_submission.csv"], None),
+    ],
+)
+def test_a_sample_may_have_a_name_of_its_own(workspace: Workspace, there: list[str], taken: str | None) -> None:
+    competition, experiment = read(workspace, "[models.linear]\n")
+    competition = competition.model_copy(update={"files": competition.files.model_copy(update={"sample": SAMPLE})})
+    for name in there:
+        (workspace.raw_folder("shop") / name).write_text("id,y\n1,0\n")
+    if taken is None:
+        with pytest.raises(DataError, match=f"{SAMPLE} does not exist"):
+            build(workspace, competition, experiment)
+    else:
+        assert build(workspace, competition, experiment)[0].sources["sample"].name == taken

@@ -81,6 +81,34 @@ def test_a_metric_of_probabilities_changes_the_form(infer):
     assert "auc judges probabilities" in said
 
 
+def test_says_which_class_a_probability_means(infer, tmp_path):
+    train = table("id,a,y", IDS, IDS, ["dead" if i % 2 else "alive" for i in IDS])
+    facts, said = infer(train, TEST, table("id,y", IDS, [0.5] * 60))
+    assert "positive: dead (the probability is that of dead, not of alive)" in said
+    assert "positive" not in facts
+    path = tmp_path / "experiments" / "shop" / "competition.toml"
+    path.write_text(path.read_text().replace("# positive", "positive"))
+    assert load_competition(Workspace(experiments=tmp_path / "experiments"), "shop").positive == "alive"
+
+
+def test_a_metric_of_probabilities_for_many_classes(infer):
+    train = table("id,a,y", IDS, IDS, ["abc"[i % 3] for i in IDS])
+    facts, _ = infer(train, TEST, None, "log_loss")
+    assert facts["submission"] == "probabilities"
+
+
+def test_refuses_a_metric_of_probabilities_for_a_sample_of_labels(infer):
+    train = table("id,a,y", IDS, IDS, ["abc"[i % 3] for i in IDS])
+    with pytest.raises(ConfigError, match=r"log_loss judges probabilities, but sample_submission\.csv has one label"):
+        infer(train, TEST, table("id,y", IDS, ["a"] * 60), "log_loss")
+
+
+def test_a_label_may_be_broken_over_lines(infer):
+    labels = ['"not\nsure"' if i % 2 else "sure" for i in IDS]
+    facts, _ = infer(table("id,a,y", IDS, IDS, labels), TEST, table("id,y", IDS, ["sure"] * 60))
+    assert facts["task"] == "binary"
+
+
 def test_codes_and_one_sided_columns(infer):
     train = table("id,ShopType,a,casual,y", IDS, [10 * (i % 4) for i in IDS], IDS, IDS, [i / 7 for i in IDS])
     facts, said = infer(train, table("id,ShopType,a", IDS, [10 * (i % 4) for i in IDS], IDS), table("id,y", IDS, IDS))
@@ -108,6 +136,34 @@ def test_files_inside_one_archive(tmp_path):
         "test": "shop.zip/test.csv",
         "sample": "shop.zip/gender_submission.csv",
     }
+
+
+@pytest.mark.parametrize("also", [(), ("train.csv",), ("train.csv", "test.csv")])
+def test_files_inside_archives_beside_plain_ones(tmp_path, also):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    texts = {"train.csv": table("id,a,y", IDS, IDS, [i / 7 for i in IDS]), "test.csv": TEST}
+    for name, text in texts.items():
+        with zipfile.ZipFile(raw / name.replace("csv", "zip"), "w") as archive:
+            archive.writestr(name, text)
+    for name in also:
+        (raw / name).write_text(texts[name])
+    (raw / "sample_submission.csv").write_text(table("id,y", IDS, IDS))
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    assert tomllib.loads(made.paths[0].read_text())["files"] == {
+        "train": "train.csv" if "train.csv" in also else "train.zip/train.csv",
+        "test": "test.csv" if "test.csv" in also else "test.zip/test.csv",
+        "sample": "sample_submission.csv",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"<!doctype html>", "found an HTML page"), (b"PK\x03\x04 cut", "but is none")]
+)
+def test_an_archive_that_is_none(tmp_path, content, said):
+    (tmp_path / "all.zip").write_bytes(content)
+    with pytest.raises(DataError, match=f"all.zip.*{said}"):
+        scaffold("shop", tmp_path, tmp_path / "experiments")
 
 
 def test_existing_files_are_kept(infer, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.config import Competition
+from pipeline.config import Columns, Competition, Files
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Plugin
@@ -23,29 +23,33 @@ from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
 
-FILES = '[files]\ntrain = "train.csv"\ntest = "test.csv"\nsample = "sample_submission.csv"\n\n'
-
 
 def make(workspace: Workspace, competition: Competition, how: str, fraction: float = 0.2, seed: int = 0) -> str:
     """Write the competition <slug>-holdout and return its slug.
 
     how: random, stratified (by the target), group (whole groups) or time (the last rows). The cells of the raw file
     are kept as they are written, and so is the order of the rows. The experiments, features.py and metric.py of the
-    original come along. What is there already is never overwritten.
+    original come along; competition.toml is written anew. What is there already is never overwritten.
     """
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
     raw = workspace.raw_folder(competition.slug)
     train = read_sheet(raw / competition.files.train)
-    for label, name in (("id", competition.id), ("target", competition.target)):
-        if name not in train.columns:
-            raise DataError(f"{train.name} has no {label} column {name!r}", hint=nearest(name, train.columns))
+    if competition.target not in train.columns:
+        hint = nearest(competition.target, train.columns)
+        raise DataError(f"{train.name} has no target column {competition.target!r}", hint=hint)
     rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
+    if competition.id not in rows:
+        rows.insert(0, competition.id, range(len(rows)))  # as ingest numbers them
     held = hold_out(train, competition, workspace.competition(competition.slug), how, fraction, seed)
     filler = _filler(train, competition)
     parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
-    publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
-    _copy_experiments(workspace.competition(competition.slug), workspace.experiments / slug, competition)
+    copied = _copy_experiments(workspace, slug, competition, list(rows))
+    try:
+        publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
+    except BaseException:
+        shutil.rmtree(copied)
+        raise
     return slug
 
 
@@ -152,16 +156,32 @@ def _check_free(workspace: Workspace, slug: str) -> None:
             raise ConfigError(f"{path} is there already", hint="remove it to hold out anew, with all of its results")
 
 
-def _copy_experiments(source: Path, folder: Path, competition: Competition) -> None:
-    folder.mkdir(parents=True)
+def _copy_experiments(workspace: Workspace, slug: str, competition: Competition, columns: list[str]) -> Path:
+    source, folder = workspace.competition(competition.slug), workspace.experiments / slug
+    try:
+        folder.mkdir(parents=True)
+    except PermissionError as error:
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}", hint="choose --experiments") from error
     for file in sorted([*source.glob("*.toml"), source / "features.py", source / "metric.py"]):
         if file.is_file() and file.name != "competition.toml":
             shutil.copyfile(file, folder / file.name)
-    text = (source / "competition.toml").read_text(encoding="utf-8")
-    text = re.sub(r"(?m)^title\s*=.*\n", "", text)
-    text = re.sub(r"(?ms)^\[files\].*?(?=^\[|\Z)", "", text)
-    head, table, tables = text.partition("\n[")
-    title = f'title = "{competition.title or competition.slug}, held out"\n'
-    (folder / "competition.toml").write_text(
-        f"{title}{head.rstrip()}\n\n{FILES}{table.strip()}{tables}", encoding="utf-8"
-    )
+    (folder / "competition.toml").write_text(_competition_toml(competition, columns), encoding="utf-8")
+    return folder
+
+
+def _competition_toml(competition: Competition, columns: list[str]) -> str:
+    """The facts of the copy: files of its own, and of [columns] what the train file has."""
+    listed = {kind: [name for name in names if name in columns] for kind, names in competition.columns}
+    title = f"{competition.title or competition.slug}, held out"
+    copied = competition.model_copy(update={"title": title, "files": Files(), "columns": Columns(**listed)})
+    facts = copied.model_dump(exclude_none=True, exclude={"slug"})
+    tables = {key: facts.pop(key) for key in ("files", "columns")}
+    lines = [*_entries(facts)]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_entries(table)]
+    return "\n".join([*lines, ""])
+
+
+def _entries(values: dict[str, str | list[str]]) -> list[str]:
+    # JSON's strings, and lists of them, are TOML's too
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.errors import DataError, SubmissionError
+from pipeline.raw.kinds import identifiers
 from pipeline.types import Metric
 
 
@@ -57,12 +59,18 @@ def _read(path: Path, id_column: str, target: str) -> pd.DataFrame:
 
 
 def _align(submission: pd.DataFrame, ids: pd.Index, id_column: str) -> pd.DataFrame:
-    rows = submission.set_index(submission[id_column].astype(str)).drop(columns=id_column)
+    ids, asked = _typed(ids), _typed(submission[id_column].astype(str))
+    rows = submission.set_index(asked).drop(columns=id_column)
     if not rows.index.is_unique or set(rows.index) != set(ids):
         odd = [*rows.index[rows.index.duplicated()], *set(rows.index) ^ set(ids)]
         found = f"the submission has {len(rows)} rows for {len(ids)} ids, which differ at {odd[0]}"
         raise SubmissionError(found, hint="every id of the test file must stand there once")
     return rows.loc[ids]
+
+
+def _typed(ids: pd.Index | pd.Series) -> pd.Index:
+    """Ids as ingest types them, so that 26 and 26.0 are the same."""
+    return pd.Index(identifiers(pa.chunked_array([ids.tolist()], pa.string())))
 
 
 def _values(rows: pd.DataFrame) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.errors import ConfigError
 from pipeline.raw.kinds import identifiers, settle
+from pipeline.raw.labels import in_order
 from pipeline.raw.sheet import Sheet, blank_missing
 
 MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
@@ -27,6 +28,7 @@ class Guess:
     submission: str = ""
     metric: str = ""
     time: str = ""
+    classes: list[str] = field(default_factory=list)
     categorical: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     findings: dict[str, str] = field(default_factory=dict)
@@ -41,6 +43,7 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None) -> Guess:
     labels = blank_missing(train.cells[found.target], ("",)).drop_null().unique().to_pylist()
     values = _sample_values(found, sample)
     _find_task(found, target.kind, target.values.dropna(), labels, values)
+    found.classes = in_order(labels) if found.task != "regression" else []
     _find_form(found, values, labels, sample)
     _find_columns(found, train, test)
     return found

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.errors import DataError, nearest
 from pipeline.raw.kinds import settle
+from pipeline.raw.labels import spell_labels, spellings
 from pipeline.raw.sheet import Sheet
 
 
@@ -34,6 +35,7 @@ def check_sample(
             frame[name] = ids
         elif facts["submission"] == "label":
             frame[name] = sheet.cells[name].to_pandas().astype(object)
+            spell_labels(classes, frame[name])  # refuses labels that are no class's
         else:
             frame[name] = settle(name, sheet.cells[name]).values
     return frame, notes
@@ -50,14 +52,18 @@ def default_sample(facts: Mapping[str, Any], test_ids: pd.Series, classes: list[
 
 
 def find_class_columns(facts: Mapping[str, Any], columns: list[str], classes: list[str]) -> dict[str, str]:
-    """Return the sample's column of every class: of the same name, or with one prefix before all (Status_C for C)."""
+    """Return the sample's column of every class: of the same name in some spelling (1 for 1.0), or with one prefix.
+
+    The prefix stands before all of them, as in Status_C for C.
+    """
     if facts["submission"] != "probabilities":
         return {}
     others = [name for name in columns if name != facts["id"]]
     for cut in range(min(map(len, others), default=0)):
         by_class = {name[cut:]: name for name in others}
-        if len({name[:cut] for name in others}) == 1 and sorted(by_class) == sorted(classes):
-            return {label: by_class[label] for label in classes}
+        for spelled in spellings(classes) if len({name[:cut] for name in others}) == 1 else ():
+            if sorted(by_class) == sorted(spelled):
+                return {label: by_class[name] for label, name in zip(classes, spelled, strict=True)}
     strange = next((name for name in others if name not in classes), "")
     found = f"the sample submission has the columns {_short(others)} for the classes {_short(classes)}"
     raise DataError(found, hint=nearest(strange, classes) if len(classes) < 20 else "one column a class is expected")

@@ -26,10 +26,14 @@ MISSING = (
 
 @dataclass(frozen=True)
 class Sheet:
-    """A CSV file's cells as trimmed strings, none of them missing yet, with where they came from."""
+    """A CSV file's cells as trimmed strings, none of them missing yet, with where they came from.
+
+    header: the columns' names as the file writes them, untrimmed; those of `cells` are trimmed, and none is empty.
+    """
 
     name: str
     cells: pa.Table
+    header: tuple[str, ...]
     text: Text
     separator: str
     notes: tuple[str, ...]
@@ -58,9 +62,11 @@ def parse(text: Text) -> Sheet:
     """Turn CSV text into a table of strings."""
     separator = _separator(text)
     records = _records(text, separator)
-    _, header = next(records)
+    _, as_written = next(records)
     first_line = next((line for line, _ in records), None)
-    header = [name.strip() or f"Unnamed: {position}" for position, name in enumerate(header)]  # as pandas calls them
+    header = [
+        name.strip() or f"Unnamed: {position}" for position, name in enumerate(as_written)
+    ]  # as pandas calls them
     _check_header(text, header)
     if first_line is None:
         raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
@@ -76,13 +82,26 @@ def parse(text: Text) -> Sheet:
     except pa.ArrowInvalid as error:
         raise _ragged(text, separator, header, error) from None
     trimmed = [pc.utf8_trim_whitespace(column) for column in cells.columns]
-    notes = (*text.notes, *_notes(text, separator, header))
-    return Sheet(text.name, pa.table(trimmed, names=header), text, separator, notes)
+    table = pa.table(trimmed, names=header)
+    decimal = [name for name in header if separator == ";" and _has_decimal_commas(table[name])]
+    for name in decimal:
+        table = table.set_column(header.index(name), name, pc.replace_substring(table[name], ",", "."))
+    notes = (*text.notes, *_notes(text, separator, header, decimal))
+    return Sheet(text.name, table, tuple(as_written), text, separator, notes)
 
 
-def _notes(text: Text, separator: str, header: list[str]) -> list[str]:
+def _has_decimal_commas(cells: pa.ChunkedArray) -> bool:
+    """Whether all cells but missing ones are numbers, some of them with a decimal comma (3,14)."""
+    known = blank_missing(cells).drop_null()
+    numbers = pc.all(pc.match_substring_regex(known, r"^[+-]?[0-9]+(,[0-9]+)?$"), min_count=1)
+    return bool(numbers.as_py() and pc.any(pc.match_substring(known, ",")).as_py())
+
+
+def _notes(text: Text, separator: str, header: list[str], decimal: list[str]) -> list[str]:
     words = {";": "semicolons", "\t": "tabs", "|": "bars"}
     notes = [f"{text.name}: fields are separated by {words[separator]}"] if separator in words else []
+    if decimal:
+        notes.append(f"{text.name}: decimal commas are read as points in {', '.join(decimal)}")
     nameless = [name for name in header if name.startswith("Unnamed: ")]
     return notes + [f"{text.name}: a column without a name is called {name!r}" for name in nameless]
 

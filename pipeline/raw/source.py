@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -71,9 +72,13 @@ def read_text(path: Path) -> Text:
 
 
 def members(file: Path) -> list[str]:
-    """Return the names of the data files in a zip archive."""
-    with zipfile.ZipFile(file) as archive:
-        return _data_members(archive)
+    """Return the names of the data files in a zip archive; a file that is none is a DataError."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _data_members(archive)
+    except zipfile.BadZipFile as error:
+        _refuse_other_kinds(file.read_bytes(), file.name)
+        raise DataError(f"{file.name} is called a zip archive, but is none ({error})", hint=DOWNLOAD) from error
 
 
 def _data_members(archive: zipfile.ZipFile) -> list[str]:
@@ -119,9 +124,14 @@ def _refuse_other_kinds(content: bytes, name: str) -> None:
     start = content[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         raise DataError(f"{name} is empty ({len(content)} bytes), expected a CSV file", hint=DOWNLOAD)
-    if start[:30].lower().startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+    if re.match(rb"(?i)<(!doctype|!--|\?xml|(html|head|body|title|meta|script|style|div|p|h1|a)[\s>])", start):
         hint = "a login or error page was saved in place of the data: log in, accept the rules, " + DOWNLOAD
         raise DataError(f"{name}, line 1: found an HTML page, expected CSV", hint=hint)
+    if re.match(rb"\{\s*\"|\[\s*\{", start):
+        hint = "an error message may have been saved in place of the data: " + DOWNLOAD
+        raise DataError(
+            f"{name}, line 1: found JSON, expected CSV: {start[:100].decode(errors='replace')!r}", hint=hint
+        )
     if start.startswith(b"version https://git-lfs"):
         hint = "run `git lfs pull` where the file comes from"
         raise DataError(f"{name}, line 1: found a Git LFS pointer ({len(content)} bytes), expected CSV", hint=hint)

@@ -19,6 +19,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
 from pipeline.raw.kinds import Column, Kind, identifiers, numbers, settle
+from pipeline.raw.labels import in_order
 from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import fingerprint
@@ -55,11 +56,13 @@ def run(job: Job) -> dict[str, Any]:
 
     asking = sheets["sample" if "sample" in sheets else "test"]
     sample.index = pd.Index(asking.cells[facts["id"]].to_pandas(), name="id as written")
+    header = list(sheets["sample"].header if "sample" in sheets else sample.columns)
 
     train.to_parquet(job.out / "train.parquet", index=False)
     test.to_parquet(job.out / "test.parquet", index=False)
     sample.to_parquet(job.out / "sample.parquet")
-    write_json(job.out / "schema.json", _schema(facts, columns, extra, sample, classes, labelled))
+    schema = _schema(facts, columns, extra, sample, classes, labelled) | {"sample_header": header}
+    write_json(job.out / "schema.json", schema)
     said.to(job.log)
     files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}
     return {"files": files, "columns": len(columns), "notes": said.notes, "warnings": said.warnings}
@@ -97,7 +100,8 @@ def _frames(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All rows of train (id, train-only columns, features, target) and of test (id, features)."""
     n_train = len(target)
-    features = pd.DataFrame({name: column.values for name, column in columns.items()}, columns=list(columns))
+    every_row = pd.RangeIndex(n_train + len(ids["test"]))  # there may be no column but those of features.py
+    features = pd.DataFrame({name: column.values for name, column in columns.items()}, every_row, list(columns))
     leading = pd.DataFrame({facts["id"]: ids["train"]} | {name: column.values for name, column in extra.items()})
     train = pd.concat([leading, features[:n_train], target.rename(facts["target"])], axis=1)
     return train, pd.concat([ids["test"].rename(facts["id"]), features[n_train:].reset_index(drop=True)], axis=1)
@@ -161,7 +165,7 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
     only_train = [name for name in train.columns if name not in own and name not in test.columns]
     only_test = [name for name in test.columns if name not in own and name not in train.columns]
     if only_train or only_test:
-        raise _differing(train, test, only_train, only_test)
+        raise _differing(target, train, test, only_train, only_test)
     return [name for name in train.columns if name not in own]
 
 
@@ -171,7 +175,7 @@ def _target_in_test(target: str, test: Sheet, said: Said) -> None:
         said.warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
 
 
-def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
+def _differing(target: str, train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
     sides = [
         f"only in {sheet.name}: {', '.join(names)}"
         for sheet, names in ((train, only_train), (test, only_test))
@@ -180,6 +184,10 @@ def _differing(train: Sheet, test: Sheet, only_train: list[str], only_test: list
     hint = "if that is as it should be, list them under [columns] drop in competition.toml"
     if only_train and only_test:
         hint = f"{only_train[0]}: {nearest(only_train[0], only_test)}; {hint}"
+    if target in test.columns and only_train:
+        hint = (
+            f"the target {target!r} stands in {test.name} too: is it {only_train[0]!r} that is to be predicted? {hint}"
+        )
     return DataError("the columns of train and test differ; " + "; ".join(sides), hint=hint)
 
 
@@ -256,14 +264,6 @@ def _positive_last(classes: list[str], positive: str | None, where: str) -> list
         found = f"competition.toml: positive = {positive!r} is no class of the target in {where}"
         raise ConfigError(found, hint=nearest(positive, classes))
     return [*(label for label in classes if label != positive), positive]
-
-
-def in_order(labels: Any) -> list[str]:
-    """Class labels in the order of their codes: by number where all are numbers, else by letters."""
-    try:
-        return sorted(labels, key=float)
-    except ValueError:
-        return sorted(labels)
 
 
 def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Log) -> dict[str, Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.entries import ENSEMBLE, read_library
 from pipeline.errors import SubmissionError
 from pipeline.files import read_entries, read_json, write_json
 from pipeline.practice.judge import judge
+from pipeline.raw.labels import spell_labels
 from pipeline.raw.sample import find_class_columns
 from pipeline.types import Metric
 
@@ -21,7 +22,7 @@ from pipeline.types import Metric
 def run(job: Job) -> dict[str, Any]:
     """Write submission.csv, provenance.json and, where the source `solution` is there, judged.json.
 
-    Reads ingest (sample.parquet), preprocess (test_ids.parquet, task.json), ensemble, and for judging the
+    Reads ingest (sample.parquet, schema.json), preprocess (test_ids.parquet, task.json), ensemble, and for judging the
     entries of every `train:<name>`. config: the competition's facts. Raises SubmissionError.
     """
     metric = Metric.from_module(job.plugins["metric"])
@@ -32,7 +33,8 @@ def run(job: Job) -> dict[str, Any]:
     prediction = read_entries(job.inputs["ensemble"])[ENSEMBLE].test
     submission = form.fill(prediction)
     as_written = submission.assign(**{form.id: sample.index})
-    as_written.to_csv(job.out / "submission.csv", index=False, lineterminator="\n")
+    header = read_json(job.inputs["ingest"] / "schema.json")["sample_header"]
+    as_written.to_csv(job.out / "submission.csv", index=False, header=header, lineterminator="\n")
     write_json(job.out / "provenance.json", _provenance(job, form))
     if "solution" in job.sources:
         write_json(job.out / "judged.json", _judged(job, form, submission, metric))
@@ -117,47 +119,6 @@ def read_form(facts: Mapping[str, Any], sample: pd.DataFrame, test_ids: np.ndarr
     column = facts["id"]
     rows = _match_ids(sample[column], test_ids, column)
     return Form(facts, column, sample, rows, classes)
-
-
-def spell_labels(classes: tuple[str, ...], column: pd.Series) -> list[str]:
-    """Return the class names as the sample's column spells them: 1 for 1.0, true for True, usually just as they are.
-
-    A column that holds none of the classes in any spelling is a SubmissionError.
-    """
-    known = {str(value) for value in column.dropna()}
-    for spell in SPELLINGS:
-        try:
-            spelled = [spell(name) for name in classes]
-        except ValueError:
-            continue
-        if known & set(spelled) or not known:
-            return spelled
-    raise SubmissionError(
-        f"column '{column.name}' of the sample submission holds {', '.join(sorted(known)[:5])}, none of which is a "
-        f"class of the target: {', '.join(classes[:5])}",
-        hint="is submission = 'label' right, or does the sample want a probability?",
-    )
-
-
-def _as_integer(name: str) -> str:
-    number = float(name)
-    if not number.is_integer():
-        raise ValueError(name)
-    return str(int(number))
-
-
-def _as_float(name: str) -> str:
-    return str(float(name))
-
-
-def _as_truth(name: str) -> str:
-    words = {"true": "True", "1": "True", "1.0": "True", "false": "False", "0": "False", "0.0": "False"}
-    if name.lower() not in words:
-        raise ValueError(name)
-    return words[name.lower()]
-
-
-SPELLINGS: tuple[Callable[[str], str], ...] = (str, _as_integer, _as_float, _as_truth, str.lower, str.upper)
 
 
 def _match_ids(wanted: pd.Series, found: np.ndarray, column: str) -> np.ndarray:

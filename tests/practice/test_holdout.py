@@ -167,3 +167,51 @@ def test_make_never_overwrites(workspace):
     make(workspace, original, "random", 0.4)
     with pytest.raises(ConfigError, match="is there already"):
         make(workspace, original, "random", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('title = "Shop"', """title = "a \\"b\\" \\\\ c\\nd é" """),
+        ('title = "Shop"', 'slug = "shop"'),
+        ('text = ["note"]', 'text = ["note"]\ndrop = ["only_in_test"]'),
+        (TOML[TOML.index("[files]") : TOML.index("[columns]")], ""),
+        (TOML[TOML.index("\n[files]") : TOML.index("[columns]")], "files = { train = 'tr.csv' }\n[columns]\n"),
+    ],
+    ids=["title", "slug", "drop", "no files", "inline files"],
+)
+def test_the_copy_of_the_facts_can_be_read_whatever_they_are(workspace, old, new):
+    path = workspace.experiments / "shop" / "competition.toml"
+    path.write_text(TOML.replace(old, new).replace("[columns]\n[columns]", "[columns]"), encoding="utf-8")
+    if not (workspace.raw_folder("shop") / "train.csv").exists():
+        (workspace.raw_folder("shop") / "train.csv").write_text(TRAIN)
+    original = load_competition(workspace, "shop")
+    copied = load_competition(workspace, make(workspace, original, "random", 0.4))
+    assert copied.title == f"{original.title or 'shop'}, held out"
+    assert copied.columns.model_dump() == original.columns.model_dump() | {"drop": []}
+    assert copied.files.sample == "sample_submission.csv"
+
+
+def test_rows_without_an_id_are_numbered(workspace):
+    (workspace.raw_folder("shop") / "tr.csv").write_text("code,y\n" + "".join(f"{n},{n}\n" for n in range(10)))
+    path = workspace.experiments / "shop" / "competition.toml"
+    path.write_text(TOML.replace('text = ["note"]', ""))
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4)
+    test = pd.read_csv(workspace.raw_folder(slug) / "test.csv")
+    assert test["id"].tolist() == test["code"].tolist()
+
+
+@pytest.mark.parametrize("locked", ["experiments", "data"])
+def test_where_nothing_can_be_written_nothing_stays_behind(workspace, monkeypatch, locked):
+    original, mkdir = load_competition(workspace, "shop"), Path.mkdir
+
+    def refuse(path: Path, *args, **kwargs) -> None:
+        if getattr(workspace, locked) in path.parents:
+            raise PermissionError(13, "Permission denied")
+        mkdir(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        make(workspace, original, "random", 0.4)
+    assert not list(workspace.data.glob("*holdout"))
+    assert not list(workspace.experiments.glob("*holdout"))

@@ -37,6 +37,14 @@ def test_values_and_the_best_possible(solution):
     assert scores == {"public": 2**0.5, "private": 0.0, "best_public": 0.5, "best_private": 0.0}
 
 
+@pytest.mark.parametrize("ids", [["1.0", "2.0", "3.0", "4.0"], ["01", "2", "3", "4"]])
+def test_ids_are_the_same_however_they_are_spelled(solution, ids):
+    path = solution([1.0, 2.0, 3.0, 4.0], id=ids)
+    rows = pd.DataFrame({"id": [1, 2, 3, 4] if "01" not in ids else ids, "y": [1.0, 2.0, 3.0, 4.0]})
+    scores = judge(path, rows, facts("regression", "value"), Metric.from_module(rmse))
+    assert scores == {"public": 0.0, "private": 0.0}
+
+
 @pytest.mark.parametrize(
     ("truth", "said"),
     [

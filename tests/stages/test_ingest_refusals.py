@@ -30,6 +30,9 @@ def test_refuses_a_quote_that_never_ends_where_it_starts(tmp_path):
         ("", "train.csv is empty (0 bytes)"),
         ("id,a,b,y\n", "has a header but no rows"),
         ("<!DOCTYPE html><html>log in</html>", "HTML page"),
+        ("<!-- a page --><html>log in</html>", "HTML page"),
+        ('<a href="/login">log in</a>', "HTML page"),
+        ('{"code": 403, "message": "You must accept the rules"}', 'found JSON, expected CSV: \'{"code": 403'),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "Git LFS pointer"),
         (
             b"id,a,b,y\n1,2,caf\xe9,3\n2,3,\x81,4\n",
@@ -60,6 +63,11 @@ def test_refuses_columns_that_differ(tmp_path):
     assert "[columns] drop" in said
 
 
+def test_a_target_that_test_has_too_is_doubted(tmp_path):
+    said = refusal(tmp_path, target="a")
+    assert "only in train.csv: y | the target 'a' stands in test.csv too: is it 'y' that is to be predicted?" in said
+
+
 @pytest.mark.parametrize(
     ("sample", "expected"),
     [
@@ -79,6 +87,12 @@ def test_refuses_class_columns_that_do_not_fit(tmp_path):
     sample = "id,cat,dot\n4,1,0\n"
     said = refusal(tmp_path, train, "id,a\n4,1\n", sample, task="binary", submission="probabilities")
     assert "cat, dot for the classes cat, dog | did you mean 'dog'?" in said
+
+
+def test_refuses_a_sample_of_labels_that_are_no_classes(tmp_path):
+    train, sample = "id,a,y\n1,0,cat\n2,1,dog\n", "id,y\n4,?\n"
+    said = refusal(tmp_path, train, "id,a\n4,1\n", sample, task="binary", submission="label", metric="accuracy")
+    assert "'y' of the sample submission holds ?, none of which is a class of the target: cat, dog" in said
 
 
 def test_refuses_a_binary_target_with_three_classes(tmp_path):

@@ -154,6 +154,12 @@ def test_columns_of_classes(tmp_path, prefix):
     assert made.schema["classes"] == ["C", "CL", "D"]
 
 
+def test_columns_of_classes_that_are_spelled_otherwise(tmp_path):
+    train, sample = "id,a,y\n1,0,1.0\n2,1,2.0\n3,1,10.0\n", "id,1,2,10\n4,0,0,0\n"
+    made = take_in(tmp_path, train, "id,a\n4,1\n", sample, task="multiclass", submission="probabilities")
+    assert made.schema["class_columns"] == {"1.0": "1", "2.0": "2", "10.0": "10"}
+
+
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
     made = take_in(tmp_path, sample="id,y\n5,0\n4,0\n")
     assert made.sample["id"].tolist() == [5, 4]
@@ -257,3 +263,31 @@ def test_the_sample_keeps_the_text_of_its_ids_beside_what_they_are(tmp_path: Pat
     found = take_in(tmp_path, test=test, sample=sample, train=TRAIN.replace("4,blue", "5,blue")).sample
     assert found["id"].tolist() == [5, 4]
     assert found.index.tolist() == ["5.0", "4.0"]
+
+
+@pytest.mark.parametrize(("header", "kept"), [(",y", ["", "y"]), ("Unnamed: 0 ,y", ["Unnamed: 0 ", "y"])])
+def test_the_sample_keeps_the_text_of_its_header(tmp_path: Path, header: str, kept: list[str]) -> None:
+    train, test = TRAIN.replace("id,", ","), TEST.replace("id,", ",")
+    made = take_in(tmp_path, train, test, SAMPLE.replace("id,y", header), id="Unnamed: 0")
+    assert made.schema["sample_header"] == kept
+    assert made.sample.columns.tolist() == ["Unnamed: 0", "y"]
+
+
+def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id,y\n1,1.5\n2,2.5\n3,3.5\n", "id\n4\n5\n")
+    assert made.train.to_dict("list") == {"id": [1, 2, 3], "y": [1.5, 2.5, 3.5]}
+    assert made.test.to_dict("list") == {"id": [4, 5]}
+
+
+def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
+    train = "id;a;b;y\n1;3,25;1,2;0,5\n2;;x;1\n3;-4;1;2,75\n"
+    made = take_in(tmp_path, train, 'id,a,b\n4,5.5,"1,2"\n5,6,x\n')
+    assert made.train["a"].tolist() == pytest.approx([3.25, np.nan, -4], nan_ok=True)
+    assert made.train["y"].tolist() == [0.5, 1, 2.75]
+    assert made.kinds == {"a": "numeric", "b": "categorical"}
+    assert "train.csv: decimal commas are read as points in a, y" in made.facts["notes"]
+
+
+def test_commas_in_quotes_are_no_decimal_commas(tmp_path: Path) -> None:
+    made = take_in(tmp_path, 'id,a,y\n1,"1,2",0\n2,"2,3",1\n', 'id,a\n4,"1,2"\n5,"1,2"\n')
+    assert made.kinds == {"a": "categorical"}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.errors import FeatureError
+from pipeline.errors import DataError, FeatureError
 
 
 def test_features_of_every_type_become_columns(case):
@@ -116,3 +116,22 @@ def test_a_feature_may_change_its_frame_without_harm(case):
     careless_rooms = case.feature(careless)
     made = pd.read_parquet(careless_rooms / "train.parquet")
     np.testing.assert_array_equal(made["made"], case.frames["train"]["rooms"])
+
+
+def only_ids(case):
+    case.kinds = {}
+    case.frames = {part: frame[["id", *(["price"] if part == "train" else [])]] for part, frame in case.frames.items()}
+
+
+def test_features_may_be_the_only_columns(case):
+    only_ids(case)
+    case.features["digit"] = lambda rows: rows["id"] % 10
+    table = case.run()
+    assert table.train["digit"].tolist() == (table.train_ids % 10).tolist()
+    assert table.test["digit"].tolist() == (table.test_ids % 10).tolist()
+
+
+def test_no_column_at_all_is_refused(case):
+    only_ids(case)
+    with pytest.raises(DataError, match="no column is left to learn from"):
+        case.run()

@@ -15,8 +15,9 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError, SubmissionError
 from pipeline.files import read_json, write_entry, write_json
 from pipeline.metrics import accuracy, auc, log_loss, rmse, rmsle
+from pipeline.raw.labels import spell_labels
 from pipeline.stages import submit
-from pipeline.stages.submit import read_form, spell_labels
+from pipeline.stages.submit import read_form
 from pipeline.types import CrossFit
 
 FACTS = {"slug": "shop", "id": "Id", "target": "y", "task": "regression", "metric": "rmse", "submission": "value"}
@@ -37,6 +38,7 @@ def job_of(folder: Path, sample: pd.DataFrame, test: np.ndarray, module: Any, so
         (folder / name).mkdir(parents=True)
     sample.set_index(sample["Id"].astype(str).rename("id as written")).to_parquet(folder / "ingest/sample.parquet")
     pd.DataFrame({"id": sorted(sample["Id"])}).to_parquet(folder / "preprocess/test_ids.parquet")
+    write_json(folder / "ingest/schema.json", {"sample_header": list(sample)})
     write_json(folder / "preprocess/task.json", {"kind": facts.get("task", "regression"), "classes": classes})
     write_entry(folder / "ensemble", "ensemble", entry_of(test))
     write_json(folder / "ensemble/result.json", {"cv_score": 0.5, "se": 0.1})
@@ -74,6 +76,13 @@ def test_ids_are_written_as_the_sample_wrote_them(tmp_path: Path, ids: list[str]
     pd.read_parquet(path).set_index(pd.Index(ids, name="id as written")).to_parquet(path)
     submit.run(job)
     assert pd.read_csv(job.out / "submission.csv", dtype=str)["Id"].tolist() == ids
+
+
+@pytest.mark.parametrize("header", [["", "y"], ["Id ", "y"]])
+def test_the_header_is_written_as_the_sample_wrote_it(tmp_path: Path, header: list[str]) -> None:
+    job = job_of(tmp_path, pd.DataFrame({"Id": [3, 1, 2], "y": 0.0}), np.zeros((3, 1)), rmse)
+    write_json(job.inputs["ingest"] / "schema.json", {"sample_header": header})
+    assert written(job).split("\n")[0] == ",".join(header)
 
 
 def test_an_integer_sample_does_not_round_predictions() -> None:
@@ -118,7 +127,7 @@ def test_labels_are_spelled_as_in_the_sample(classes: tuple[str, ...], sample: l
 
 
 def test_labels_of_another_world_are_refused() -> None:
-    with pytest.raises(SubmissionError, match="holds red, none of which is a class of the target: cat, dog"):
+    with pytest.raises(DataError, match="holds red, none of which is a class of the target: cat, dog"):
         spell_labels(("cat", "dog"), pd.Series(["red"], name="y"))
 
 

@@ -1,0 +1,64 @@
+"""Class labels: the order of their codes, and how a sample submission may spell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from pipeline.errors import DataError
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Class labels in the order of their codes: by number where all are numbers, else by letters."""
+    labels = list(labels)
+    try:
+        return sorted(labels, key=float)
+    except ValueError:
+        return sorted(labels)
+
+
+def spell_labels(classes: Sequence[str], column: pd.Series) -> list[str]:
+    """Return the class names as the sample's column spells them: 1 for 1.0, true for True, usually just as they are.
+
+    A column that holds none of the classes in any spelling is a DataError.
+    """
+    known = {str(value) for value in column.dropna()}
+    for spelled in spellings(classes):
+        if known & set(spelled) or not known:
+            return spelled
+    raise DataError(
+        f"column '{column.name}' of the sample submission holds {', '.join(sorted(known)[:5])}, none of which is a "
+        f"class of the target: {', '.join(classes[:5])}",
+        hint="is submission = 'label' right, or does the sample want a probability?",
+    )
+
+
+def spellings(classes: Sequence[str]) -> Iterator[list[str]]:
+    """Yield all class names in one spelling after the other, first as they are."""
+    for spell in SPELLINGS:
+        try:
+            yield [spell(name) for name in classes]
+        except ValueError:
+            continue
+
+
+def _as_integer(name: str) -> str:
+    number = float(name)
+    if not number.is_integer():
+        raise ValueError(name)
+    return str(int(number))
+
+
+def _as_float(name: str) -> str:
+    return str(float(name))
+
+
+def _as_truth(name: str) -> str:
+    words = {"true": "True", "1": "True", "1.0": "True", "false": "False", "0": "False", "0.0": "False"}
+    if name.lower() not in words:
+        raise ValueError(name)
+    return words[name.lower()]
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (str, _as_integer, _as_float, _as_truth, str.lower, str.upper)
