@@ -20,7 +20,7 @@ from pipeline.config import Competition, Experiment
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE
-from pipeline.publish import publish
+from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
 from pipeline.workspace import Workspace
@@ -204,8 +204,7 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
     """Yield an experiment's name and its results by node, for every submission that was published or only made."""
     names: dict[str, str] = {}
-    for path in sorted(submissions.glob("*.json")):
-        provenance = json.loads(path.read_text(encoding="utf-8"))
+    for provenance in provenances(submissions):
         names |= {provenance["submit_key"]: provenance["experiment"], provenance["sha256"]: provenance["experiment"]}
         yield provenance["experiment"], {n: results[key] for n, key in provenance["results"].items() if key in results}
     for key, result in results.items():

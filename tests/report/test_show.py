@@ -104,6 +104,13 @@ def test_compare_passes_over_a_result_in_the_form_of_another_version(run_of: Cal
     assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
 
 
+def test_compare_passes_over_a_foreign_file_beside_the_submissions(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    finish(made)
+    (made.workspace.submissions / "made-up-houses" / "notes.json").write_text('{"a": 1}')
+    assert "default" in printed(show.compare, made.workspace, "made-up-houses")
+
+
 def test_compare_without_results_says_what_to_do(run_of: Callable[..., Any]) -> None:
     made = run_of()
     other = made.workspace.experiments / "empty" / "competition.toml"
