@@ -25,10 +25,10 @@ from pipeline.engine.run import verify as verify_store
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Store
 from pipeline.engine.sweep import made_from, sweep
-from pipeline.errors import Interrupted, PipelineError
+from pipeline.errors import Interrupted, PipelineError, refusal
 from pipeline.graph import STAGES, build, up_to
 from pipeline.practice.catalogue import provide
-from pipeline.publish import kept_keys, trace
+from pipeline.publish import check_place, kept_keys, trace
 from pipeline.report.summary import truncated as shortened
 from pipeline.workspace import Workspace
 
@@ -111,6 +111,8 @@ def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last
     competition, experiment, nodes = _load(workspace, slug, name, minutes)
     console = Console(limit=60 * (experiment.minutes + max(GRACE * experiment.minutes, LEAST_GRACE)))
     wanted = up_to(last, nodes)
+    if last == STAGES[-1]:
+        check_place(workspace.submissions / slug)
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
     outcome = _run_graph(workspace, slug, wanted, console)
     if last == STAGES[-1]:
@@ -265,12 +267,18 @@ def _load(
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one message and exit code 2, an interruption 130; no traceback for either."""
+    """Entry point: a user's mistake, or a file that the system refuses, is one message and exit code 2.
+
+    An interruption is 130; no traceback for any of them.
+    """
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     try:
         app()
     except PipelineError as error:
         _fail(error)
+    except OSError as error:
+        hint = "check what lies there and who may use it; --data, --experiments, --submissions and --raw, before the "
+        _fail(PipelineError(refusal(error), hint=f"{hint}command, choose other places"))
 
 
 def _fail(error: PipelineError) -> None:

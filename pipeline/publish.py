@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -37,6 +38,13 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
     _replace(path, content)
     _replace(path.with_suffix(".json"), (json.dumps(provenance, indent=1, sort_keys=True) + "\n").encode())
     return path
+
+
+def check_place(folder: Path) -> None:
+    """Make the folder of submissions, and refuse one that cannot be written before the work rather than after it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _raw_files(results: Mapping[str, Result]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.engine.track import Journal, Mirror, default_uri
-from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError
+from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError, refusal
 from pipeline.workspace import Workspace
 
 
@@ -29,6 +29,13 @@ def mirror(
     if not _wanted():
         return
     line = _line(competition.slug, experiment.name, outcome)
+    try:
+        _now_or_later(workspace, line, outcome, console)
+    except OSError as error:
+        console.warn(f"MLflow is not told of this run: {refusal(error)}; PIPELINE_TRACKING=off does without")
+
+
+def _now_or_later(workspace: Workspace, line: dict[str, Any], outcome: Outcome, console: Console) -> None:
     if not outcome.made:
         journal(workspace).append(line | {"action": "reused"})
         return
@@ -112,7 +119,7 @@ def _hand_over(workspace: Workspace, lines: list[dict[str, Any]], console: Conso
         try:
             _tell(workspace, line)
             told.add(line["competition"])
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             journal(workspace).append(*lines[place:])
             console.warn(f"{error}; kept in {journal(workspace).path} for the next run or `pipeline ui`")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -95,6 +96,35 @@ def test_a_cache_that_cannot_be_written(shop: Shop, call: Call) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where a folder should be")
     assert "choose a writable place" in refused(call("ingest", SLUG, "-e", "quick"))
+
+
+def test_a_place_for_submissions_that_cannot_be_written_is_refused_before_the_work(shop: Shop, call: Call) -> None:
+    (shop.folder / "submissions").write_text("a file where a folder should be")
+    message = refused(call("run", SLUG, "-e", "quick"))
+    assert "submissions" in message
+    assert not (shop.folder / "data" / SLUG / "cache").exists()
+
+
+def test_a_folder_that_cannot_be_made(shop: Shop, call: Call) -> None:
+    assert call("plan", SLUG, "-e", "quick").returncode == 0
+    shutil.copytree(shop.folder / "data" / SLUG / "raw", shop.folder / "data" / "mine" / "raw")
+    for place in ("experiments/mine", f"data/{SLUG}-holdout"):
+        (shop.folder / place).write_text("a file where a folder should be")
+    for arguments in (("new", "mine"), ("holdout", SLUG), ("--data", "/proc/nowhere", "plan", SLUG, "-e", "quick")):
+        assert "choose other places" in refused(call(*arguments))
+
+
+def test_a_file_that_may_not_be_read(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_text
+
+    def refuse(path: Path, **options: str) -> str:
+        if path.name == "competition.toml":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    message = refused(call("plan", SLUG, "-e", "quick"))
+    assert "competition.toml: Permission denied" in message
 
 
 def test_raw_files_may_lie_apart_and_read_only(shop: Shop, call: Call, tmp_path: Path) -> None:

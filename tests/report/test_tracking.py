@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,26 @@ def test_a_server_that_is_down_leaves_the_line_for_later(
     tracking.mirror(made.workspace, made.competition, made.experiment, outcome, Console())
     warned = [line for line in capsys.readouterr().err.splitlines() if line.lstrip().startswith("!")]
     assert len(warned) == 1
+    assert [line["action"] for line in journal(made)] == ["log"]
+
+
+@pytest.mark.parametrize("nodes", [(), ("submit",)])
+def test_a_place_that_cannot_be_written_is_one_warning(
+    run_of: Callable[..., Any], nodes: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run_of()
+    nowhere = made.workspace.data / "file"
+    nowhere.write_text("where a folder should be")
+    workspace = replace(made.workspace, experiments=nowhere)
+    tracking.mirror(workspace, made.competition, made.experiment, Outcome(made.results, nodes), Console())
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.lstrip().startswith("!")]
+    assert len(warned) == 1
+    assert "PIPELINE_TRACKING=off" in warned[0]
+
+
+def test_a_lock_that_cannot_be_had_leaves_the_line_for_later(made: Any) -> None:
+    (made.workspace.experiments / "mlflow.lock").mkdir()
+    mirror(made, "submit")
     assert [line["action"] for line in journal(made)] == ["log"]
 
 
