@@ -184,7 +184,7 @@ def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "def
 
     _, _, nodes = _load(context.obj, slug, experiment, minutes)
     outcome = _run_graph(context.obj, slug, nodes, Console())
-    out.print(str(html.write(context.obj, slug, experiment, outcome)), soft_wrap=True)
+    out.print(escape(str(html.write(context.obj, slug, experiment, outcome))), soft_wrap=True)
 
 
 @app.command()
@@ -211,7 +211,7 @@ def new(
     made = scaffold(slug, context.obj.raw_folder(slug), context.obj.experiments, metric)
     for finding in made.findings:
         out.print(f"  {escape(finding)}")
-    out.print(f"next: make run COMPETITION={slug}")
+    out.print(f"next: make run COMPETITION={escape(slug)}")
 
 
 @app.command()
@@ -226,7 +226,7 @@ def holdout(
     from pipeline.practice.holdout import make
 
     made = make(context.obj, load_competition(context.obj, slug), how.value, fraction, seed)
-    out.print(f"next: make run COMPETITION={made}")
+    out.print(f"next: make run COMPETITION={escape(made)}")
 
 
 @app.command()
