@@ -65,6 +65,17 @@ def test_a_wrong_argument(call: Call, arguments: tuple[str, ...], expected: str)
     assert expected in refused(call(*arguments))
 
 
+@pytest.mark.parametrize("slug", ["/abs/path", "../up", "a/b", "..", "[bold]x", "My Comp", "", "x" * 101])
+@pytest.mark.parametrize("command", ["new", "plan", "show", "holdout", "gc"])
+def test_a_name_that_is_no_plain_name(call: Call, command: str, slug: str) -> None:
+    assert "cannot name a competition" in refused(call(command, slug))
+
+
+@pytest.mark.parametrize("name", ["../bom/lin", "/abs", "a/b", ".."])
+def test_an_experiment_beyond_the_competition_s_folder(call: Call, name: str) -> None:
+    assert "cannot name an experiment" in refused(call("plan", SLUG, "-e", name))
+
+
 def test_raw_files_that_are_not_there_yet(shop: Shop, call: Call) -> None:
     shutil.copytree(shop.folder / "experiments" / SLUG, shop.folder / "experiments" / "mine")
     message = refused(call("run", "mine", "-e", "quick"))
