@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
+from typer.core import TyperGroup
 
 from pipeline import show as shown
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
@@ -48,7 +49,21 @@ By their own choice threads look for milliseconds, which is as fast on an idle m
 one: five networks took 6.3 s either way alone on 2 cores, and 11 s against 19 to 95 s beside other work.
 """
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class Root(TyperGroup):
+    """Says of an option that stands behind the command, where it is unknown, that it belongs before it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            late = getattr(error, "option_name", "")
+            if any(late in parameter.opts for parameter in self.params):
+                error.message += f"; it stands before the command: pipeline {late} ... {ctx.invoked_subcommand}"
+            raise
+
+
+app = typer.Typer(cls=Root, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Rich(highlight=False)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, nearest
 
-
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 

@@ -71,7 +71,7 @@ def test_a_name_that_is_no_plain_name(call: Call, command: str, slug: str) -> No
     assert "cannot name a competition" in refused(call(command, slug))
 
 
-@pytest.mark.parametrize("name", ["../bom/lin", "/abs", "a/b", ".."])
+@pytest.mark.parametrize("name", ["../bom/lin", "/abs", "a/b", "lin/"])
 def test_an_experiment_beyond_the_competition_s_folder(call: Call, name: str) -> None:
     assert "cannot name an experiment" in refused(call("plan", SLUG, "-e", name))
 
@@ -90,6 +90,13 @@ def test_minutes_without_an_end(call: Call) -> None:
 @pytest.mark.parametrize("arguments", [("plan", "--experimnt", "x"), ("run", SLUG, "--minutes", "soon")])
 def test_a_wrong_option(call: Call, arguments: tuple[str, ...]) -> None:
     assert call(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--data", "--experiments", "--submissions", "--raw"])
+def test_an_option_of_the_places_behind_the_command(call: Call, option: str) -> None:
+    done = call("run", SLUG, option, "d")
+    assert done.returncode == 2
+    assert f"pipeline {option} ... run" in done.stderr
 
 
 def test_a_process_ends_as_the_call_does(shop: Shop) -> None:
