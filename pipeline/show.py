@@ -221,12 +221,12 @@ def _runs_table(runs: Sequence[Run]) -> Table:
     first = runs[0].summary
     places = max(decimals(run.summary.ensemble.cv_score, run.summary.ensemble.se) for run in runs)
     judged = any(run.summary.judged for run in runs)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("experiment")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("#", justify="right", style="dim", no_wrap=True)
+    table.add_column("experiment", overflow="fold")
     for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "behind #1", "entries", "minutes"):
-        table.add_column(label, justify="right")
-    table.add_column("made (UTC)", style="dim", no_wrap=True)
+        table.add_column(label, justify="right", no_wrap=label != "behind #1")  # what may wrap gives way first
+    table.add_column("made (UTC)", style="dim")
     for place, run in enumerate(runs, 1):
         row, summary = run.summary.ensemble, run.summary
         private = [number(summary.judged.private if summary.judged else math.nan, places)] if judged else []

@@ -113,6 +113,6 @@ def test_training_rows_of_one_group_cannot_be_split_again_and_what_is_told_to_do
     with pytest.raises(ConfigError, match="early stopping") as caught:
         run(tmp_path, rows, kind="group", n_folds=2)
     assert "more split.n_folds leave it more groups" in caught.value.hint
-    again = tmp_path / "again"
-    again.mkdir()
-    run(again, rows, kind="group", n_folds=3)
+    other = tmp_path / "other"
+    other.mkdir()
+    run(other, rows, kind="group", n_folds=3)
