@@ -195,11 +195,14 @@ def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
 @app.command()
 def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
     """Write the HTML report of an experiment (which is run first where it is not cached)."""
-    from pipeline.report import html
-
     _, _, nodes = _load(context.obj, slug, experiment, minutes)
-    outcome = _run_graph(context.obj, slug, nodes, Console())
-    out.print(escape(str(html.write(context.obj, slug, experiment, outcome))), soft_wrap=True)
+    console = Console()
+    outcome = _run_graph(context.obj, slug, nodes, console)
+    with console.stage("report", ["drawing the plots takes some seconds"]):
+        from pipeline.report import html
+
+        path = html.write(context.obj, slug, experiment, outcome)
+    out.print(escape(str(path)), soft_wrap=True)
 
 
 @app.command()

@@ -5,13 +5,19 @@ from __future__ import annotations
 import errno
 import shutil
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop import SLUG, Shop
+from shop import ROOT, SLUG, Shop
+
+from pipeline import cli
+from pipeline.report import html
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -97,6 +103,30 @@ def test_an_option_of_the_places_behind_the_command(call: Call, option: str) -> 
     done = call("run", SLUG, option, "d")
     assert done.returncode == 2
     assert f"pipeline {option} ... run" in done.stderr
+
+
+def test_an_interruption_while_the_command_is_imported_leaves_no_traceback(shop: Shop) -> None:
+    module, _, function = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"]["pipeline"].partition(":")
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        f"from {module} import {function}; {function}()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=shop.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_report_says_that_it_is_being_written(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(html, "write", lambda *_: Path("[a]/there.html"))
+    done = call("report", SLUG, "-e", "quick")
+    assert "drawing the plots" in done.stderr
+    assert done.stdout == "[a]/there.html\n"
 
 
 def test_a_process_ends_as_the_call_does(shop: Shop) -> None:
