@@ -3,12 +3,14 @@
 COMPETITION ?= practice-houses
 EXPERIMENT  ?= default
 MINUTES     ?=
+METRIC      ?=
+HOW         ?=
 PYTHON      ?= python3
 
 VENV      := .venv
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CHOICE     = $(COMPETITION) --experiment $(EXPERIMENT) $(if $(MINUTES),--minutes $(MINUTES))
+CHOICE     = "$(COMPETITION)" --experiment "$(EXPERIMENT)" $(if $(MINUTES),--minutes "$(MINUTES)")
 STAGES    := ingest preprocess split budget train tune ensemble submit
 
 .DEFAULT_GOAL := help
@@ -40,10 +42,10 @@ plan: setup ## say for every stage whether it is cached, or will run and why
 	@$(BIN)/pipeline plan $(CHOICE)
 
 explain: setup ## walk a submission back to the raw files: make explain SUBMISSION=submissions/<slug>/<file>.csv
-	@$(BIN)/pipeline explain $(SUBMISSION)
+	@$(BIN)/pipeline explain $(if $(SUBMISSION),"$(SUBMISSION)")
 
 show: setup ## compare a competition's experiments
-	@$(BIN)/pipeline show $(COMPETITION)
+	@$(BIN)/pipeline show "$(COMPETITION)"
 
 report: setup ## write the HTML report of an experiment
 	@$(BIN)/pipeline report $(CHOICE)
@@ -51,17 +53,17 @@ report: setup ## write the HTML report of an experiment
 ui: setup ## open the MLflow UI on http://127.0.0.1:5000
 	@$(BIN)/pipeline ui
 
-new: setup ## scaffold a competition from data/<slug>/raw: make new COMPETITION=slug
-	@$(BIN)/pipeline new $(COMPETITION)
+new: setup ## scaffold a competition from data/<slug>/raw: make new COMPETITION=slug [METRIC=name]
+	@$(BIN)/pipeline new "$(COMPETITION)" $(if $(METRIC),--metric "$(METRIC)")
 
-holdout: setup ## make a practice competition of a real one, judged locally
-	@$(BIN)/pipeline holdout $(COMPETITION)
+holdout: setup ## make a practice competition of a real one, judged locally [HOW=random|stratified|group|time]
+	@$(BIN)/pipeline holdout "$(COMPETITION)" $(if $(HOW),--how "$(HOW)")
 
 verify: setup ## hash every cached result
-	@$(BIN)/pipeline verify $(COMPETITION)
+	@$(BIN)/pipeline verify "$(COMPETITION)"
 
 gc: setup ## remove cached results that no experiment reaches
-	@$(BIN)/pipeline gc $(COMPETITION)
+	@$(BIN)/pipeline gc "$(COMPETITION)"
 
 test: setup ## run the tests (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest

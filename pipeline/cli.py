@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
+from typer.core import TyperGroup
 
 from pipeline import show as shown
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
@@ -25,10 +26,10 @@ from pipeline.engine.run import verify as verify_store
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Store
 from pipeline.engine.sweep import made_from, sweep
-from pipeline.errors import Interrupted, PipelineError
+from pipeline.errors import Interrupted, PipelineError, refusal
 from pipeline.graph import STAGES, build, up_to
 from pipeline.practice.catalogue import provide
-from pipeline.publish import kept_keys, trace
+from pipeline.publish import check_place, kept_keys, trace
 from pipeline.report.summary import truncated as shortened
 from pipeline.workspace import Workspace
 
@@ -48,7 +49,21 @@ By their own choice threads look for milliseconds, which is as fast on an idle m
 one: five networks took 6.3 s either way alone on 2 cores, and 11 s against 19 to 95 s beside other work.
 """
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class Root(TyperGroup):
+    """Says of an option that stands behind the command, where it is unknown, that it belongs before it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            late = getattr(error, "option_name", "")
+            if any(late in parameter.opts for parameter in self.params):
+                error.message += f"; it stands before the command: pipeline {late} ... {ctx.invoked_subcommand}"
+            raise
+
+
+app = typer.Typer(cls=Root, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 out = Rich(highlight=False)
 
 
@@ -111,6 +126,8 @@ def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last
     competition, experiment, nodes = _load(workspace, slug, name, minutes)
     console = Console(limit=60 * (experiment.minutes + max(GRACE * experiment.minutes, LEAST_GRACE)))
     wanted = up_to(last, nodes)
+    if last == STAGES[-1]:
+        check_place(workspace.submissions / slug)
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
     outcome = _run_graph(workspace, slug, wanted, console)
     if last == STAGES[-1]:
@@ -178,11 +195,14 @@ def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
 @app.command()
 def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
     """Write the HTML report of an experiment (which is run first where it is not cached)."""
-    from pipeline.report import html
-
     _, _, nodes = _load(context.obj, slug, experiment, minutes)
-    outcome = _run_graph(context.obj, slug, nodes, Console())
-    out.print(str(html.write(context.obj, slug, experiment, outcome)), soft_wrap=True)
+    console = Console()
+    outcome = _run_graph(context.obj, slug, nodes, console)
+    with console.stage("report", ["drawing the plots takes some seconds"]):
+        from pipeline.report import html
+
+        path = html.write(context.obj, slug, experiment, outcome)
+    out.print(escape(str(path)), soft_wrap=True)
 
 
 @app.command()
@@ -209,7 +229,7 @@ def new(
     made = scaffold(slug, context.obj.raw_folder(slug), context.obj.experiments, metric)
     for finding in made.findings:
         out.print(f"  {escape(finding)}")
-    out.print(f"next: make run COMPETITION={slug}")
+    out.print(f"next: make run COMPETITION={escape(slug)}")
 
 
 @app.command()
@@ -224,7 +244,7 @@ def holdout(
     from pipeline.practice.holdout import make
 
     made = make(context.obj, load_competition(context.obj, slug), how.value, fraction, seed)
-    out.print(f"next: make run COMPETITION={made}")
+    out.print(f"next: make run COMPETITION={escape(made)}")
 
 
 @app.command()
@@ -265,12 +285,18 @@ def _load(
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one message and exit code 2, an interruption 130; no traceback for either."""
+    """Entry point: a user's mistake, or a file that the system refuses, is one message and exit code 2.
+
+    An interruption is 130; no traceback for any of them.
+    """
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
     try:
         app()
     except PipelineError as error:
         _fail(error)
+    except OSError as error:
+        hint = "check what lies there and who may use it; --data, --experiments, --submissions and --raw, before the "
+        _fail(PipelineError(refusal(error), hint=f"{hint}command, choose other places"))
 
 
 def _fail(error: PipelineError) -> None:

@@ -66,6 +66,11 @@ class Interrupted(PipelineError):  # noqa: N818 - stopping is no error
     exit_code = 130
 
 
+def refusal(error: OSError) -> str:
+    """Return what the operating system refused and why, without its error number."""
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean X?" and the known names, for the hint of an unknown-name error."""
     known = sorted(known)

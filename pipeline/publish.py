@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,13 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
     return path
 
 
+def check_place(folder: Path) -> None:
+    """Make the folder of submissions, and refuse one that cannot be written before the work rather than after it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def _raw_files(results: Mapping[str, Result]) -> dict[str, str]:
     manifest = results["ingest"].manifest
     return {manifest["sources"][role]: sha256 for role, sha256 in sorted(manifest["parts"]["sources"].items())}
@@ -54,8 +62,25 @@ def _replace(path: Path, content: bytes) -> None:
 
 def kept_keys(folder: Path) -> set[str]:
     """Return the keys of all results that the submissions of a folder were made from."""
-    provenances = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
-    return {key for provenance in provenances for key in provenance.get("results", {}).values()}
+    return {key for provenance in provenances(folder) for key in provenance["results"].values()}
+
+
+def provenances(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield what lies beside the submissions of a folder; JSON files that `publish` did not write are passed over."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, IsADirectoryError):
+            continue
+        if _is_ours(found):
+            yield found
+
+
+def _is_ours(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("results"), dict):
+        return False
+    words = [found.get(name) for name in ("experiment", "sha256", "submit_key")]
+    return all(isinstance(word, str) for word in [*words, *found["results"].values()])
 
 
 @dataclass(frozen=True)

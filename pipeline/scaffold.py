@@ -14,6 +14,7 @@ from pipeline.raw.guess import BY_HAND, Guess, guess, usual_metric
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
+from pipeline.workspace import check_slug
 
 TEMPLATE = Path(__file__).with_name("default_experiment.toml")
 TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")
@@ -34,6 +35,7 @@ def scaffold(slug: str, raw_folder: Path, experiments_root: Path, metric: str | 
     metric: a name of pipeline/metrics; without one, the task's usual metric. What cannot be inferred is a
     ConfigError that says what to write by hand.
     """
+    check_slug(slug)
     folder = experiments_root / slug
     facts_path, default_path = folder / "competition.toml", folder / "default.toml"
     if facts_path.exists():

@@ -20,7 +20,7 @@ from pipeline.config import Competition, Experiment
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE
-from pipeline.publish import publish
+from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
 from pipeline.workspace import Workspace
@@ -204,8 +204,7 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
     """Yield an experiment's name and its results by node, for every submission that was published or only made."""
     names: dict[str, str] = {}
-    for path in sorted(submissions.glob("*.json")):
-        provenance = json.loads(path.read_text(encoding="utf-8"))
+    for provenance in provenances(submissions):
         names |= {provenance["submit_key"]: provenance["experiment"], provenance["sha256"]: provenance["experiment"]}
         yield provenance["experiment"], {n: results[key] for n, key in provenance["results"].items() if key in results}
     for key, result in results.items():
@@ -222,12 +221,12 @@ def _runs_table(runs: Sequence[Run]) -> Table:
     first = runs[0].summary
     places = max(decimals(run.summary.ensemble.cv_score, run.summary.ensemble.se) for run in runs)
     judged = any(run.summary.judged for run in runs)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("experiment")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("#", justify="right", style="dim", no_wrap=True)
+    table.add_column("experiment", overflow="fold")
     for label in (f"CV {first.metric}", "± se", *(["private"] if judged else []), "behind #1", "entries", "minutes"):
-        table.add_column(label, justify="right")
-    table.add_column("made (UTC)", style="dim", no_wrap=True)
+        table.add_column(label, justify="right", no_wrap=label != "behind #1")  # what may wrap gives way first
+    table.add_column("made (UTC)", style="dim")
     for place, run in enumerate(runs, 1):
         row, summary = run.summary.ensemble, run.summary
         private = [number(summary.judged.private if summary.judged else math.nan, places)] if judged else []

@@ -18,7 +18,7 @@ from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.engine.track import Journal, Mirror, default_uri
-from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError
+from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError, refusal
 from pipeline.workspace import Workspace
 
 
@@ -28,7 +28,14 @@ def mirror(
     """Tell MLflow of a finished run; of one that was all cached, and of what MLflow does not take, the journal."""
     if not _wanted():
         return
-    line = _line(competition.slug, experiment.name, outcome)
+    line = _line(competition, experiment, outcome)
+    try:
+        _now_or_later(workspace, line, outcome, console)
+    except OSError as error:
+        console.warn(f"MLflow is not told of this run: {refusal(error)}; PIPELINE_TRACKING=off does without")
+
+
+def _now_or_later(workspace: Workspace, line: dict[str, Any], outcome: Outcome, console: Console) -> None:
     if not outcome.made:
         journal(workspace).append(line | {"action": "reused"})
         return
@@ -96,10 +103,15 @@ def _artifacts(workspace: Workspace) -> Path:
     return workspace.experiments / "mlartifacts"
 
 
-def _line(slug: str, experiment: str, outcome: Outcome) -> dict[str, Any]:
+def _line(competition: Competition, experiment: Experiment, outcome: Outcome) -> dict[str, Any]:
+    """Return a run's line of the journal, with its whole config: the files may change before MLflow is told."""
     return {
-        "competition": slug,
-        "experiment": experiment,
+        "competition": competition.slug,
+        "experiment": experiment.name,
+        "config": {
+            "competition": competition.model_dump(mode="json"),
+            "experiment": experiment.model_dump(mode="json"),
+        },
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "results": {name: result.key for name, result in outcome.results.items()},
     }
@@ -112,7 +124,7 @@ def _hand_over(workspace: Workspace, lines: list[dict[str, Any]], console: Conso
         try:
             _tell(workspace, line)
             told.add(line["competition"])
-        except TrackingError as error:
+        except (TrackingError, OSError) as error:
             journal(workspace).append(*lines[place:])
             console.warn(f"{error}; kept in {journal(workspace).path} for the next run or `pipeline ui`")
             return
@@ -126,12 +138,13 @@ def _tell(workspace: Workspace, line: Mapping[str, Any]) -> None:
     slug, keys = line["competition"], line["results"]
     mlflow = _mirror(workspace, slug)
     if not mlflow.touch(keys["submit"], line["when"]):
-        _write(mlflow, workspace, slug, line["experiment"], keys)
+        _write(mlflow, workspace, line)
 
 
-def _write(mlflow: Mirror, workspace: Workspace, slug: str, experiment: str, keys: Mapping[str, str]) -> None:
+def _write(mlflow: Mirror, workspace: Workspace, line: Mapping[str, Any]) -> None:
     from pipeline.report.record import build
 
+    slug, keys = line["competition"], line["results"]
     store = Store(workspace.cache(slug))
     by_key: dict[str, Result] = {result.key: result for result in store.results()}
     gone = [name for name, key in keys.items() if key not in by_key]
@@ -139,7 +152,8 @@ def _write(mlflow: Mirror, workspace: Workspace, slug: str, experiment: str, key
         raise StoreError(f"the results of {', '.join(gone)} are no longer in {store.root}")
     results = {name: by_key[key] for name, key in keys.items()}
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.write(build(slug, experiment, store, results, workspace.submissions / slug, Path(folder)))
+        submissions = workspace.submissions / slug
+        mlflow.write(build(slug, line["experiment"], line.get("config", {}), store, results, submissions, Path(folder)))
 
 
 def _mirror(workspace: Workspace, slug: str) -> Mirror:

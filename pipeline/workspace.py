@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError, nearest
+
+SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+
+
+def check_slug(slug: str) -> None:
+    """Refuse a competition's name that could lead out of its folder, or that other programs would not take."""
+    if not re.fullmatch(SLUG, slug):
+        hint = "letters, digits, -, _ and . only, at most 100 of them, the first neither - nor ."
+        raise ConfigError(f"'{slug}' cannot name a competition", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Workspace:
 
     def competition(self, slug: str) -> Path:
         """Return the folder of a competition's config; an unknown slug is a ConfigError."""
+        check_slug(slug)
         folder = self.experiments / slug
         if not (folder / "competition.toml").is_file():
             raise ConfigError(
@@ -46,6 +57,10 @@ class Workspace:
 
     def experiment(self, slug: str, name: str) -> Path:
         """Return the TOML file of an experiment; an unknown name is a ConfigError."""
+        if Path(name).name != name:
+            raise ConfigError(
+                f"'{name}' cannot name an experiment", hint="give the name of a TOML file beside competition.toml"
+            )
         path = self.competition(slug) / f"{name}.toml"
         if name == "competition" or not path.is_file():
             raise ConfigError(

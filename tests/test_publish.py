@@ -14,7 +14,7 @@ from pipeline.engine.key import hash_file
 from pipeline.engine.stage import Job, Node
 from pipeline.engine.store import Result, Store
 from pipeline.errors import DataError, SubmissionError
-from pipeline.publish import publish, trace
+from pipeline.publish import kept_keys, provenances, publish, trace
 
 
 @pytest.fixture
@@ -94,6 +94,23 @@ def test_the_walk_survives_a_rerun_that_gave_equal_bytes_and_a_sweep(store: Stor
     del found
     sweep(store, keep)
     assert not [o for o in trace(path, store) if "no longer" in o.detail]
+
+
+FOREIGN = ['{"a": 1}', "[]", "text", '{"results": []}', '{"results": {"a": []}, "experiment": "b"}', b"\xff", None]
+
+
+def test_files_of_others_beside_the_submissions_are_passed_over(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = results(store, raw)
+    folder = tmp_path / "submissions"
+    publish(folder, "default", found["submit"], found)
+    for place, content in enumerate(FOREIGN):
+        path = folder / f"{place}.json"
+        if content is None:
+            path.mkdir()
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert [provenance["experiment"] for provenance in provenances(folder)] == ["default"]
+    assert kept_keys(folder) == {result.key for result in found.values()}
 
 
 def test_an_edited_submission_is_refused(store: Store, raw: Path, tmp_path: Path) -> None:

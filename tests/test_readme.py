@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def test_make_without_a_target_explains_itself() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "COMPETITION=" in said
     assert "run the whole pipeline" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("new", "COMPETITION=my comp", "METRIC=rmsle"), ["pipeline", "new", "my comp", "--metric", "rmsle"]),
+        (("holdout", "COMPETITION=[b]x", "HOW=group"), ["pipeline", "holdout", "[b]x", "--how", "group"]),
+        (("run", "COMPETITION=a b", "EXPERIMENT=c d"), ["pipeline", "run", "a b", "--experiment", "c d"]),
+        (("gc", "COMPETITION=a b"), ["pipeline", "gc", "a b"]),
+        (("explain",), ["pipeline", "explain"]),
+    ],
+)
+def test_make_hands_its_variables_on_as_they_are(arguments: tuple[str, ...], command: list[str]) -> None:
+    make = ["make", "-n", "--no-print-directory", *arguments]
+    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(said.splitlines()[-1])
+    assert [words[0].rpartition("/")[2], *words[1:]] == command
 
 
 def test_the_test_command_of_the_readme_is_what_continuous_integration_calls() -> None:

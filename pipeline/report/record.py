@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from pipeline.engine.plan import flat
 from pipeline.engine.store import Result, Store
 from pipeline.engine.track import Record
+from pipeline.files import write_json
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.summary import Row, Summary, minute, number
@@ -27,12 +29,18 @@ POINTS = 200
 
 
 def build(
-    slug: str, experiment: str, store: Store, results: Mapping[str, Result], submissions: Path, folder: Path
+    slug: str,
+    experiment: str,
+    config: Mapping[str, Any],
+    store: Store,
+    results: Mapping[str, Result],
+    submissions: Path,
+    folder: Path,
 ) -> Record:
     """Return the record of a run from its results by node name.
 
-    submissions: where its CSV was published; folder: an empty one that receives the artifacts, and must live
-    until the record is written.
+    config: both TOML files, under "competition" and "experiment", with every default, or nothing; submissions: where
+    its CSV was published; folder: an empty one that receives the artifacts, and must live until the record is written.
     """
     evidence = gather(store, results)
     submit = results["submit"]
@@ -40,10 +48,10 @@ def build(
     return Record(
         name=experiment,
         identity=submit.key,
-        params={**evidence.settings, **_raw_files(results)},
+        params={**evidence.settings, **_unread_by_stages(config), **_raw_files(results)},
         tags=_tags(slug, experiment, evidence),
         metrics=_metrics(evidence.summary),
-        artifacts=_artifacts(evidence, submissions, folder / "run"),
+        artifacts=_artifacts(evidence, config, submissions, folder / "run"),
         children=tuple(_child(row, evidence, folder, finished) for row in evidence.summary.rows if row.kind == "entry"),
         finished=finished,
         seconds=evidence.summary.minutes * 60,
@@ -67,7 +75,8 @@ def comparison(slug: str, runs: Sequence[Run]) -> str:
 
 def _tags(slug: str, experiment: str, evidence: Evidence) -> dict[str, str]:
     tags = {"competition": slug, "experiment": experiment, "mlflow.note.content": _note(evidence.summary)}
-    tags |= {"mlflow.source.name": f"pipeline run {slug} --experiment {experiment}"}
+    minutes = evidence.settings["minutes"]
+    tags |= {"mlflow.source.name": f"pipeline run {slug} --experiment {experiment} --minutes {minutes:g}"}
     tags |= {f"key/{name}": result.key[:16] for name, result in evidence.results.items()}
     if evidence.summary.truncated:
         tags["truncated"] = "; ".join(evidence.summary.truncated)
@@ -82,6 +91,13 @@ def _commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _unread_by_stages(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that no stage's own config holds: the experiment's seed and the names of the raw files."""
+    if not config:
+        return {}
+    return flat({"seed": config["experiment"]["seed"], "competition": {"files": config["competition"]["files"]}})
 
 
 def _raw_files(results: Mapping[str, Result]) -> dict[str, str]:
@@ -148,9 +164,10 @@ def _curves_plot(entry: str, curves: pd.DataFrame, folder: Path) -> Path:
     return own
 
 
-def _artifacts(evidence: Evidence, submissions: Path, folder: Path) -> Path:
-    """Fill a folder with the submission, its provenance, the tables behind it and the plots."""
+def _artifacts(evidence: Evidence, config: Mapping[str, Any], submissions: Path, folder: Path) -> Path:
+    """Fill a folder with the submission, its provenance, the whole config, the tables behind it and the plots."""
     (folder / "plots").mkdir(parents=True)
+    write_json(folder / "config.json", config)
     ensemble, submit = evidence.results["ensemble"].folder, evidence.results["submit"].folder
     for path in (ensemble / "leaderboard.json", ensemble / "weights.json", submit / "judged.json"):
         if path.is_file():

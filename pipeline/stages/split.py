@@ -102,7 +102,8 @@ def _stop_rows(splitter: ModuleType, rows: Rows, seed: int, options: BaseModel) 
     if n_parts < 2:
         raise ConfigError(
             "a fold's training rows cannot be split again for early stopping: too few groups or different times",
-            hint="lower split.n_folds, or choose another split.kind",
+            hint="each fold must train on two: more split.n_folds leave it more groups, fewer leave it more times; "
+            "or choose another split.kind",
         )
     return splitter.split(rows, n_parts, seed, options)[-1][1]
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop import SLUG, Shop
+from shop import ROOT, SLUG, Shop
+
+from pipeline import cli
+from pipeline.report import html
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -64,6 +71,17 @@ def test_a_wrong_argument(call: Call, arguments: tuple[str, ...], expected: str)
     assert expected in refused(call(*arguments))
 
 
+@pytest.mark.parametrize("slug", ["/abs/path", "../up", "a/b", "..", "[bold]x", "My Comp", "", "x" * 101])
+@pytest.mark.parametrize("command", ["new", "plan", "show", "holdout", "gc"])
+def test_a_name_that_is_no_plain_name(call: Call, command: str, slug: str) -> None:
+    assert "cannot name a competition" in refused(call(command, slug))
+
+
+@pytest.mark.parametrize("name", ["../bom/lin", "/abs", "a/b", "lin/"])
+def test_an_experiment_beyond_the_competition_s_folder(call: Call, name: str) -> None:
+    assert "cannot name an experiment" in refused(call("plan", SLUG, "-e", name))
+
+
 def test_raw_files_that_are_not_there_yet(shop: Shop, call: Call) -> None:
     shutil.copytree(shop.folder / "experiments" / SLUG, shop.folder / "experiments" / "mine")
     message = refused(call("run", "mine", "-e", "quick"))
@@ -78,6 +96,37 @@ def test_minutes_without_an_end(call: Call) -> None:
 @pytest.mark.parametrize("arguments", [("plan", "--experimnt", "x"), ("run", SLUG, "--minutes", "soon")])
 def test_a_wrong_option(call: Call, arguments: tuple[str, ...]) -> None:
     assert call(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--data", "--experiments", "--submissions", "--raw"])
+def test_an_option_of_the_places_behind_the_command(call: Call, option: str) -> None:
+    done = call("run", SLUG, option, "d")
+    assert done.returncode == 2
+    assert f"pipeline {option} ... run" in done.stderr
+
+
+def test_an_interruption_while_the_command_is_imported_leaves_no_traceback(shop: Shop) -> None:
+    module, _, function = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"]["pipeline"].partition(":")
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        f"from {module} import {function}; {function}()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=shop.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_report_says_that_it_is_being_written(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_run_graph", lambda *_: None)
+    monkeypatch.setattr(html, "write", lambda *_: Path("[a]/there.html"))
+    done = call("report", SLUG, "-e", "quick")
+    assert "drawing the plots" in done.stderr
+    assert done.stdout == "[a]/there.html\n"
 
 
 def test_a_process_ends_as_the_call_does(shop: Shop) -> None:
@@ -95,6 +144,35 @@ def test_a_cache_that_cannot_be_written(shop: Shop, call: Call) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where a folder should be")
     assert "choose a writable place" in refused(call("ingest", SLUG, "-e", "quick"))
+
+
+def test_a_place_for_submissions_that_cannot_be_written_is_refused_before_the_work(shop: Shop, call: Call) -> None:
+    (shop.folder / "submissions").write_text("a file where a folder should be")
+    message = refused(call("run", SLUG, "-e", "quick"))
+    assert "submissions" in message
+    assert not (shop.folder / "data" / SLUG / "cache").exists()
+
+
+def test_a_folder_that_cannot_be_made(shop: Shop, call: Call) -> None:
+    assert call("plan", SLUG, "-e", "quick").returncode == 0
+    shutil.copytree(shop.folder / "data" / SLUG / "raw", shop.folder / "data" / "mine" / "raw")
+    for place in ("experiments/mine", f"data/{SLUG}-holdout"):
+        (shop.folder / place).write_text("a file where a folder should be")
+    for arguments in (("new", "mine"), ("holdout", SLUG), ("--data", "/proc/nowhere", "plan", SLUG, "-e", "quick")):
+        assert "choose other places" in refused(call(*arguments))
+
+
+def test_a_file_that_may_not_be_read(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Path.read_text
+
+    def refuse(path: Path, **options: str) -> str:
+        if path.name == "competition.toml":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    message = refused(call("plan", SLUG, "-e", "quick"))
+    assert "competition.toml: Permission denied" in message
 
 
 def test_raw_files_may_lie_apart_and_read_only(shop: Shop, call: Call, tmp_path: Path) -> None:

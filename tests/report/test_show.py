@@ -19,8 +19,8 @@ from pipeline.engine.run import Outcome
 from pipeline.errors import DamagedError
 
 
-def printed(function: Callable[..., Any], *arguments: Any) -> str:
-    out = Console(file=io.StringIO(), width=100, highlight=False)
+def printed(function: Callable[..., Any], *arguments: Any, width: int = 100) -> str:
+    out = Console(file=io.StringIO(), width=width, highlight=False)
     function(*arguments, out)
     return out.file.getvalue()
 
@@ -88,6 +88,15 @@ def test_compare_shows_a_line_a_result_and_only_settings_that_differ(run_of: Cal
     assert "n_folds" not in differing
 
 
+def test_compare_cuts_nothing_at_the_usual_width_of_a_terminal(run_of: Callable[..., Any]) -> None:
+    name = "a-name-that-is-rather-long"
+    for made in (run_of(), run_of(name, minutes=20)):
+        finish(made)
+    lines = printed(show.compare, made.workspace, "made-up-houses", width=80).splitlines()
+    assert not [line for line in lines if "…" in line]
+    assert name in "".join(line[2:].partition(" ")[0] for line in lines)
+
+
 def test_compare_shows_the_newest_of_equal_results_and_names_what_never_ran(run_of: Callable[..., Any]) -> None:
     finish(run_of())
     made = run_of(judged=False)
@@ -102,6 +111,13 @@ def test_compare_passes_over_a_result_in_the_form_of_another_version(run_of: Cal
     finish(made)
     (made.results["ensemble"].folder / "result.json").write_text(json.dumps({"metric": "rmsle"}))
     assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
+
+
+def test_compare_passes_over_a_foreign_file_beside_the_submissions(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    finish(made)
+    (made.workspace.submissions / "made-up-houses" / "notes.json").write_text('{"a": 1}')
+    assert "default" in printed(show.compare, made.workspace, "made-up-houses")
 
 
 def test_compare_without_results_says_what_to_do(run_of: Callable[..., Any]) -> None:

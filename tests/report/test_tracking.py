@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline import show, tracking
+from pipeline.config import Competition, Experiment
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.track import Journal
@@ -110,6 +112,16 @@ def test_artifacts_and_curves_are_there(told: Any) -> None:
     assert [item.path for item in client.list_artifacts(found["mlp"].info.run_id)] == ["curves.png"]
 
 
+def test_the_whole_config_is_told(told: Any) -> None:
+    run = runs(told)["default"]
+    assert (run.data.params["seed"], run.data.params["competition.files.train"]) == ("0", "train.csv")
+    assert run.data.tags["mlflow.source.name"].endswith("--minutes 10")
+    path = MlflowClient(tracking_uri=tracking.uri(told.workspace)).download_artifacts(run.info.run_id, "config.json")
+    config = json.loads(Path(path).read_text(encoding="utf-8"))
+    assert Experiment(**config["experiment"]) == told.experiment
+    assert Competition(**config["competition"]) == told.competition
+
+
 def test_the_comparison_stands_above_the_runs(told: Any) -> None:
     experiment = MlflowClient(tracking_uri=tracking.uri(told.workspace)).get_experiment_by_name(SLUG)
     assert "| default |" in experiment.tags["mlflow.note.content"]
@@ -136,9 +148,31 @@ def test_a_server_that_is_down_leaves_the_line_for_later(
     assert [line["action"] for line in journal(made)] == ["log"]
 
 
+@pytest.mark.parametrize("nodes", [(), ("submit",)])
+def test_a_place_that_cannot_be_written_is_one_warning(
+    run_of: Callable[..., Any], nodes: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run_of()
+    nowhere = made.workspace.data / "file"
+    nowhere.write_text("where a folder should be")
+    workspace = replace(made.workspace, experiments=nowhere)
+    tracking.mirror(workspace, made.competition, made.experiment, Outcome(made.results, nodes), Console())
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.lstrip().startswith("!")]
+    assert len(warned) == 1
+    assert "PIPELINE_TRACKING=off" in warned[0]
+
+
+def test_a_lock_that_cannot_be_had_leaves_the_line_for_later(made: Any) -> None:
+    (made.workspace.experiments / "mlflow.lock").mkdir()
+    mirror(made, "submit")
+    assert [line["action"] for line in journal(made)] == ["log"]
+
+
 def test_a_reused_result_that_mlflow_never_heard_of_is_told_whole_and_a_lost_one_is_dropped(made: Any) -> None:
     mirror(made)
-    lost = journal(made)[0] | {"action": "log", "results": {"submit": "0" * 64}}
+    line = {key: value for key, value in journal(made)[0].items() if key != "config"}  # as earlier versions wrote it
+    (made.workspace.experiments / "journal.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    lost = line | {"action": "log", "results": {"submit": "0" * 64}}
     Journal(made.workspace.experiments / "journal.jsonl").append(lost)
     tracking.hand_over(made.workspace, Console(quiet=True))
     assert "default" in runs(made)

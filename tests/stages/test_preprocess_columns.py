@@ -108,6 +108,15 @@ def test_groups_may_come_from_a_feature(case):
     assert "family" not in table.train
 
 
+def test_a_group_column_that_is_not_there_is_refused_and_each_known_one_named_once(case):
+    case.facts["groups"] = "bloc"
+    with pytest.raises(DataError, match="groups names 'bloc', which is no column of train") as caught:
+        case.run()
+    assert "did you mean 'block'?" in caught.value.hint
+    known = caught.value.hint.partition("known: ")[2].split(", ")
+    assert len(set(known)) == len(known)
+
+
 def test_a_row_without_group_is_refused(case):
     case.frames["train"]["block"] = case.frames["train"]["block"].where(lambda c: c > 0)
     case.facts["groups"] = "block"

@@ -108,6 +108,11 @@ def test_a_gap_longer_than_the_history_is_refused(tmp_path):
         run(tmp_path, table(time=np.arange(50.0)), kind="time", n_folds=4, options={"gap": 30})
 
 
-def test_training_rows_of_one_group_cannot_be_split_again(tmp_path):
-    with pytest.raises(ConfigError, match="early stopping"):
-        run(tmp_path, table(groups=np.arange(50) % 2), kind="group", n_folds=2)
+def test_training_rows_of_one_group_cannot_be_split_again_and_what_is_told_to_do_helps(tmp_path):
+    rows = table(groups=np.arange(50) % 3)
+    with pytest.raises(ConfigError, match="early stopping") as caught:
+        run(tmp_path, rows, kind="group", n_folds=2)
+    assert "more split.n_folds leave it more groups" in caught.value.hint
+    other = tmp_path / "other"
+    other.mkdir()
+    run(other, rows, kind="group", n_folds=3)
