@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import calendar
+import importlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.engine import plugins
+from pipeline.engine.stage import Plugin
 from pipeline.errors import FeatureError
 
 
@@ -116,3 +124,30 @@ def test_a_feature_may_change_its_frame_without_harm(case):
     careless_rooms = case.feature(careless)
     made = pd.read_parquet(careless_rooms / "train.parquet")
     np.testing.assert_array_equal(made["made"], case.frames["train"]["rooms"])
+
+
+@pytest.mark.parametrize("read", [pd.read_parquet, Path.read_bytes, lambda path: os.open(path, os.O_RDONLY)])
+def test_a_feature_that_opens_a_file_is_refused_even_if_it_goes_on_without(case, read):
+    def reads(rows):
+        with suppress(OSError):
+            read(case.folder / "ingest" / "train.parquet")
+        return rows["area"]
+
+    with pytest.raises(FeatureError, match=r"made\(\) opens .*train\.parquet, which is not in the cache key"):
+        case.feature(reads)
+
+
+def test_a_feature_may_use_what_libraries_read(case):
+    def local(rows):
+        importlib.reload(calendar)
+        return rows["sold"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kathmandu").dt.hour
+
+    case.feature(local)
+
+
+def test_a_file_that_own_code_opens_as_it_is_imported_is_refused(tmp_path):
+    (tmp_path / "table.json").write_text("{}")
+    file = tmp_path / "features.py"
+    file.write_text("from pathlib import Path\nTABLE = Path(__file__).with_name('table.json').read_text()\n")
+    with pytest.raises(FeatureError, match=r"features\.py opens .*table\.json, which is not in the cache key"):
+        plugins.load(Plugin("competition_features", file))
