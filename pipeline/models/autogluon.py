@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.models._autogluon_words import check
 from pipeline.seeds import derive
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ class Recipe(BaseModel):
     models: dict[Family, list[dict[str, Any]]] = Field(
         DEFAULT, min_length=1, description="configurations of each family, in AutoGluon's own words"
     )
+
+    @field_validator("models")
+    @classmethod
+    def _known(cls, models: dict[Family, list[dict[str, Any]]]) -> dict[Family, list[dict[str, Any]]]:
+        check(models)
+        return models
 
 
 def affordable(
