@@ -172,9 +172,9 @@ def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "def
     """Write the HTML report of an experiment (which is run first where it is not cached)."""
     from pipeline.report import html
 
-    _, _, nodes = _load(context.obj, slug, experiment, minutes)
+    competition, _, nodes = _load(context.obj, slug, experiment, minutes)
     outcome = _run_graph(context.obj, slug, nodes, Console())
-    out.print(str(html.write(context.obj, slug, experiment, outcome)), soft_wrap=True)
+    out.print(str(html.write(context.obj, slug, experiment, outcome, competition.title)), soft_wrap=True)
 
 
 @app.command()
