@@ -39,8 +39,8 @@ class Section(BaseModel):
 class Files(Section):
     """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
 
-    train: str = "train.csv"
-    test: str = "test.csv"
+    train: str = Field("train.csv", min_length=1)
+    test: str = Field("test.csv", min_length=1)
     sample: str = "sample_submission.csv"
 
 

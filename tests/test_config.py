@@ -117,6 +117,7 @@ COMPETITION_VALUES = {
     "number-for-id": ('"Id"', "3", "id: Input should be a valid string, found 3", ""),
     "slug": ("id =", "slug = 'other'\nid =", "slug is 'other', but the file's place", "leave"),
     "unknown-metric": ('"rmsle"', '"rmlse"', "metric: no metric is called 'rmlse'", "'rmsle'?"),
+    "no-train-file": ("submission", "files.train = ''\nsubmission", "files.train: String should have at least 1", ""),
     "capital-metric": ('"rmsle"', '"RMSLE"', "metric: no metric is called 'RMSLE'", "did you mean 'rmsle'?"),
     "metric-of-another-task": ('"rmsle"', '"auc"', "metric 'auc' is for binary", ""),
     "own-metric-without-file": ('"rmsle"', '"own"', "metric is 'own', but", ""),

@@ -95,7 +95,10 @@ def _check_word(family: str, word: str) -> None:
 
 
 def _check_numbers(family: str, config: Mapping[str, Any]) -> None:
-    for word, kinds in ((RATES[family].name, int), ("learning_rate", int | float)):
+    for word, kinds, wanted in (
+        (RATES[family].name, int, "a whole number"),
+        ("learning_rate", int | float, "a number"),
+    ):
         value = config.get(word, 1)
         if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
-            raise ValueError(f"{family} {word}: expected a number above 0, found {value!r}")
+            raise ValueError(f"{family} {word}: expected {wanted} above 0, found {value!r}")

@@ -336,7 +336,7 @@ def test_a_misspelled_family_is_refused() -> None:
         ("GBM", {"num_boost_rounds": 20}, "did you mean 'num_boost_round'?"),
         ("XGB", {"learning_rat": 0.1}, "did you mean 'learning_rate'?"),
         ("XT", {"n_estimator": 10}, "did you mean 'n_estimators'?"),
-        ("XGB", {"n_estimators": "many"}, "XGB n_estimators: expected a number above 0, found 'many'"),
+        ("XGB", {"n_estimators": "many"}, "XGB n_estimators: expected a whole number above 0, found 'many'"),
         ("CAT", {"learning_rate": 0}, "CAT learning_rate: expected a number above 0, found 0"),
     ],
 )

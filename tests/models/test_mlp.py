@@ -203,7 +203,17 @@ def test_a_loss_that_does_not_suit_the_task_is_refused() -> None:
         fit({"a": QUICK.model_copy(update={"loss": "huber"})}, table(BINARY))
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr": "fast"}, {"dropout": 1.0}, {"epochs": 0}, {"hidden": (0,)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lr": 0},
+        {"lr": "fast"},
+        {"dropout": 1.0},
+        {"epochs": 0},
+        {"hidden": (0,)},
+        {"tied": True, "hidden": (8, 9, 10)},
+    ],
+)
 def test_impossible_values_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         mlp.Recipe(**wrong)

@@ -99,6 +99,8 @@ def test_the_target_is_not_there_even_where_test_has_a_column_of_its_name(case):
         (lambda rows: rows["area"].sort_values(), "or in another order"),
         (lambda rows: rows["area"].to_numpy(), "returned a ndarray"),
         (lambda rows: pd.get_dummies(rows["name"]), "of half its rows"),
+        (lambda rows: rows["area"] * 1j, r"complex numbers \(complex128\) in area"),
+        (lambda rows: rows["sold"].dt.tz_localize("UTC"), r"dates with a time zone \(datetime64.* in sold"),
         (lambda rows: rows["arae"], "'arae', which train does not have"),
         (lambda _rows: 1 / 0, "failed on train: ZeroDivisionError"),
         (lambda rows: rows[["area", "area"]], "a column name twice"),
