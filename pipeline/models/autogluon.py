@@ -177,6 +177,7 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> Cros
         reference=not part,
         fitted=fitted,
         truncated="" if part else _skipped(repeats),
+        findings=() if part else tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures)),
     )
 
 

@@ -104,7 +104,8 @@ def _standardised(fitted: TargetTransform, target: np.ndarray) -> TargetTransfor
     if not np.isfinite(bent).all():
         refused = int((~np.isfinite(bent)).sum())
         raise ConfigError(
-            f"target = '{fitted.shape}' cannot take {refused} of {len(target)} target values, the lowest {target.min():g}",
+            f"target = '{fitted.shape}' cannot take {refused} of {len(target)} target values, "
+            f"the lowest is {target.min():g}",
             hint="target = 'yeo-johnson' takes values of any sign",
         )
     low, high = float(bent.min()), float(bent.max())
