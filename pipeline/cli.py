@@ -195,13 +195,13 @@ def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
 @app.command()
 def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
     """Write the HTML report of an experiment (which is run first where it is not cached)."""
-    _, _, nodes = _load(context.obj, slug, experiment, minutes)
+    competition, _, nodes = _load(context.obj, slug, experiment, minutes)
     console = Console()
     outcome = _run_graph(context.obj, slug, nodes, console)
     with console.stage("report", ["drawing the plots takes some seconds"]):
         from pipeline.report import html
 
-        path = html.write(context.obj, slug, experiment, outcome)
+        path = html.write(context.obj, slug, experiment, outcome, competition.title)
     out.print(escape(str(path)), soft_wrap=True)
 
 

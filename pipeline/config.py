@@ -25,6 +25,9 @@ FORMS = {
 }
 """What a submission of each task may hold."""
 
+READS = ("value", "label", "probability")
+"""What a metric may read of a prediction."""
+
 METRIC_PARTS = ("TASKS", "READS", "GREATER_IS_BETTER", "OPTIMUM", "score")
 
 
@@ -37,8 +40,8 @@ class Section(BaseModel):
 class Files(Section):
     """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
 
-    train: str = "train.csv"
-    test: str = "test.csv"
+    train: str = Field("train.csv", min_length=1)
+    test: str = Field("test.csv", min_length=1)
     sample: str = "sample_submission.csv"
 
 
@@ -191,6 +194,12 @@ def _check_own_metric(file: Path, where: str) -> None:
         raise ConfigError(
             f"{file} has no {', '.join(lacking)}", hint="pipeline/metrics/rmsle.py shows what a metric says"
         )
+    if not isinstance(module.TASKS, list | tuple):
+        raise ConfigError(f"{file}: TASKS: expected a tuple of words, found {module.TASKS!r}")
+    for part, words, known in (("READS", [module.READS], READS), ("TASKS", module.TASKS, FORMS)):
+        for word in words:
+            if word not in known:
+                raise ConfigError(f"{file}: {part}: no such word {word!r}", hint=nearest(str(word), known))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -73,8 +73,9 @@ def refusal(error: OSError) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean X?" and the known names, for the hint of an unknown-name error."""
-    known = sorted(known)
-    swapped = [other for other in known if sorted(other) == sorted(name)]  # the usual slip; difflib takes it for two
-    close = swapped or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    guess = f"did you mean '{close[0]}'? " if close else ""
+    known, wanted = sorted(known), name.lower()
+    right = {other.lower(): other for other in known}
+    swapped = [other for other in right if sorted(other) == sorted(wanted)]  # the usual slip; difflib takes it for two
+    close = swapped or difflib.get_close_matches(wanted, right, n=1, cutoff=0.5)
+    guess = f"did you mean '{right[close[0]]}'? " if close else ""
     return f"{guess}known: {', '.join(known) or 'none'}"

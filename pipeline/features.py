@@ -54,7 +54,19 @@ def _call(feature: Feature, name: str, rows: pd.DataFrame, where: str) -> pd.Dat
     made.columns = made.columns.astype(str)
     if made.columns.has_duplicates:
         raise FeatureError(f"features.py: {name}() returned a column name twice: {list(made.columns)}")
+    _refuse_unusable(made, name)
     return made.apply(_plain)
+
+
+def _refuse_unusable(made: pd.DataFrame, name: str) -> None:
+    for column, kind in made.dtypes.items():
+        if isinstance(kind, pd.DatetimeTZDtype):
+            found, hint = f"dates with a time zone ({kind})", "end with .dt.tz_localize(None)"
+        elif pd.api.types.is_complex_dtype(kind):
+            found, hint = f"complex numbers ({kind})", "take their real part, absolute value or angle"
+        else:
+            continue
+        raise FeatureError(f"features.py: {name}() returned {found} in {column}", hint=hint)
 
 
 def _plain(column: pd.Series) -> pd.Series:

@@ -18,7 +18,7 @@ STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "ensemble"
 
 def build(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
     """Return every node of an experiment, each after those it reads."""
-    facts = competition.model_dump(mode="json", exclude={"files"})
+    facts = competition.model_dump(mode="json", exclude={"files", "title"})  # a title changes no result
     metric = metric_plugin(workspace, competition)
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)

@@ -215,7 +215,7 @@ class CrossFit:
     fitted: by (repeat, fold), or (repeat,) where one fit has all folds of a repeat; the mean of what they predict for
     the test rows is `test`. A recipe's entries share what is saved under equal keys.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
-    training monitor saw.
+    training monitor saw. failed: why there are no usable predictions, in words; they and the errors are NaN then.
     """
 
     oof: np.ndarray
@@ -230,11 +230,12 @@ class CrossFit:
     fitted: Mapping[tuple[int, ...], Fitted] = field(default_factory=dict)
     truncated: str = ""
     findings: tuple[str, ...] = ()
+    failed: str = ""
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:
             raise ValueError(f"oof {self.oof.shape} and test {self.test.shape} do not belong together")
-        if not np.isfinite(self.test).all():
+        if not self.failed and not np.isfinite(self.test).all():
             raise ValueError("test predictions hold NaN or infinite values")
         if np.isinf(self.oof).any():
             raise ValueError("out-of-fold predictions hold infinite values")

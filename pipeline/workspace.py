@@ -27,6 +27,12 @@ class Workspace:
     submissions: Path = Path("submissions")
     raw: Path | None = None
 
+    def __post_init__(self) -> None:
+        if self.raw is not None and not self.raw.is_dir():
+            raise ConfigError(
+                f"raw files: {self.raw} is not a folder", hint="correct --raw or PIPELINE_RAW, or leave it out"
+            )
+
     def raw_folder(self, slug: str) -> Path:
         """Return the folder of a competition's raw files: <raw>/<slug> where it is there, else <data>/<slug>/raw."""
         apart = None if self.raw is None else self.raw / slug

@@ -117,6 +117,8 @@ COMPETITION_VALUES = {
     "number-for-id": ('"Id"', "3", "id: Input should be a valid string, found 3", ""),
     "slug": ("id =", "slug = 'other'\nid =", "slug is 'other', but the file's place", "leave"),
     "unknown-metric": ('"rmsle"', '"rmlse"', "metric: no metric is called 'rmlse'", "'rmsle'?"),
+    "no-train-file": ("submission", "files.train = ''\nsubmission", "files.train: String should have at least 1", ""),
+    "capital-metric": ('"rmsle"', '"RMSLE"', "metric: no metric is called 'RMSLE'", "did you mean 'rmsle'?"),
     "metric-of-another-task": ('"rmsle"', '"auc"', "metric 'auc' is for binary", ""),
     "own-metric-without-file": ('"rmsle"', '"own"', "metric is 'own', but", ""),
     "open-quote": ('"rmsle"', '"rmsle', "not valid TOML: ", ""),
@@ -215,6 +217,16 @@ def test_an_own_metric_is_checked_like_one_of_the_package(workspace: Workspace) 
     with pytest.raises(ConfigError, match="'own' is for binary, but task is 'regression'"):
         load_competition(workspace, "houses")
     own.write_text(own.read_text().replace("binary", "regression"))
+    for right, wrong, said in (
+        ("'value'", "'values'", "READS: no such word 'values'"),
+        ("('regression',)", "('regression', 'Binary')", "TASKS: no such word 'Binary'"),
+        ("('regression',)", "'regression'", "TASKS: expected a tuple of words, found 'regression'"),
+    ):
+        text = own.read_text()
+        own.write_text(text.replace(right, wrong))
+        with pytest.raises(ConfigError, match=rf"metric\.py: {said}"):
+            load_competition(workspace, "houses")
+        own.write_text(text)
     assert metric_plugin(workspace, load_competition(workspace, "houses")).file == own
     own.write_text("import no_such_library")
     with pytest.raises(FeatureError, match=r"metric\.py cannot be imported: ModuleNotFoundError"):

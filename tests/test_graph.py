@@ -61,6 +61,12 @@ def test_every_node_has_a_name_of_its_own(workspace: Workspace) -> None:
     assert "train[linear-tuned]" in names
 
 
+def test_a_title_is_no_part_of_any_key(workspace: Workspace) -> None:
+    competition, experiment = read(workspace, TUNED)
+    titled = competition.model_copy(update={"title": "Another"})
+    assert build(workspace, titled, experiment) == build(workspace, competition, experiment)
+
+
 def test_another_member_of_the_same_archive_is_another_input(workspace: Workspace) -> None:
     store = Store(workspace.cache("shop"))
     steps = [

@@ -167,14 +167,14 @@ class _Strip(ast.NodeTransformer):
 def _used(body: list[ast.stmt], symbol: str) -> list[ast.stmt]:
     """Return the statements that `symbol` may depend on, in the order of the file.
 
-    A plain definition counts if its name is used, from wherever; any other statement always runs and may change
-    what was defined, so it always counts.
+    A plain definition counts if its name is used, from wherever; any other statement, and a definition that calls
+    something (a decorator that registers it), may change what was defined elsewhere, so it always counts.
     """
     definitions: dict[str, list[ast.stmt]] = {}
     always = []
     for node in body:
         names = _names_defined(node)
-        if names is None:
+        if names is None or _calls(node):
             always.append(node)
         for name in names or ():
             definitions.setdefault(name, []).append(node)
@@ -204,6 +204,25 @@ def _names_defined(node: ast.stmt) -> list[str] | None:
             return None
         return [part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
     return None
+
+
+def _calls(node: ast.stmt) -> bool:
+    """Return whether a statement calls anything as it is run: decorators and base classes are called, too."""
+    return any(
+        isinstance(part, ast.Call) or getattr(part, "decorator_list", ()) or getattr(part, "bases", ())
+        for part in _run_at_once(node)
+    )
+
+
+def _run_at_once(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a statement that run when it does: all but the bodies of functions."""
+    yield node
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        parts: Iterable[ast.AST] = (*node.decorator_list, node.args)
+    else:
+        parts = (node.args,) if isinstance(node, ast.Lambda) else ast.iter_child_nodes(node)
+    for part in parts:
+        yield from _run_at_once(part)
 
 
 def _names_used(node: ast.stmt) -> Iterator[str]:

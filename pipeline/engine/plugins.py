@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, FeatureError, nearest
 
@@ -37,9 +38,10 @@ def _load_file(name: str, file: Path) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = str(file)
     sys.modules[name] = module
-    try:
-        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
-    except Exception as error:
-        del sys.modules[name]
-        raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    with sealed(str(file)):
+        try:
+            exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
+        except Exception as error:
+            del sys.modules[name]
+            raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return module

@@ -24,6 +24,7 @@ from pipeline.types import Folds, Log, Progress, Table
 Split = tuple[np.ndarray, np.ndarray]
 
 BAG = "_BAG_L1"
+LABEL = "target"
 CHECKED_ROWS = 1000
 AGREEING = 0.9
 """Share of predictions that must be repeated: nearest neighbours at equal distance depend on the batch."""
@@ -75,12 +76,13 @@ class Fit:
 class Repeat:
     """What the models of one repeat predicted, by part (see PredictorFit), and the predictor that they belong to.
 
-    skipped: models that were not fitted because time was up.
+    skipped: models that were not fitted because time was up. failures: which could not be fitted, and why.
     """
 
     fits: Mapping[str, Fit]
     kept: PredictorFit
     skipped: tuple[str, ...]
+    failures: tuple[str, ...]
 
 
 def fit_repeat(
@@ -97,12 +99,13 @@ def fit_repeat(
     models: {family: configurations}. progress: where it works, so that what a kill leaves is found. Raises
     ModelError where AutoGluon did not keep our rows as they are.
     """
-    frame, label = _train_frame(table)
+    form = Form.of(table)
+    frame = _train_frame(table, form)
     splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
     total = sum(map(len, models.values())) + 1
     with tempfile.TemporaryDirectory(dir=progress) as folder, quiet(), log.progress("autogluon", total) as bar:
         predictor = TabularPredictor(
-            label,
+            LABEL,
             problem_type=table.task.kind,
             eval_metric=METRICS.get(table.task.metric.name, TASK_METRIC[table.task.metric.reads]),
             path=f"{folder}/predictor",
@@ -135,11 +138,11 @@ def fit_repeat(
             },
             callbacks=[watch := _Watch(seed, bar, log)],
         )
-        _report_failures(predictor, log)
-        fits = _collect(predictor, frame.drop(columns=label), table, splits)
+        failures = _report_failures(predictor, log)
+        fits = _collect(predictor, form, frame.drop(columns=LABEL), table, splits)
         names = {_part(model): model for model in fits}
-        kept = keep(predictor, Form.of(table.task), names)
-    return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped))
+        kept = keep(predictor, form, names)
+    return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped), failures)
 
 
 def _part(model: str) -> str:
@@ -151,24 +154,21 @@ def _threads(table: Table) -> int:
     return max(1, min(joblib.cpu_count(), MAX_THREADS, table.train.size // CELLS_A_THREAD))
 
 
-def _train_frame(table: Table) -> tuple[pd.DataFrame, str]:
-    """Return the rows with their target, and the name of its column.
+def _train_frame(table: Table, form: Form) -> pd.DataFrame:
+    """Return the rows as AutoGluon is given them, with their target as the column LABEL.
 
     AutoGluon drops a class of a single row before positions apply (or, under log loss, doubles the row). A
     copy of the row behind all others, which no fold uses, keeps the class and every position.
     """
     target = np.log1p(table.target) if table.task.metric.name == "rmsle" else table.target
-    label = "target"
-    while label in table.train:
-        label += "_"
-    frame = table.train.assign(**{label: target})
+    frame = form.rows(table.train).assign(**{LABEL: target})
     if table.task.kind == "regression":
-        return frame, label
+        return frame
     codes, first, counts = np.unique(target, return_index=True, return_counts=True)
     alone = first[counts < 2]
     if len(codes) < 2:
         raise ModelError("AutoGluon needs at least two classes in the target, found one")
-    return pd.concat([frame, frame.iloc[alone]], ignore_index=True), label
+    return pd.concat([frame, frame.iloc[alone]], ignore_index=True)
 
 
 def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
@@ -179,9 +179,10 @@ def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, li
     }
 
 
-def _collect(predictor: TabularPredictor, rows: pd.DataFrame, table: Table, splits: list[Split]) -> dict[str, Fit]:
+def _collect(
+    predictor: TabularPredictor, form: Form, rows: pd.DataFrame, table: Table, splits: list[Split]
+) -> dict[str, Fit]:
     """Return every model's predictions by its name, checked; rows: those of train as AutoGluon was given them."""
-    form = Form.of(table.task)
     seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
     fits = {}
     for name in predictor.model_names():
@@ -229,13 +230,16 @@ def _check_child(name: str, predictor: TabularPredictor, oof: pd.DataFrame, rows
         )
 
 
-def _report_failures(predictor: TabularPredictor, log: Log) -> None:
-    failures = predictor.model_failures()
-    for row in failures.itertuples():
+def _report_failures(predictor: TabularPredictor, log: Log) -> tuple[str, ...]:
+    """Warn of every model that could not be fitted; return the warnings."""
+    failures = []
+    for row in predictor.model_failures().itertuples():
         reason = str(row.exc_str).strip().partition("\n")[0]
-        log.warn(f"AutoGluon could not fit {row.model}: {row.exc_type}{': ' if reason else ''}{reason}")
+        failures.append(f"AutoGluon could not fit {row.model}: {row.exc_type}{': ' if reason else ''}{reason}")
+        log.warn(failures[-1])
     if not [name for name in predictor.model_names() if "Weighted" not in name]:
         raise ModelError("AutoGluon could fit none of its models", hint="leave the model out, or choose other `models`")
+    return tuple(failures)
 
 
 @dataclass

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -32,7 +32,7 @@ from autogluon.tabular import TabularPredictor, __version__
 
 from pipeline.errors import ModelError, nearest
 from pipeline.files import read_json, write_json
-from pipeline.types import Task
+from pipeline.types import Table
 
 MARK, ARCHIVE = "predictor.json", "predictor.zip"
 WHAT = "an AutoGluon predictor in Python's pickle format: opening it runs code, so open only what you made or trust"
@@ -50,18 +50,27 @@ a fold on 61,878 rows of 93 columns and 9 classes, 1,824 MB, become 327 in 13 s,
 
 @dataclass(frozen=True)
 class Form:
-    """How AutoGluon's answers become ours; n_classes: 0 for regression, logs: it was trained on log(1 + target)."""
+    """How our rows become AutoGluon's, and its answers ours.
+
+    n_classes: 0 for regression. logs: it was trained on log(1 + target). columns: the fitted ones, in their order.
+    """
 
     n_classes: int
     logs: bool
+    columns: Sequence[str]
 
     @classmethod
-    def of(cls, task: Task) -> Form:
-        """Return the form of a task's answers."""
-        return cls(len(task.classes), task.metric.name == "rmsle")
+    def of(cls, table: Table) -> Form:
+        """Return the form of a table's rows and its task's answers."""
+        return cls(len(table.task.classes), table.task.metric.name == "rmsle", list(table.train))
 
-    def ask(self, predictor: TabularPredictor, rows: pd.DataFrame, model: str) -> pd.DataFrame:
-        """Return what a model of the predictor answers, in AutoGluon's form."""
+    def rows(self, ours: pd.DataFrame) -> pd.DataFrame:
+        """Return rows with their columns called c0, c1, ...: of other names, XGBoost refuses some ([, ] and <)."""
+        return ours[list(self.columns)].set_axis([f"c{number}" for number in range(len(self.columns))], axis=1)
+
+    def ask(self, predictor: TabularPredictor, ours: pd.DataFrame, model: str) -> pd.DataFrame:
+        """Return what a model of the predictor answers for our rows, in AutoGluon's form."""
+        rows = self.rows(ours)
         if self.n_classes:
             return predictor.predict_proba(rows, model=model)
         return predictor.predict(rows, model=model).to_frame()

@@ -104,7 +104,7 @@ def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
             entry,
             curves=curves[name],
             seconds=seconds,
-            findings=findings(shared.program, members, entry, data, case.table),
+            findings=() if entry.failed else findings(shared.program, members, entry, data, case.table),
             truncated=_truncated(members),
         )
     return entries
@@ -196,6 +196,8 @@ def _entry(
     plan: Plan, parts: Mapping[tuple[Key, int], Trained], data: dict[Key, Fold], table: Table, folds: Folds
 ) -> CrossFit:
     """Predict validation rows, test rows and training rows with every fold's networks."""
+    if all(member.diverged for member in parts.values()):
+        return _failed(plan, table, folds, f"all {len(parts)} networks diverged")
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
     fitted, tests = {}, []
@@ -203,17 +205,32 @@ def _entry(
         members = _sound([parts[key, number] for number in range(plan.n_seeds)])
         fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, tuple(m.state for m in members))
         valid = folds.valid_rows(*key)
-        oof[key[0], valid] = fit.predict(table.train.iloc[valid])
-        errors[key] = table.task.metric.error(table.target[valid], oof[key[0], valid])
-        train_errors[key] = table.task.metric.error(table.target[fold.rows], fit.predict_encoded(fold.encoded))
+        held, learnt, test = (
+            fit.predict(table.train.iloc[valid]), fit.predict_encoded(fold.encoded), fit.predict(table.test)
+        )  # fmt: skip
+        if not all(np.isfinite(predicted).all() for predicted in (held, learnt, test)):
+            return _failed(
+                plan, table, folds, f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity"
+            )
+        oof[key[0], valid] = held
+        errors[key] = table.task.metric.error(table.target[valid], held)
+        train_errors[key] = table.task.metric.error(table.target[fold.rows], learnt)
         epochs[key] = np.mean([member.epoch for member in members])
-        tests.append(fit.predict(table.test))
+        tests.append(test)
         fitted[key] = fit
     return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, fitted=fitted)
 
 
+def _failed(plan: Plan, table: Table, folds: Folds, why: str) -> CrossFit:
+    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for."""
+    n_outputs = table.task.n_outputs
+    oof = np.full((folds.n_repeats, len(table.train), n_outputs), np.nan)
+    test, unknown = np.full((len(table.test), n_outputs), np.nan), np.full((folds.n_repeats, folds.n_folds), np.nan)
+    return CrossFit(oof, test, unknown, unknown, unknown, plan.stop_on, failed=why)
+
+
 def _sound(members: list[Trained]) -> list[Trained]:
-    """Leave out members that diverged or never began, unless all did: then what they have must do."""
+    """Leave out members that diverged or never began, unless all of a fold did: then what they have must do."""
     return [member for member in members if member.epoch and not member.diverged] or members
 
 

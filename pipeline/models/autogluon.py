@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.models._autogluon_words import check
 from pipeline.seeds import derive
 
 if TYPE_CHECKING:
@@ -94,6 +95,12 @@ class Recipe(BaseModel):
         DEFAULT, min_length=1, description="configurations of each family, in AutoGluon's own words"
     )
 
+    @field_validator("models")
+    @classmethod
+    def _known(cls, models: dict[Family, list[dict[str, Any]]]) -> dict[Family, list[dict[str, Any]]]:
+        check(models)
+        return models
+
 
 def affordable(
     recipe: Recipe, minutes: float, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int
@@ -170,6 +177,7 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> Cros
         reference=not part,
         fitted=fitted,
         truncated="" if part else _skipped(repeats),
+        findings=() if part else tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures)),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.models._network_recipe import (
     SECONDS_A_NETWORK,
@@ -88,6 +88,12 @@ class Recipe(NetworkRecipe):
     overshoot: float = Field(
         0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
     )
+
+    @model_validator(mode="after")
+    def _ties_fit(self) -> Recipe:
+        if self.tied and len(self.hidden) > 2 and len(set(self.hidden)) > 1:
+            raise ValueError("tied layers share one weight matrix, so that all of `hidden` must be equally wide")
+        return self
 
 
 def cross_fit(

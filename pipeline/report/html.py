@@ -27,20 +27,22 @@ MOST_CURVES = 8
 MOST_CLASSES = 60
 
 
-def write(workspace: Workspace, slug: str, name: str, outcome: Outcome) -> Path:
-    """Write experiments/<slug>/reports/<name>.html, whole or not at all, and return its path."""
+def write(workspace: Workspace, slug: str, name: str, outcome: Outcome, title: str = "") -> Path:
+    """Write experiments/<slug>/reports/<name>.html, whole or not at all, and return its path.
+
+    title: of the competition; without one its slug stands in the heading.
+    """
     evidence = gather(Store(workspace.cache(slug)), outcome.results)
     path = workspace.experiments / slug / "reports" / f"{name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(page(slug, name, evidence), encoding="utf-8")
+    aside.write_text(page(title or slug, name, evidence), encoding="utf-8")
     aside.replace(path)
     return path
 
 
-def page(slug: str, name: str, evidence: Evidence) -> str:
+def page(title: str, name: str, evidence: Evidence) -> str:
     """Return the whole document."""
-    title = evidence.settings.get("competition.title") or slug
     sections = "\n".join(_sections(evidence))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

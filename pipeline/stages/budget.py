@@ -61,7 +61,8 @@ def _size(job: Job) -> dict[str, int]:
 def _cut(wanted: Any, recipe: Any) -> str:
     """Say what was cut, by the path of each value in the recipe; a few examples are enough."""
     before, after = _leaves(wanted.model_dump(mode="json")), _leaves(recipe.model_dump(mode="json"))
-    changes = [f"{p}: {v} → {after.get(p, 'left out')}" for p, v in before.items() if after.get(p, None) != v]
+    paths = [path for path in before | after if before.get(path) != after.get(path)]
+    changes = [f"{path}: {before.get(path, 'unset')} → {after.get(path, 'left out')}" for path in paths]
     return "; ".join(changes[:SHOWN] + [f"{len(changes) - SHOWN} more"] * (len(changes) > SHOWN))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Job
 from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
@@ -60,7 +61,8 @@ def run_feature(job: Job) -> dict[str, Any]:
     feature = getattr(job.plugins["feature"], name)
     train, test = (pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test"))
     shared = [column for column in train if column in test and column != job.config["target"]]
-    made = {part: apply_feature(feature, name, rows[shared], part) for part, rows in (("train", train), ("test", test))}
+    with sealed(f"features.py: {name}()"):
+        made = {p: apply_feature(feature, name, rows[shared], p) for p, rows in (("train", train), ("test", test))}
     if list(made["train"]) != list(made["test"]):
         found = f"features.py: {name}() makes columns {list(made['train'])} of train, but {list(made['test'])} of test"
         raise FeatureError(found, hint="return the same columns whatever the rows hold")

@@ -40,7 +40,9 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def check(name: str, entry: CrossFit, folds: Folds) -> None:
-    """Refuse an entry whose out-of-fold predictions do not cover exactly the rows that validate."""
+    """Refuse an entry that failed, or whose out-of-fold predictions do not cover exactly the rows that validate."""
+    if entry.failed:
+        raise ModelError(f"{name}: {entry.failed}", hint="try a smaller lr, a longer warmup or another init")
     covered = np.isfinite(entry.oof).all(axis=2)
     wanted = folds.covered
     if covered.shape != wanted.shape or (covered != wanted).any():

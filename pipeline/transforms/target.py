@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import ConfigError
 from pipeline.transforms._skewness import skewness
 from pipeline.transforms.recipe import Target
 from pipeline.transforms.skew_yeo_johnson import fit as fit_power
@@ -101,7 +102,12 @@ def _chosen(target: np.ndarray, task: Task) -> str:
 def _standardised(fitted: TargetTransform, target: np.ndarray) -> TargetTransform:
     bent = _bend(fitted, target)
     if not np.isfinite(bent).all():
-        raise ValueError(f"target transform {fitted.shape!r} cannot take values down to {target.min()}")
+        refused = int((~np.isfinite(bent)).sum())
+        raise ConfigError(
+            f"target = '{fitted.shape}' cannot take {refused} of {len(target)} target values, "
+            f"the lowest is {target.min():g}",
+            hint="target = 'yeo-johnson' takes values of any sign",
+        )
     low, high = float(bent.min()), float(bent.max())
     scale = float(bent.std()) if high > low else 1.0
     limits = None if fitted.shape == "identity" else (2 * low - high, 2 * high - low)

@@ -65,6 +65,7 @@ def test_a_wrong_word_in_a_file(shop: Shop, call: Call, file: str, old: str, new
         (("plan", "nowhere"), "competition.toml does not exist"),
         (("explain", "nowhere.csv"), "nowhere.csv does not exist"),
         (("new", "nowhere"), "nowhere"),
+        (("--raw", "/nowhere", "plan", SLUG), "/nowhere is not a folder"),
     ],
 )
 def test_a_wrong_argument(call: Call, arguments: tuple[str, ...], expected: str) -> None:

@@ -217,7 +217,6 @@ FEATURES = """
 
     def area(rows): return _scale(rows["area"])
 
-    @decorated
     def age(rows): return rows["sold"] - rows["built"]
 
     def rate(rows): return rows["kind"].map(Names.first)
@@ -258,8 +257,7 @@ def changed_by(digests: Callable, old: str, new: str) -> list[str]:
         ("x / LIMIT", "x // LIMIT", ["area"]),
         ("LIMIT = 10", "LIMIT = 11", ["area", "large"]),
         ('{"a": 1}', '{"a": 2}', ["rate"]),
-        ("first = RATES", "first = dict(RATES)", ["rate"]),
-        ("return f\n", "return lambda rows: f(rows)\n", ["age", "decorated"]),
+        ("first = RATES", "first = {**RATES}", ["rate"]),
         ("import numpy as np", "import jax.numpy as np", ["log"]),
         ("def log(rows):", "def new(rows): return 1\n\n    def log(rows):", []),
         ("    def log(rows):", "    '''A text.'''\n    # a comment\n    def log(rows):", []),
@@ -271,6 +269,13 @@ def changed_by(digests: Callable, old: str, new: str) -> list[str]:
         ("LIMIT = 10", "from math import *\n    LIMIT = 10", NAMES),
         ("LIMIT = 10", "for LIMIT in (10,):\n        pass", NAMES),
         ("LIMIT = 10", "LIMIT = 10\n    if __name__ == '__main__':\n        area(1)", []),
+        # a call may change what another definition holds
+        ("RATES = {", "_ = dict.update(RATES, b=2)\n    RATES = {", NAMES),
+        ("def _scale(x)", "def _scale(x, y=RATES.update(b=2))", NAMES),
+        ("class Names:", "class Names(dict):", NAMES),
+        ("first = RATES", "first = RATES.pop('a')", NAMES),
+        ("def area(rows):", "@decorated\n    def area(rows):", NAMES),
+        ("RATES = {", "rule = lambda rows: rows.sum()\n    RATES = {", []),
         # a name defined twice: both definitions count
         ("LIMIT = 10", "LIMIT = 10\n    LIMIT += 1", ["area", "large"]),
         ("LIMIT = 10", "LIMIT, OTHER = 10, 3", ["area", "large"]),
@@ -287,6 +292,22 @@ def test_a_function_that_reflects_depends_on_the_whole_file(digests: Callable) -
     reflecting = FEATURES.replace('rows["sold"]', 'globals()["_scale"](rows)')
     before, after = digests(reflecting), digests(reflecting.replace("x / LIMIT", "x + LIMIT"))
     assert sorted(name for name in before if before[name] != after[name]) == ["age", "area"]
+
+
+def test_a_function_registered_by_its_decorator_counts_for_all(digests: Callable) -> None:
+    registry = """
+        RULES = []
+
+        def _rule(f):
+            RULES.append(f)
+            return f
+
+        @_rule
+        def _double(rows): return rows["a"] * 2
+
+        def made(rows): return sum(rule(rows) for rule in RULES)
+    """
+    assert digests(registry)["made"] != digests(registry.replace("* 2", "* 3"))["made"]
 
 
 def test_a_function_follows_only_the_imports_it_uses(digests: Callable) -> None:

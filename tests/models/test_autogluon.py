@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -157,8 +158,8 @@ def test_a_child_that_did_not_train_on_our_fold_is_found_out(monkeypatch: pytest
     table, folds = table_of(learnable(90), rmse), folds_of(np.arange(90))
     collect = fit_module._collect
 
-    def with_wrong_splits(predictor: Any, rows: Any, table: Table, splits: list[Any]) -> Any:
-        return collect(predictor, rows, table, splits[1:] + splits[:1])
+    def with_wrong_splits(predictor: Any, form: Any, rows: Any, table: Table, splits: list[Any]) -> Any:
+        return collect(predictor, form, rows, table, splits[1:] + splits[:1])
 
     monkeypatch.setattr(fit_module, "_collect", with_wrong_splits)
     with pytest.raises(ModelError, match="was not fitted on our folds"):
@@ -172,6 +173,17 @@ def test_a_model_that_fails_is_left_out_with_a_warning() -> None:
     assert "ag/LightGBM" in entries
     assert "ag/CatBoost" not in entries
     assert "could not fit CatBoost" in log.warnings[0]
+    assert entries["ag"].findings == tuple(log.warnings)
+
+
+def test_columns_may_have_any_name_and_come_back_in_any_order(tmp_path: Path) -> None:
+    table = table_of(learnable(90), rmse)
+    names = {"first": "[a]", "second": "a < b", "target": "{c: 1}"}
+    table = replace(table, train=table.train.rename(columns=names), test=table.test.rename(columns=names))
+    entries = cross_fit(table, folds_of(np.arange(90)), {"XGB": [{"n_estimators": 10}]})
+    save_fitted(entries, tmp_path)
+    backwards = table.test.assign(unknown=1.0).iloc[:, ::-1]
+    np.testing.assert_array_equal(kept(tmp_path, "ag/XGBoost", backwards), entries["ag/XGBoost"].test)
 
 
 def test_when_time_is_up_the_models_that_are_left_are_skipped_and_named() -> None:

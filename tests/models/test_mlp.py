@@ -105,13 +105,6 @@ def test_more_seeds_are_averaged() -> None:
     assert {len(part.states) for part in entry.fitted.values()} == {2}
 
 
-def test_networks_that_diverge_are_reported_and_predictions_stay_finite() -> None:
-    wild = QUICK.model_copy(update={"optimiser": "sgd", "lr": 1e9, "weight_decay": 0.0})
-    entry = fit({"wild": wild})["wild"]
-    assert np.isfinite(entry.oof).all()
-    assert any(line.startswith("diverged: 6 of 6 networks") for line in entry.findings)
-
-
 def test_when_time_is_up_every_fold_still_has_a_network_and_what_is_missing_is_said() -> None:
     entry = fit({"a": QUICK.model_copy(update={"epochs": 50})}, log=Heard(patience=2))["a"]
     assert np.isfinite(entry.oof).all()
@@ -196,6 +189,16 @@ def test_auto_values_depend_on_rows_and_task() -> None:
     assert mlp.resolve(mlp.Recipe(epochs=7), REGRESSION, 60_000).program.epochs == 7
 
 
+@pytest.mark.parametrize("stop_on", ["none", "inner"])
+def test_networks_that_all_diverge_fail_without_harm_to_others(stop_on: str) -> None:
+    steady = QUICK.model_copy(update={"optimiser": "sgd", "stop_on": stop_on, "lr": 1e-3})
+    entries = fit({"wild": steady.model_copy(update={"lr": 1e30}), "steady": steady})
+    assert "all 6 networks diverged" in entries["wild"].failed
+    assert np.isnan(entries["wild"].fold_errors).all()
+    assert not entries["steady"].failed
+    np.testing.assert_allclose(entries["steady"].oof, fit({"x": steady})["x"].oof, atol=1e-5)
+
+
 def test_a_loss_that_does_not_suit_the_task_is_refused() -> None:
     with pytest.raises(ConfigError, match="cross_entropy"):
         fit({"a": QUICK.model_copy(update={"loss": "cross_entropy"})})
@@ -203,7 +206,17 @@ def test_a_loss_that_does_not_suit_the_task_is_refused() -> None:
         fit({"a": QUICK.model_copy(update={"loss": "huber"})}, table(BINARY))
 
 
-@pytest.mark.parametrize("wrong", [{"lr": 0}, {"lr": "fast"}, {"dropout": 1.0}, {"epochs": 0}, {"hidden": (0,)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lr": 0},
+        {"lr": "fast"},
+        {"dropout": 1.0},
+        {"epochs": 0},
+        {"hidden": (0,)},
+        {"tied": True, "hidden": (8, 9, 10)},
+    ],
+)
 def test_impossible_values_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         mlp.Recipe(**wrong)

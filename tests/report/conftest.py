@@ -155,7 +155,7 @@ def _configs(name: str, minutes: float, metric: str) -> tuple[Competition, Exper
 
 
 def _data_stages(maker: Maker, competition: Competition, experiment: Experiment, table: Table, folds: Folds) -> None:
-    facts = competition.model_dump(mode="json", exclude={"files"})
+    facts = competition.model_dump(mode="json", exclude={"files", "title"})
     sources = {"train": "a" * 64, "test": "b" * 64}
     maker.make("ingest", facts, (), lambda f: write_json(f / "schema.json", {"columns": {}}), sources=sources)
 

@@ -38,7 +38,7 @@ class Reader(HTMLParser):
 
 
 def read(made: Any) -> Reader:
-    path = html.write(made.workspace, "made-up-houses", "default", made.outcome)
+    path = html.write(made.workspace, "made-up-houses", "default", made.outcome, "Houses & co")
     assert path == made.workspace.experiments / "made-up-houses" / "reports" / "default.html"
     reader = Reader()
     reader.feed(path.read_text(encoding="utf-8"))
@@ -69,6 +69,10 @@ def test_every_section_of_a_tuned_practice_run_is_there(regression: Reader) -> N
 
 def test_what_comes_from_data_is_escaped(regression: Reader) -> None:
     assert "<b>PoolQC</b> is rare" in regression.text
+
+
+def test_the_heading_is_the_competition_s_title(regression: Reader) -> None:
+    assert "Houses & co" in regression.text
 
 
 def test_the_raw_files_hashes_are_there(regression: Reader) -> None:

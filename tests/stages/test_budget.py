@@ -62,3 +62,9 @@ def test_little_time_is_less_work_and_said(tmp_path: Path, n_rows: int) -> None:
 
 def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]
+
+
+def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
+    implied, cut = ({"models": {"LR": [config]}} for config in ({}, {"max_iter": 10}))
+    recipes = [autogluon.Recipe.model_validate(models) for models in (implied, cut)]
+    assert budget._cut(*recipes) == "models.LR[0].max_iter: unset → 10"

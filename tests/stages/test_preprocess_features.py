@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import calendar
+import importlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.engine import plugins
+from pipeline.engine.stage import Plugin
 from pipeline.errors import DataError, FeatureError
 
 
@@ -91,6 +99,8 @@ def test_the_target_is_not_there_even_where_test_has_a_column_of_its_name(case):
         (lambda rows: rows["area"].sort_values(), "or in another order"),
         (lambda rows: rows["area"].to_numpy(), "returned a ndarray"),
         (lambda rows: pd.get_dummies(rows["name"]), "of half its rows"),
+        (lambda rows: rows["area"] * 1j, r"complex numbers \(complex128\) in made"),
+        (lambda rows: rows["sold"].dt.tz_localize("UTC"), r"dates with a time zone \(datetime64.* in made"),
         (lambda rows: rows["arae"], "'arae', which train does not have"),
         (lambda _rows: 1 / 0, "failed on train: ZeroDivisionError"),
         (lambda rows: rows[["area", "area"]], "a column name twice"),
@@ -135,3 +145,30 @@ def test_no_column_at_all_is_refused(case):
     only_ids(case)
     with pytest.raises(DataError, match="no column is left to learn from"):
         case.run()
+
+
+@pytest.mark.parametrize("read", [pd.read_parquet, Path.read_bytes, lambda path: os.open(path, os.O_RDONLY)])
+def test_a_feature_that_opens_a_file_is_refused_even_if_it_goes_on_without(case, read):
+    def reads(rows):
+        with suppress(OSError):
+            read(case.folder / "ingest" / "train.parquet")
+        return rows["area"]
+
+    with pytest.raises(FeatureError, match=r"made\(\) opens .*train\.parquet, which is not in the cache key"):
+        case.feature(reads)
+
+
+def test_a_feature_may_use_what_libraries_read(case):
+    def local(rows):
+        importlib.reload(calendar)
+        return rows["sold"].dt.tz_localize("UTC").dt.tz_convert("Asia/Kathmandu").dt.hour
+
+    case.feature(local)
+
+
+def test_a_file_that_own_code_opens_as_it_is_imported_is_refused(tmp_path):
+    (tmp_path / "table.json").write_text("{}")
+    file = tmp_path / "features.py"
+    file.write_text("from pathlib import Path\nTABLE = Path(__file__).with_name('table.json').read_text()\n")
+    with pytest.raises(FeatureError, match=r"features\.py opens .*table\.json, which is not in the cache key"):
+        plugins.load(Plugin("competition_features", file))

@@ -30,6 +30,13 @@ def test_the_rows_that_validate_are_enough() -> None:
     check("net", entry(slice(1, 6)), folds())
 
 
+def test_an_entry_without_usable_predictions_is_refused_with_its_reason() -> None:
+    nothing = np.full((1, 6, 1), np.nan)
+    failed = CrossFit(nothing, nothing[0], *[np.full((1, 2), np.nan)] * 3, "none", failed="all 4 networks diverged")
+    with pytest.raises(ModelError, match="net: all 4 networks diverged"):
+        check("net", failed, folds())
+
+
 @pytest.mark.parametrize("covered", [slice(0, 6), slice(2, 6), slice(0, 0)])
 def test_other_rows_are_refused(covered: slice) -> None:
     with pytest.raises(ModelError, match="5 rows validate"):

@@ -1,0 +1,63 @@
+"""Keeps a competition's own code to what its key knows: the rows it is given and its text, no other file.
+
+Python's audit events tell of every file that is opened. A hook cannot be removed, so there is one, which listens
+only inside `sealed`; other threads (progress, the log) are not heard, since each has a context of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FeatureError
+
+CODE = (".py", ".pyc", ".so", ".pyd")
+LIBRARIES = tuple(
+    f"{Path(path).expanduser().resolve()}{os.sep}"
+    for path in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *("/usr/share", "/usr/lib", "/usr/local/lib", "/etc", "/dev", "/proc", "/sys"),
+        *("~/.cache", "~/.config"),
+    )
+)
+"""Where installed libraries and the system keep their files: time zones, fonts, settings."""
+
+_opened: ContextVar[list[str] | None] = ContextVar("opened", default=None)
+
+
+@contextmanager
+def sealed(who: str) -> Iterator[None]:
+    """Refuse to open files for reading, except code and what belongs to libraries.
+
+    A refused file is a FeatureError that begins with `who`, even if the code inside catches what `open` raises.
+    """
+    opened: list[str] = []
+    token = _opened.set(opened)
+    try:
+        yield
+    finally:
+        _opened.reset(token)
+        if opened:
+            raise FeatureError(
+                f"{who} opens {opened[0]}, which is not in the cache key: results would stay as the file changes",
+                hint="write its values into the .py file itself, or merge it into the raw train and test files",
+            )
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or (opened := _opened.get()) is None or isinstance(arguments[0], int):
+        return
+    path, flags = str(Path(os.fsdecode(arguments[0])).resolve()), arguments[2]
+    if flags & os.O_WRONLY or path.endswith(CODE) or path.startswith(LIBRARIES):
+        return
+    opened.append(path)
+    raise PermissionError(f"{path} is not in the cache key")
+
+
+sys.addaudithook(_hook)
