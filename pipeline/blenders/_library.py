@@ -33,10 +33,11 @@ class Blender:
 
 @dataclass(frozen=True)
 class Blend:
-    """What is fitted: a weight and a temperature an entry (n_entries,); temperatures are 1 for values."""
+    """What is fitted: weights and temperatures (n_entries,), and the average's own temperature; 1 for values."""
 
     weights: np.ndarray
     temperatures: np.ndarray
+    last_temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,21 @@ class Library:
         return self.oof.shape[3] > 1
 
     def fit(self, blender: Blender, use: np.ndarray, seed: int) -> Blend:
-        """Fit every entry's temperature, then a blender's weights, on the rows marked in `use` (n_repeats, n_train)."""
+        """Fit temperatures and a blender's weights on the rows marked in `use` (n_repeats, n_train)."""
         repeats, rows = np.nonzero(use)
         oof, target = self.oof[repeats, rows], self.target[rows]
-        temperatures = np.ones(len(self.names))
-        if self.of_classes:
-            temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
-            oof = temper(oof, temperatures)
-        return Blend(blender.fit(oof, target, self.metric, seed), temperatures)
+        if not self.of_classes:
+            return Blend(blender.fit(oof, target, self.metric, seed), np.ones(len(self.names)))
+        temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
+        oof = temper(oof, temperatures)
+        weights = blender.fit(oof, target, self.metric, seed)
+        return Blend(weights, temperatures, fit_temperature(np.tensordot(oof, weights, (1, 0)), target))
 
     def blend(self, blend: Blend, predictions: np.ndarray) -> np.ndarray:
         """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
         if self.of_classes:
-            predictions = temper(predictions, blend.temperatures)
+            shares = np.tensordot(temper(predictions, blend.temperatures), blend.weights, (1, 0))
+            return temper(shares, blend.last_temperature)
         averages = np.tensordot(predictions, blend.weights, (1, 0))
         return np.expm1(averages) if self.logs else averages
 

@@ -1,8 +1,10 @@
 """Temperature scaling: makes an entry's probabilities as bold as they are right before they are averaged.
 
 Forests and smoothed networks are too timid, deep boosters too bold; the mean of both follows the bold. One number an
-entry repairs it and moves no label. Source: Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural
-networks". On practice-digits (accuracy, out of fold) the blend went from 0.972 to 0.988; its best entry has 0.986.
+entry repairs it and moves no label. The mean of what is calibrated is too timid again, so a blend has a temperature of
+its own. Sources: Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks"; Wu and Gales 2021,
+"Should ensemble members be calibrated?". Out of fold, without, with one an entry, and with the blend's own as well:
+practice-digits, accuracy 0.964, 0.987, 0.987; titanic, log loss 0.4031, 0.4049, 0.4016; otto 0.4710, 0.4719, 0.4693.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ def run(job: Job) -> dict[str, Any]:
     blend = library.fit(blender, covered, derive(job.seed, ENSEMBLE))
     shares = {name: float(w) for name, w in zip(library.names, blend.weights, strict=True) if w > 0}
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
+    temperatures[ENSEMBLE] = blend.last_temperature
     rows = _leaderboard(entries, blends, shares, judge)
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], library.blend(blend, library.test), entries, judge))
     write_json(job.out / "weights.json", shares)

@@ -16,7 +16,7 @@ from pipeline.blenders import greedy, nnls
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_entries, read_json, write_entry, write_folds
-from pipeline.metrics import accuracy, rmse, rmsle
+from pipeline.metrics import accuracy, log_loss, rmse, rmsle
 from pipeline.stages import ensemble
 from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
 
@@ -258,3 +258,21 @@ def test_an_entry_too_timid_for_an_average_is_not_drowned_by_bold_and_worse_ones
     ensemble.run(job_of(tmp_path, target, folds, entries, metric=accuracy))
     assert read_json(tmp_path / "out/result.json")["cv_score"] >= 0.96
     assert read_json(tmp_path / "out/temperatures.json")["timid"] < 0.5
+
+
+def test_a_mean_of_calibrated_entries_is_made_as_bold_as_it_is_right(tmp_path: Path) -> None:
+    """Entries that see different halves of the truth know more together than their mean says."""
+    rng = np.random.default_rng(0)
+    signals = rng.normal(size=(2000, 2))
+    target = (rng.random(2000) < 1 / (1 + np.exp(-2 * signals.sum(axis=1)))).astype(np.int64)
+    folds = make_folds(2000)
+
+    def entry(signal: np.ndarray) -> CrossFit:
+        positive = 1 / (1 + np.exp(-1.4 * signal))
+        return make_entry(folds, np.column_stack([1 - positive, positive]), np.full((4, 2), 0.5))
+
+    entries = {"left": entry(signals[:, 0]), "right": entry(signals[:, 1])}
+    ensemble.run(job_of(tmp_path, target, folds, entries, metric=log_loss))
+    assert read_json(tmp_path / "out/temperatures.json")["ensemble"] < 0.7
+    by_name = {row["entry"]: row["cv_score"] for row in read_json(tmp_path / "out/leaderboard.json")}
+    assert by_name["ensemble"] < 0.9 * min(by_name["left"], by_name["right"])
