@@ -112,37 +112,40 @@ def fit_repeat(
             verbosity=0,
             learner_kwargs={"label_count_threshold": 1},
         )
-        predictor.fit(
-            frame,
-            hyperparameters=_hyperparameters(models),
-            num_bag_folds=len(splits),
-            num_bag_sets=1,
-            num_stack_levels=0,
-            dynamic_stacking=False,
-            delay_bag_sets=False,
-            calibrate=False,
-            calibrate_decision_threshold=False,
-            refit_full=False,
-            fit_weighted_ensemble=True,
-            fit_strategy="sequential",
-            raise_on_no_models_fitted=False,
-            num_cpus=_threads(table),
-            num_gpus=0,
-            # its memory estimate depends on what else runs, and would drop models or trees by chance
-            ag_args_fit={"max_memory_usage_ratio": ENOUGH_MEMORY},
-            ag_args_ensemble={
-                "custom_splits": splits,
-                "fold_fitting_strategy": "sequential_local",
-                "model_random_seed": seed % 2**30,
-                "vary_seed_across_folds": True,
-            },
-            callbacks=[watch := _Watch(seed, bar, log)],
-        )
+        watch = _Watch(seed, bar, log)
+        predictor.fit(frame, callbacks=[watch], num_cpus=_threads(table), **_settings(models, splits, seed))
         failures = _report_failures(predictor, log)
         fits = _collect(predictor, form, frame.drop(columns=LABEL), table, splits)
         names = {_part(model): model for model in fits}
         kept = keep(predictor, form, names)
     return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped), failures)
+
+
+def _settings(models: Mapping[Any, list[dict[str, Any]]], splits: list[Split], seed: int) -> dict[str, Any]:
+    """Return how AutoGluon fits: these models on these folds, no clock, nothing stacked, refitted or calibrated."""
+    return {
+        "hyperparameters": _hyperparameters(models),
+        "num_bag_folds": len(splits),
+        "num_bag_sets": 1,
+        "num_stack_levels": 0,
+        "dynamic_stacking": False,
+        "delay_bag_sets": False,
+        "calibrate": False,
+        "calibrate_decision_threshold": False,
+        "refit_full": False,
+        "fit_weighted_ensemble": True,
+        "fit_strategy": "sequential",
+        "raise_on_no_models_fitted": False,
+        "num_gpus": 0,
+        # its memory estimate depends on what else runs, and would drop models or trees by chance
+        "ag_args_fit": {"max_memory_usage_ratio": ENOUGH_MEMORY},
+        "ag_args_ensemble": {
+            "custom_splits": splits,
+            "fold_fitting_strategy": "sequential_local",
+            "model_random_seed": seed % 2**30,
+            "vary_seed_across_folds": True,
+        },
+    }
 
 
 def _part(model: str) -> str:
