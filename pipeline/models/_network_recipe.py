@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
 Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
+Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
+Numeric = Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"]
 
 SECONDS_A_NETWORK = 0.2
 """Seconds to encode a fold and to start, on two cores."""
@@ -50,6 +52,19 @@ class NetworkRecipe(BaseModel):
     def phases(self) -> int:
         """How often every network is trained: once more to find the epoch."""
         return 2 if self.stop_on == "inner" else 1
+
+
+class DeepRecipe(NetworkRecipe):
+    """What networks with hidden layers have beside that: they embed columns, and may predict beyond what they saw."""
+
+    embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
+    embedding_numeric: Numeric = Field(
+        "none", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
+    overshoot: float = Field(
+        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
+    )
 
 
 Recipe = TypeVar("Recipe", bound=NetworkRecipe)

@@ -14,9 +14,10 @@ from pydantic import Field, model_validator
 
 from pipeline.models._network_recipe import (
     SECONDS_A_NETWORK,
+    Activation,
     Auto,
     Count,
-    NetworkRecipe,
+    DeepRecipe,
     Schedule,
     cross_fit_resolved,
     for_tuning,
@@ -45,7 +46,7 @@ PART = 50  # weights that take as long as one bin or wave of a column, half the 
 SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, everything included
 
 
-class Recipe(NetworkRecipe):
+class Recipe(DeepRecipe):
     """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
 
     width: int = Field(256, ge=1, description="units of a hidden layer")
@@ -53,16 +54,10 @@ class Recipe(NetworkRecipe):
     hidden: tuple[Count, ...] = Field((), description="widths of the hidden layers, in place of width and depth")
     residual: bool = Field(False, description="add a layer's input to its output where the widths are equal")
     tied: bool = Field(False, description="hidden layers after the first share their weights")
-    activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
-        "silu", description="of the hidden layers"
-    )
+    activation: Activation = Field("silu", description="of the hidden layers")
     parametric: bool = Field(False, description="train for each unit how much of its activation it takes")
     norm: Literal["none", "batch", "layer"] = Field("none", description="of the hidden units, before their activation")
     scaling: bool = Field(True, description="train one factor a column in front of the first layer")
-    embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
-    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
-        "none", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
-    )
     embedding_numeric_width: int = Field(4, ge=2, description="length of a number's vector")
     embedding_numeric_parts: int = Field(16, ge=1, description="bins or frequencies a number")
     embedding_numeric_sigma: Positive = Field(0.1, description="deviation of the first frequencies")
@@ -71,7 +66,6 @@ class Recipe(NetworkRecipe):
     lr: Positive | Auto = Field("auto", description="learning rate: 0.01 for regression, 0.02 for classes")
     beta2: float = Field(0.95, ge=0, lt=1, description="memory of the squared gradients")
     schedule: Schedule = Field("coslog4", description="of the lr")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
     regularisation_schedule: Schedule = Field("flat_cosine", description="of dropout and weight decay")
     epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 17 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 256, 512 above 30 000 rows")
@@ -85,9 +79,6 @@ class Recipe(NetworkRecipe):
     n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
     patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
-    overshoot: float = Field(
-        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
-    )
 
     @model_validator(mode="after")
     def _ties_fit(self) -> Recipe:

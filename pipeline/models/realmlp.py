@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.models import mlp
+from pipeline.models._network_recipe import Activation, Numeric
 from pipeline.models.mlp import LIBRARIES, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
 from pipeline.transforms.recipe import Encode
 
@@ -27,11 +28,11 @@ __all__ = ["LIBRARIES", "SHARE", "Recipe", "affordable", "affordable_trials", "c
 class Recipe(mlp.Recipe):
     """An MLP's recipe with RealMLP's defaults; lr "auto" is 0.2 for regression, 0.04 for classes."""
 
-    activation: Literal["auto", "relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
+    activation: Activation | Auto = Field(
         "auto", description="of the hidden layers; 'auto' is mish for regression, selu for classes"
     )
     parametric: bool = Field(True, description="train for each unit how much of its activation it takes")
-    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+    embedding_numeric: Numeric = Field(
         "pbld", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
     )
     dropout: float = Field(0.15, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")

@@ -13,9 +13,11 @@ from pydantic import Field
 
 from pipeline.models._network_recipe import (
     SECONDS_A_NETWORK,
+    Activation,
     Auto,
     Count,
-    NetworkRecipe,
+    DeepRecipe,
+    Numeric,
     cross_fit_resolved,
     for_tuning,
     trials_in,
@@ -39,27 +41,23 @@ INPUTS = 8  # inputs of the first layer a column, roughly
 SECONDS = 1.2e-10  # for one row to pass one weight in training, everything included; small widths take twice as long
 
 
-class Recipe(NetworkRecipe):
+class Recipe(DeepRecipe):
     """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
 
     k: Count = Field(32, description="members that share the network's weights")
     width: Count = Field(512, description="units of a hidden layer")
     depth: Count | Auto = Field("auto", description="hidden layers: 2 where numbers are embedded, else 3")
-    activation: Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"] = Field(
-        "relu", description="of the hidden layers"
-    )
-    embedding_numeric: Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"] = Field(
+    activation: Activation = Field("relu", description="of the hidden layers")
+    embedding_numeric: Numeric = Field(
         "piecewise", description="how a number becomes a vector: from its bins, from waves (PLR), or RealMLP's waves"
     )
     embedding_numeric_width: int = Field(16, ge=2, description="length of a number's vector")
     embedding_numeric_parts: Count = Field(48, description="bins or frequencies a number")
     embedding_numeric_sigma: float = Field(0.1, gt=0, description="deviation of the first frequencies")
-    embedding: int = Field(8, ge=0, description="width of a level's vector where encode.many_levels is 'embedding'")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of hidden units dropped in training, rounded to 1/256")
     weight_decay: float = Field(3e-4, ge=0, description="decoupled (AdamW) or joined to the gradient; never on biases")
     lr: float = Field(2e-3, gt=0, description="learning rate")
     beta2: float = Field(0.999, ge=0, lt=1, description="memory of the squared gradients")
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the epochs over which the lr rises from 0")
     epochs: Count | Auto = Field("auto", description="most passes over the training rows: 100, fewer above 20 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 32 below 2 800 rows, up to 1 024")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
@@ -69,9 +67,6 @@ class Recipe(NetworkRecipe):
     )
     patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
-    overshoot: float = Field(
-        0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
-    )
 
 
 def cross_fit(
