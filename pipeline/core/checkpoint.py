@@ -21,7 +21,7 @@ from pipeline.core import save
 from pipeline.core.members import Member, Program, Trained, View
 
 SECONDS = 60.0  # between checkpoints
-FORMAT = "1"
+FORMAT = "2"
 
 Plan = Mapping[str, str]  # digest or version by what it is of
 
@@ -75,9 +75,9 @@ def write(path: Path, plan: Plan, snapshot: Snapshot) -> None:
     """Write a checkpoint: tensors, and in the header the plan and what the run added to it."""
     tensors = {f"wave/{key}": tensor for key, tensor in snapshot.state.items()}
     for place, member in snapshot.finished.items():
-        arrays = {"losses": member.losses} | ({} if member.layers is None else {"layers": member.layers})
         tensors |= {f"state/{place}/{name}": tensor for name, tensor in member.state.items()}
-        tensors |= {f"{kind}/{place}": torch.from_numpy(array) for kind, array in arrays.items()}
+        tensors[f"losses/{place}"] = torch.from_numpy(member.losses)
+        tensors |= {f"layers/{place}/{name}": torch.from_numpy(found) for name, found in member.layers.items()}
     finished = {str(place): [member.epoch, member.diverged] for place, member in snapshot.finished.items()}
     own = {"capacity": snapshot.capacity, "places": snapshot.places, "finished": finished}
     save.save(path, tensors, {"plan": dict(plan), "run": own})
@@ -89,8 +89,8 @@ def read(path: Path, plan: Plan) -> Snapshot:
     _refuse_other(path, plan, header.get("plan", {}))
     state, finished, own = _below(tensors, "wave/"), {}, header["run"]
     for place, (epoch, diverged) in own["finished"].items():
-        layers = tensors[f"layers/{place}"].numpy() if f"layers/{place}" in tensors else None
         weights, losses = _below(tensors, f"state/{place}/"), tensors[f"losses/{place}"].numpy()
+        layers = {name: found.numpy() for name, found in _below(tensors, f"layers/{place}/").items()}
         finished[int(place)] = Trained(weights, epoch, losses, diverged, layers=layers)
     return Snapshot(own["capacity"], own["places"], state, finished)
 

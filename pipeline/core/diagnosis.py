@@ -7,7 +7,7 @@ on purpose (tests/core/test_diagnosis.py); a finding is a hint where to look, no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,9 @@ RISEN = 1.1  # stopping loss at the end, relative to its lowest
 LEARNT_BY_HEART = 0.5  # training error below this part of the validation error
 ALIKE = 0.95  # training error above this part of the validation error: nothing is overfitted
 POOR = 0.5  # of the error of a constant: errors above it may be the model's fault
-VANISHED, EXPLODED = 1e-4, 1e4  # a layer's gradient norm, relative to the largest and to the median of all layers
-DEAD = 0.5  # share of a layer's units that are silent on every row
+VANISHED = 1e-4  # a layer's gradient norm over its weights', relative to the largest of all layers
+EXPLODED = 1e3  # the same by itself
+DEAD = 0.5  # share of a layer's units that give the same for every row
 
 
 @dataclass(frozen=True)
@@ -103,29 +104,33 @@ def read_errors(train_error: float, valid_error: float, constant_error: float) -
         )
 
 
-def read_layers(names: tuple[str, ...], gradients: np.ndarray, dead: np.ndarray) -> Iterator[Finding]:
-    """Yield what layers show at the end of training.
+def read_layers(names: Sequence[str], gradients: np.ndarray, dead: np.ndarray) -> Iterator[Finding]:
+    """Yield what layers show, typically of all members and epochs.
 
-    gradients (members, layers): norms of the weights' gradients relative to the weights' own; dead (members,
-    layers): share of hidden units that are zero on every row, NaN where a layer has none.
+    gradients (n, layers): norms of the weights' gradients relative to the weights' own; dead (n, layers): share of
+    hidden units that give the same for every row. NaN where nothing was measured, or a layer has no such units.
     """
-    typical, silent = np.nanmedian(gradients, axis=0), _median(dead)
-    fastest, middle = typical.max(), np.median(typical)
-    for name, norm, share in zip(names, typical, silent, strict=True):
-        if norm < VANISHED * fastest:
-            seen = f"{name} learns {norm / fastest:.1e} times as fast as the fastest layer"
-            yield Finding("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
-        if norm > EXPLODED * middle:
-            seen = f"the gradient of {name} is {norm / middle:.1e} times the median of all layers"
-            yield Finding("exploding gradients", seen, "a sounder init, a smaller lr, or clipping")
-        if share > DEAD:
-            seen = f"{share:.0%} of the units of {name} are silent on all rows"
-            yield Finding("dead units", seen, "a smaller lr, or an activation that does not end at 0")
+    speed, silent = _median(gradients), _median(dead)
+    fastest, slowest = np.fmax.reduce(speed), np.fmin.reduce(speed)
+    if slow := _where(names, speed < VANISHED * fastest):
+        seen = f"{slow} learn {slowest / fastest:.1e} times as fast as the fastest layer"
+        yield Finding("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
+    if steep := _where(names, speed > EXPLODED):
+        seen = f"gradients of {steep} are up to {fastest:.1e} times as long as the weights"
+        yield Finding("exploding gradients", seen, "scale the columns, a sounder init, or clipping")
+    if idle := _where(names, silent > DEAD):
+        seen = f"of the units of {idle} up to {np.fmax.reduce(silent):.0%} give the same for all rows"
+        yield Finding("dead units", seen, "a smaller lr, or an activation that does not end at 0")
+
+
+def _where(names: Sequence[str], chosen: np.ndarray) -> str:
+    return ", ".join(name for name, wanted in zip(names, chosen, strict=True) if wanted)
 
 
 def _median(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values).any(axis=0)
-    return np.where(known, np.nanmedian(np.where(known, values, 0.0), axis=0), np.nan)
+    """Return each column's median over what is finite in it, NaN where nothing is."""
+    known = [column[np.isfinite(column)] for column in values.T]
+    return np.array([np.median(column) if len(column) else np.nan for column in known])
 
 
 def read_fates(diverged: np.ndarray) -> Iterator[Finding]:

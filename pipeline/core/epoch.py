@@ -42,12 +42,10 @@ class Batch:
     masks: list[Tensor]
 
 
-def train_epoch(
-    program: Program, net: Network, wave: Wave, table: Table, behind: np.ndarray
-) -> tuple[Tensor, Tensor | None]:
+def train_epoch(program: Program, net: Network, wave: Wave, table: Table, behind: np.ndarray) -> tuple[Tensor, Tensor]:
     """Take every member through its rows once, in place; behind (M,): epochs done before.
 
-    Returns, on the device, the mean training loss (M,) and, for a program with `monitor`, what monitor.py measures.
+    Returns, on the device, the mean training loss (M,) and what monitor.py measures in the first step.
     """
     net.train()
     views = [member.view for member in wave.members]
@@ -55,14 +53,14 @@ def train_epoch(
     take_step = _stepper(program, net, wave, table, step_rates(program, wave.members, plan, behind))
     share = table.put(plan.counts / plan.counts.sum(axis=0))
     dropped = dropped_bytes(program, wave.members, plan, behind)
-    total, measured = torch.zeros_like(share[0]), None
+    total, measured = torch.zeros_like(share[0]), torch.empty(0)
     for step, batch in enumerate(_batches(program, wave, table, plan, dropped)):
-        watch = Watch(net, wave.trained) if program.monitor and step == 0 else None
+        watch = None if step else Watch(net)
         loss, gradients = take_step(step, batch)
         n_active = len(loss)
         total[:n_active] += loss * share[step, :n_active]
         if watch is not None:
-            measured = watch.measure(gradients)
+            measured = watch.measure(gradients, wave.trained)
     return total, measured
 
 

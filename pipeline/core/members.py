@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,7 +70,7 @@ class Program:
     of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
     lr fit all widths (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
     patience: epochs without a better stopping loss after which a member ends (None: never).
-    level: the quantile that the loss "quantile" aims at. monitor: measure every layer once an epoch.
+    level: the quantile that the loss "quantile" aims at.
     """
 
     architecture: Architecture
@@ -88,7 +88,6 @@ class Program:
     dropout_schedule: Schedule = "constant"
     patience: int | None = None
     level: float = 0.5
-    monitor: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,8 @@ class Trained:
     epoch: how many epochs the kept weights have seen. losses (epochs, 2): training and stopping loss after
     each epoch, NaN where there are no stopping rows. diverged: a loss or weight became NaN or infinite, and
     the weights are those of the last epoch before. truncated: training was stopped from outside before its
-    end; with epoch 0 it had not begun, and the weights are the initial ones. layers (epochs, layers, 3): what
-    a program with `monitor` measured (see monitor.py), else None.
+    end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the
+    layer's name (epochs, 3), what was measured in it (see monitor.py).
     """
 
     state: dict[str, Tensor] = field(repr=False)
@@ -107,7 +106,7 @@ class Trained:
     losses: np.ndarray = field(repr=False)
     diverged: bool
     truncated: bool = False
-    layers: np.ndarray | None = field(default=None, repr=False)
+    layers: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
 
 def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:

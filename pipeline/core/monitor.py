@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pipeline.core.blocks import Network
 from pipeline.core.optimiser import Stacked
 
-MEASURES = ("gradient_norm", "update_ratio", "dead_share")
+MEASURES = ("gradient_norm", "weight_norm", "dead_share")
 
 
 def owners(names: Iterable[str]) -> list[str]:
@@ -21,15 +21,12 @@ def owners(names: Iterable[str]) -> list[str]:
 class Watch:
     """Look at one step: made before it, asked after it.
 
-    Measures a member and layer: gradient_norm, the length of the gradient; update_ratio, how far the step moved the
-    parameters, against their length (about 1e-3 is healthy); dead_share, of a hidden block's units, those that gave
-    the same value for all rows of the batch (NaN for other layers).
+    Measures a member and layer: gradient_norm and weight_norm, the lengths of the gradient and of the parameters;
+    dead_share, of a hidden block's units, those that gave the same value for all rows of the batch (NaN for other
+    layers).
     """
 
-    def __init__(self, net: Network, trained: Stacked) -> None:
-        self._trained = trained
-        self._before = {name: tensor.clone() for name, tensor in trained.items()}
-        self._layers = owners(trained)
+    def __init__(self, net: Network) -> None:
         self._dead: dict[str, Tensor] = {}
         self._hooks = [
             block.dropout.register_forward_pre_hook(self._look(f"blocks.{number}."))
@@ -45,18 +42,17 @@ class Watch:
         return look
 
     @torch.no_grad()
-    def measure(self, gradients: Stacked) -> Tensor:
-        """Return (M, layers, measures), on the device."""
+    def measure(self, gradients: Stacked, trained: Stacked) -> Tensor:
+        """Return (M, layers, measures), on the device; trained: the parameters by the names of their gradients."""
         for hook in self._hooks:
             hook.remove()
-        moved = {name: tensor - self._before[name] for name, tensor in self._trained.items()}
         columns = []
-        for layer in self._layers:
-            own = [name for name in self._trained if name.rpartition(".")[0] == layer]
-            norms = [_norm(part, own) for part in (gradients, moved, self._before)]
+        for layer in owners(trained):
+            own = [name for name in trained if name.rpartition(".")[0] == layer]
+            norms = [_norm(part, own) for part in (gradients, trained)]
             unknown = torch.full_like(norms[0], torch.nan)
             dead = next((share for start, share in self._dead.items() if f"{layer}.".startswith(start)), unknown)
-            columns.append(torch.stack([norms[0], norms[1] / norms[2], dead], dim=1))
+            columns.append(torch.stack([*norms, dead], dim=1))
         return torch.stack(columns, dim=1)
 
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from pipeline.core.members import Program, Trained, unstack
+from pipeline.core.monitor import owners
 from pipeline.core.wave import Wave
 
 
 @torch.no_grad()
-def judge(wave: Wave, train_loss: Tensor, stop_loss: Tensor | None, measured: Tensor | None) -> None:
+def judge(wave: Wave, train_loss: Tensor, stop_loss: Tensor | None, measured: Tensor) -> None:
     """Count the epoch, write down its losses, and keep the weights of members that improved; all in place.
 
     Members with a NaN or infinite number have diverged and keep the weights they had.
@@ -21,8 +22,7 @@ def judge(wave: Wave, train_loss: Tensor, stop_loss: Tensor | None, measured: Te
     for name, tensor in wave.part("weights").items():
         best = state[f"best/{name}"]
         torch.where(improved.reshape(-1, *[1] * (tensor.ndim - 1)), tensor, best, out=best)
-    if measured is not None:
-        state["layers"][row, state["epoch"]] = measured.to("cpu", state["layers"].dtype)
+    state["layers"][row, state["epoch"]] = measured.to("cpu", state["layers"].dtype)
     state["losses"][row, state["epoch"], 0] = train_loss.to("cpu", torch.float64)
     if stop_loss is not None:
         state["losses"][row, state["epoch"], 1] = stop_loss.to("cpu", torch.float64)
@@ -55,7 +55,7 @@ def finished(program: Program, wave: Wave) -> list[int]:
 
 def harvest(wave: Wave, rows: list[int], *, truncated: bool = False) -> dict[int, Trained]:
     """Return what members at these positions end with, by their place in the list that was asked for."""
-    best, state = wave.part("best"), wave.state
+    best, state, layers = wave.part("best"), wave.state, owners(wave.trained)
     results = {}
     for row in rows:
         seat, epochs = wave.seats[row], int(state["epoch"][row])
@@ -65,6 +65,6 @@ def harvest(wave: Wave, rows: list[int], *, truncated: bool = False) -> dict[int
             state["losses"][row, :epochs].numpy().copy(),
             bool(state["diverged"][row]),
             truncated,
-            state["layers"][row, :epochs].numpy().copy() if "layers" in state else None,
+            dict(zip(layers, np.moveaxis(state["layers"][row, :epochs].numpy().copy(), 1, 0), strict=True)),
         )
     return results

@@ -34,8 +34,8 @@ class Wave:
 
     state: tensors whose first axis is the member: "weights/<name>", parameters and buffers; "best/<name>", those to
     keep; "first/<name>" and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and
-    "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and, if the program
-    measures them, "layers" (M, epochs, layers, measures).
+    "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and what was
+    measured in the "layers" (M, epochs, layers, measures).
     """
 
     seats: list[Seat]
@@ -98,16 +98,14 @@ def _fresh_state(program: Program, weights: Stacked, trained: Factors) -> dict[s
     state = {f"weights/{name}": tensor for name, tensor in weights.items()}
     state |= {f"best/{name}": tensor.clone() for name, tensor in weights.items()}
     state |= {f"{moment}/{name}": torch.zeros_like(weights[name]) for moment in ("first", "second") for name in trained}
-    state |= {
+    return state | {
         "best_loss": like.new_full((n,), torch.inf),
         "diverged": like.new_zeros(n, dtype=torch.bool),
         "epoch": torch.zeros(n, dtype=torch.int64),
         "best_epoch": torch.zeros(n, dtype=torch.int64),
         "losses": torch.full((n, program.epochs, 2), torch.nan, dtype=torch.float64),
+        "layers": torch.full((n, program.epochs, len(owners(trained)), len(MEASURES)), torch.nan),
     }
-    if program.monitor:
-        state["layers"] = torch.full((n, program.epochs, len(owners(trained)), len(MEASURES)), torch.nan)
-    return state
 
 
 def _member_net(program: Program, member: Member, view: View) -> Network:

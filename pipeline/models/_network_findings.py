@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.core import diagnosis, schedule
 from pipeline.core.members import Program, Trained
+from pipeline.core.monitor import MEASURES
 from pipeline.models._network_fit import Fold
 from pipeline.types import CrossFit, Table
 
@@ -26,11 +27,26 @@ def findings(
     found = chain(
         diagnosis.read_fates(fates),
         diagnosis.read_curves(losses[..., 0], losses[..., 1], rates),
+        diagnosis.read_layers(*layers(members)),
         diagnosis.read_errors(
             float(entry.train_errors.mean()), float(entry.fold_errors.mean()), constant_error(data, table)
         ),
     )
     return tuple(str(finding) for finding in found)
+
+
+def layers(members: Sequence[Trained]) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the layers' names, their gradients' norms relative to their weights', and their shares of dead units.
+
+    Both (epochs of all members, layers), NaN where a member has no such layer.
+    """
+    names = list(dict.fromkeys(name for member in members for name in member.layers))
+    measured = []
+    for member in members:
+        unknown = np.full((len(member.losses), len(MEASURES)), np.nan)
+        measured.append(np.stack([member.layers.get(name, unknown) for name in names], axis=1))
+    gradient, weight, dead = np.moveaxis(np.concatenate(measured).astype(np.float64), -1, 0)
+    return names, np.divide(gradient, weight, out=np.full_like(weight, np.nan), where=weight > 0), dead
 
 
 def constant_error(data: Mapping[tuple[int, int], Fold], table: Table) -> float:

@@ -11,24 +11,29 @@ import torch
 from pipeline.core.blocks import Architecture
 from pipeline.core.diagnosis import read_curves, read_errors, read_fates, read_layers
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.schedule import SCHEDULES, Schedule
+from pipeline.models._network_findings import layers
 
 HEALTHY = Program(Architecture(1, (32,)), "squared", epochs=30, batch_size=32, init="he", schedule="cosine")
 
 
-def curves_of(program: Program, lr: float, *, stop: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The schedule, and loss curves (3, epochs, 2) of three networks on a noisy smooth function of four columns."""
+def trained(program: Program, lr: float, *, stop: bool = False, scale: float = 1.0) -> list[Trained]:
+    """Three networks on a noisy smooth function of four columns; with `stop` on 40 rows only, the others to stop on."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(320, 4, generator=generator)
     y = (x[:, :1] + torch.sin(2 * x[:, 1:2])) / 1.2 + 0.2 * torch.randn(320, 1, generator=generator)
-    rows = Rows(x, torch.zeros(320, 0, dtype=torch.int64), y)
+    rows = Rows(scale * x, torch.zeros(320, 0, dtype=torch.int64), y)
     few = Rows(*(part[:40] for part in (rows.dense, rows.codes, rows.target)))
     rest = Rows(*(part[40:] for part in (rows.dense, rows.codes, rows.target)))
     view = View(few, rest) if stop else View(rows)
-    members = [Member(0, seed, lr=lr) for seed in range(3)]
+    return train(program, [Member(0, seed, lr=lr) for seed in range(3)], [view])
+
+
+def curves_of(program: Program, lr: float, *, stop: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The schedule, and loss curves (3, epochs, 2)."""
     rates = np.array([SCHEDULES[program.schedule](t / program.epochs) for t in range(program.epochs)])
-    return rates, np.stack([member.losses for member in train(program, members, [view])])
+    return rates, np.stack([member.losses for member in trained(program, lr, stop=stop)])
 
 
 def signs(curves: tuple[np.ndarray, np.ndarray]) -> set[str]:
@@ -70,14 +75,29 @@ def test_errors_speak_of_capacity(train_error: float, valid_error: float, found:
     assert [finding.sign for finding in read_errors(train_error, valid_error, constant_error=1.2)] == found
 
 
-def test_layers_that_vanish_explode_and_fall_silent_are_named() -> None:
-    gradients = np.array([[1e-7, 1.0, 0.5, 1e5], [1e-7, 1.1, 0.4, 1e5]])
+ILL = {
+    "nothing": HEALTHY,
+    "vanishing gradients": replace(HEALTHY, architecture=Architecture(1, (32,) * 8, "sigmoid"), init="xavier"),
+    "exploding gradients": HEALTHY,  # on columns that nobody scaled
+    "dead units": replace(HEALTHY, architecture=Architecture(1, (32, 32)), schedule="constant"),
+}
+
+
+@pytest.mark.parametrize("illness", ILL)
+def test_layers_that_vanish_explode_and_fall_silent_are_seen(illness: str) -> None:
+    lr = {"exploding gradients": 1e-6, "dead units": 1.0}.get(illness, 0.003)
+    scale = 1e5 if illness == "exploding gradients" else 1.0
+    names, gradients, dead = layers(trained(ILL[illness], lr, scale=scale))
+    assert [finding.sign for finding in read_layers(names, gradients, dead)] == [illness] * (illness != "nothing")
+
+
+def test_layers_are_named_and_what_was_not_measured_is_left_out() -> None:
+    gradients = np.array([[1e-7, 1.0, 0.5, np.nan], [1e-7, 1.1, np.inf, np.nan]])
     dead = np.array([[np.nan, 0.9, 0.1, np.nan], [np.nan, 0.8, 0.0, np.nan]])
-    found = {(f.sign, f.seen.split()[0]) for f in read_layers(("a", "b", "c", "d"), gradients, dead)}
-    assert ("exploding gradients", "the") in found
-    assert ("vanishing gradients", "a") in found
-    assert "dead units" in {sign for sign, _ in found}
-    assert not list(read_layers(("a", "b"), np.ones((2, 2)), np.full((2, 2), np.nan)))
+    vanished, silent = read_layers(("a", "b", "c", "d"), gradients, dead)
+    assert vanished.seen.startswith("a learn 9.5e-08 times")
+    assert silent.seen == "of the units of b up to 85% give the same for all rows"
+    assert not list(read_layers(("a", "b"), np.empty((0, 2)), np.empty((0, 2))))
 
 
 def test_curves_of_members_that_ended_early_are_read_as_far_as_half_of_them_went() -> None:

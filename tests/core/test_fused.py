@@ -259,7 +259,7 @@ def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -
     for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__"):
         refuse(name)
     views = views_of([(40, 6), (30, 6)])
-    train(replace(PROGRAM, monitor=True), [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], views)
+    train(PROGRAM, [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], views)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -280,7 +280,7 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(monkeypatch: pytest.MonkeyPatch) -
         strict(name)
     views = views_of([(40, 6), (30, 6)], torch.float32)
     members = [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)]
-    on_gpu = train(replace(PROGRAM, monitor=True), members, views, devices=[torch.device("cuda")])
+    on_gpu = train(PROGRAM, members, views, devices=[torch.device("cuda")])
     assert_alike(on_gpu, train(PROGRAM, members, views), 1e-3)
 
 
