@@ -17,10 +17,11 @@ import numpy as np
 class Epoch:
     """The steps of one epoch. Members are sorted by their rows, so those active in a step are the first few.
 
-    order (M, longest) int64: positions of training rows in the order they are visited, padded with 0.
+    order (M, steps * batch_size) int64: positions of training rows in the order they are visited, padded with 0.
     counts (steps, M): rows of each member's batch, 0 when it has finished its epoch.
     """
 
+    batch_size: int
     order: np.ndarray
     counts: np.ndarray
     generators: list[np.random.Generator]
@@ -38,24 +39,27 @@ def plan_epoch(seeds: Sequence[int], n_rows: np.ndarray, batch_size: int, epoch:
     """
     keys = zip(seeds, np.broadcast_to(epoch, len(seeds)), strict=True)
     generators = [np.random.Generator(np.random.SFC64([seed, int(behind)])) for seed, behind in keys]
-    order = np.zeros((len(seeds), n_rows.max()), dtype=np.int64)
+    starts = np.arange(0, n_rows.max(), batch_size)[:, None]
+    order = np.zeros((len(seeds), len(starts) * batch_size), dtype=np.int64)
     for row, generator, n in zip(order, generators, n_rows, strict=True):
         row[:n] = generator.permutation(n)
-    starts = np.arange(0, n_rows.max(), batch_size)[:, None]
-    return Epoch(order, np.clip(n_rows[None, :] - starts, 0, batch_size), generators)
+    return Epoch(batch_size, order, np.clip(n_rows[None, :] - starts, 0, batch_size), generators)
 
 
-def draw_noise(epoch: Epoch, step: int, n_units: int) -> np.ndarray:
-    """Return random bytes (active, batch, n_units) for one step; steps must be drawn in their order."""
-    counts, words = epoch.counts[step, : epoch.active[step]], -(-n_units // 8)
-    noise = np.empty((len(counts), counts.max(), words * 8), dtype=np.uint8)
+def draw_noise(epoch: Epoch, steps: slice, n_units: int) -> np.ndarray:
+    """Return random bytes (active, steps * batch_size, n_units), 0 beyond a member's rows.
+
+    Members are those active in the first of these steps, and steps must be drawn in their order.
+    """
+    counts, words = epoch.counts[steps].sum(axis=0)[: epoch.active[steps.start]], -(-n_units // 8)
+    noise = np.empty((len(counts), len(epoch.counts[steps]) * epoch.batch_size, words * 8), dtype=np.uint8)
     for part, generator, n in zip(noise, epoch.generators, counts.tolist(), strict=False):
         part[:n] = generator.bit_generator.random_raw(n * words).view(np.uint8).reshape(n, -1)
         part[n:] = 0
     return noise[..., :n_units]
 
 
-def row_weights(counts: np.ndarray) -> np.ndarray:
-    """Return (active, batch) weights that make a sum over a padded batch the mean over each member's rows."""
-    present = np.arange(counts.max())[None, :] < counts[:, None]
-    return present / counts[:, None]
+def row_weights(counts: np.ndarray, batch_size: int) -> np.ndarray:
+    """Return weights (M, steps * batch_size) that make a sum over a batch the mean over its rows; counts (steps, M)."""
+    present = np.arange(batch_size) < counts.T[..., None]
+    return (present / np.maximum(counts.T[..., None], 1)).reshape(counts.shape[1], -1)

@@ -5,6 +5,7 @@ Nothing is read back from the device in here: on a GPU the host runs ahead of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.table import Table
 from pipeline.core.wave import Wave
 
+PREPARED = 2**20  # numbers of batches that are made at once
 CHUNK_ROWS = 512  # rows each network predicts at once: more would leave a processor's cache
 
 
@@ -69,21 +71,26 @@ def _stepper(
 ) -> Callable[[int, Batch], tuple[Tensor, Stacked]]:
     """Return what takes a step: forward, backward, update; it returns each active member's loss, and the gradients."""
     weights, trained, factors = wave.part("weights"), wave.trained, [seat.factors for seat in wave.seats]
+    members, names = wave.members, list(trained)
+    penalised, clipped = any(m.l1 for m in members), not all(math.isinf(m.clip) for m in members)
     settings = Settings(program.optimiser, program.beta, program.eps)
     update = optimiser.updater(settings, trained, (wave.part("first"), wave.part("second")), factors, rates)
     row_loss = loss_of(program.loss, program.level)
-    smoothing = table.put(np.array([member.label_smoothing for member in wave.members]))
+    smoothing = table.put(np.array([member.label_smoothing for member in members]))
     leaves: list[nn.Parameter] = []
 
     def take_step(step: int, batch: Batch) -> tuple[Tensor, Stacked]:
         nonlocal leaves
         n_active = len(batch.weights)
         if not leaves or len(leaves[0]) != n_active:
-            leaves = _bind(net, weights, list(trained), n_active)
+            leaves = _bind(net, weights, names, n_active)
         output = net(batch.rows.dense, batch.rows.codes, batch.masks, batch.weights)
         loss = (row_losses(row_loss, output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
-        gradients = dict(zip(trained, torch.autograd.grad(loss.sum(), leaves), strict=True))
-        gradients = shorten(wave.members, penalise(wave.members, factors, trained, gradients))
+        gradients = dict(zip(names, torch.autograd.grad(loss.sum(), leaves), strict=True))
+        if penalised:
+            gradients = penalise(members, factors, trained, gradients)
+        if clipped:
+            gradients = shorten(members, gradients)
         update(gradients, step, n_active)
         return loss.detach(), gradients
 
@@ -103,29 +110,39 @@ def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> 
 
 
 def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None) -> Iterator[Batch]:
+    """Yield the steps' batches, made a few at a time: each has too little in it to be worth its calls."""
     first_rows = table.start[[member.view for member in wave.members]]
-    order = torch.from_numpy(plan.order + first_rows[:, None]).to(table.rows.dense.device, non_blocking=True)
-    weights, counts_before = torch.empty(0), np.empty(0)
-    for step, n_active in enumerate(plan.active.tolist()):
-        counts = plan.counts[step, :n_active]
-        if not np.array_equal(counts, counts_before):
-            weights, counts_before = table.put(batches.row_weights(counts)), counts
-        begin = step * program.batch_size
-        rows = table.take(order[:n_active, begin : begin + weights.shape[1]])
-        masks = [] if dropped is None else _masks(program, plan, step, dropped[step, :n_active], table)
-        yield Batch(rows, weights, masks)
+    row_size = table.rows.dense.shape[1] + sum(program.architecture.masked_units)
+    length = max(1, PREPARED // (len(first_rows) * plan.batch_size * row_size))
+    for begin in range(0, len(plan.counts), length):
+        yield from _prepared(program, table, plan, dropped, first_rows, slice(begin, begin + length))
 
 
-def _masks(program: Program, plan: Epoch, step: int, dropped: np.ndarray, table: Table) -> list[Tensor]:
-    """Return one dropout mask a hidden block, (active, batch, width): 0, or the factor that keeps the mean.
+def _prepared(
+    program: Program, table: Table, plan: Epoch, dropped: np.ndarray | None, first_rows: np.ndarray, steps: slice
+) -> Iterator[Batch]:
+    active, counts, size = plan.active[steps].tolist(), plan.counts[steps], plan.batch_size
+    order = plan.order[: active[0], steps.start * size : steps.stop * size] + first_rows[: active[0], None]
+    rows = table.take(torch.from_numpy(order).to(table.rows.dense.device, non_blocking=True))
+    weights = table.put(batches.row_weights(counts[:, : active[0]], size))
+    masks = [] if dropped is None else _masks(program, plan, steps, dropped[steps, : active[0]], table)
+    for number, (n_active, longest) in enumerate(zip(active, counts.max(axis=1).tolist(), strict=True)):
+        at = slice(n_active), slice(number * size, number * size + longest)
+        own = Rows(rows.dense[at], rows.codes[at], rows.target[at])
+        yield Batch(own, weights[at], [mask[at] for mask in masks])
+
+
+def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, table: Table) -> tuple[Tensor, ...]:
+    """Return a dropout mask a hidden block, (active, rows, width): 0, or the factor that keeps the mean.
 
     Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
     """
     widths = program.architecture.masked_units
-    noise, least = batches.draw_noise(plan, step, sum(widths)), dropped[:, None, None]
-    factor = table.put(256 / (256 - dropped.astype(np.float64))).reshape(-1, 1, 1)
-    kept = [part >= least for part in np.split(noise, np.cumsum(widths[:-1]), axis=-1)]
-    return [table.put(part.view(np.uint8)).mul_(factor) for part in kept]
+    noise = batches.draw_noise(plan, steps, sum(widths)).reshape(dropped.shape[1], len(dropped), -1, sum(widths))
+    kept = torch.from_numpy((noise >= dropped.T[..., None, None]).view(np.uint8))
+    factor = table.put(256 / (256 - dropped.T.astype(np.float64)))[..., None, None]
+    masks = kept.to(factor.device, non_blocking=True).to(factor.dtype).mul_(factor)
+    return masks.flatten(1, 2).split(widths, dim=-1)
 
 
 @torch.no_grad()

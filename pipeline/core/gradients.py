@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -17,8 +16,6 @@ TINY = 1e-6  # added to the length, as torch.nn.utils.clip_grad_norm_ does: it m
 @torch.no_grad()
 def penalise(members: Sequence[Member], factors: Sequence[Factors], weights: Stacked, gradients: Stacked) -> Stacked:
     """Add the slope of every member's L1 penalty; what is exempt from weight decay is exempt from it."""
-    if not any(member.l1 for member in members):
-        return gradients
     changed = {}
     for name, gradient in gradients.items():
         own = [member.l1 * factor[name][1] for member, factor in zip(members, factors, strict=True)]
@@ -29,8 +26,6 @@ def penalise(members: Sequence[Member], factors: Sequence[Factors], weights: Sta
 @torch.no_grad()
 def shorten(members: Sequence[Member], gradients: Stacked) -> Stacked:
     """Scale down whole gradients that are longer than their member allows."""
-    if all(math.isinf(member.clip) for member in members):
-        return gradients
     squares = sum(gradient.square().flatten(1).sum(dim=1) for gradient in gradients.values())
     assert isinstance(squares, Tensor)
     allowed = _column([member.clip for member in members], squares)

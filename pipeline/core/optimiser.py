@@ -1,14 +1,16 @@
 """AdamW, Adam with coupled L2, and SGD on stacked parameters, every member with its own rates.
 
 torch.optim knows one learning rate a tensor, and here a tensor holds M members. Large networks on a CPU are updated
-member by member by torch's own fused kernels, which pass over the memory once; small ones, and all on a GPU, together,
-by a handful of in-place operations on whole tensors. Sources: Kingma and Ba 2015; Loshchilov and Hutter 2019.
+by torch's own fused kernels, which pass over the memory once, neighbours with equal rates by one call; small ones, and
+all on a GPU, together, by a handful of in-place operations on whole tensors. Sources: Kingma and Ba 2015; Loshchilov
+and Hutter 2019.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,7 +22,7 @@ Stacked = dict[str, Tensor]
 Factors = dict[str, tuple[float, float]]  # by parameter: what multiplies the member's learning rate, and its decay
 Update = Callable[[Stacked, int, int], None]  # gradients, step of the epoch, number of active members
 
-KERNEL_PARAMETERS = 8192  # of one member, from which calling a kernel for each is the faster way on a CPU
+KERNEL_PARAMETERS = 8192  # of one member, from which calling kernels is the faster way on a CPU
 
 
 @dataclass(frozen=True)
@@ -48,71 +50,77 @@ def updater(
     n_parameters = sum(tensor[0].numel() for tensor in parameters.values())
     on_cpu = all(tensor.device.type == "cpu" for tensor in parameters.values())
     if settings.kind != "sgd" and on_cpu and n_parameters >= KERNEL_PARAMETERS:
-        return _one_by_one(settings, parameters, moments, factors, rates)
+        return _by_kernels(settings, parameters, moments, factors, rates)
     return _together(settings, parameters, moments, factors, rates)
 
 
-def _one_by_one(
+def _by_kernels(
     settings: Settings, parameters: Stacked, moments: tuple[Stacked, Stacked], factors: Sequence[Factors], rates: Rates
 ) -> Update:
-    """Adam and AdamW by torch's fused CPU kernels: a call for each member and kind of parameter."""
+    """Adam and AdamW by torch's fused CPU kernels: a call for each run of members with equal rates.
+
+    A kernel takes one learning rate, so parameters whose factors differ have calls of their own.
+    """
     kernel = torch._fused_adamw_ if settings.kind == "adamw" else torch._fused_adam_
-    number = torch.from_numpy(rates.number[0].astype(np.float32))
-    parts = _by_member(parameters), _by_member(moments[0]), _by_member(moments[1]), number.unbind()
-    groups = [_groups(settings.kind, own, *tensors) for own, *tensors in zip(factors, *parts, strict=True)]
-    lr, decay = rates.lr.tolist(), rates.decay.tolist()
+    kept: dict[tuple[int, int], list[_Group]] = {}
+    alike = [factors.index(own) for own in factors]
 
     @torch.no_grad()
     def update(gradients: Stacked, step: int, n_active: int) -> None:
-        for member, gradient in enumerate(zip(*(part.unbind() for part in gradients.values()), strict=True)):
-            for group in groups[member]:
+        for first, last in _runs(rates, alike, step, n_active):
+            if (first, last) not in kept:
+                stacks = ({name: part[first:last] for name, part in own.items()} for own in (parameters, *moments))
+                kept[first, last] = _groups(settings.kind, factors[first], *stacks)
+            number = torch.tensor(rates.number[step, first], dtype=torch.float32)
+            for group in kept[first, last]:
                 kernel(
                     group.parameters,
-                    [gradient[place] for place in group.places],
+                    [gradients[name][first:last] for name in group.names],
                     group.first,
                     group.second,
                     [],
-                    group.number,
-                    lr=lr[step][member] * group.lr_factor,
-                    weight_decay=decay[step][member] * group.decay_factor,
+                    [number] * len(group.names),
+                    lr=rates.lr[step, first] * group.lr_factor,
+                    weight_decay=rates.decay[step, first] * group.decay_factor,
                     beta1=settings.beta[0],
                     beta2=settings.beta[1],
                     eps=settings.eps,
                     amsgrad=False,
                     maximize=False,
                 )
-        number[:n_active] += 1
 
     return update
 
 
+def _runs(rates: Rates, alike: Sequence[int], step: int, n_active: int) -> list[tuple[int, int]]:
+    """Return from where to where neighbouring active members have the same rates.
+
+    alike: a number for every member, equal for those whose parameters have equal factors.
+    """
+    own = [part[step, :n_active].tolist() for part in (rates.lr, rates.decay, rates.number)]
+    seen = list(zip(*own, alike, strict=False))
+    bounds = [0, *(place for place in range(1, n_active) if seen[place] != seen[place - 1]), n_active]
+    return list(pairwise(bounds))
+
+
 @dataclass(frozen=True)
 class _Group:
-    """One member's parameters that have the same factors, and what belongs to them."""
+    """A run's parameters that have the same factors, and what belongs to them."""
 
     lr_factor: float
     decay_factor: float  # as the kernel counts: AdamW's multiplies the decay by the parameter's own rate
-    places: list[int]  # among all parameters
+    names: list[str]
     parameters: list[Tensor]
     first: list[Tensor]
     second: list[Tensor]
-    number: list[Tensor]
 
 
-def _by_member(stacked: Stacked) -> list[Stacked]:
-    rows = zip(*(tensor.unbind() for tensor in stacked.values()), strict=True)
-    return [dict(zip(stacked, row, strict=True)) for row in rows]
-
-
-def _groups(
-    kind: Optimiser, own: Factors, parameters: Stacked, first: Stacked, second: Stacked, number: Tensor
-) -> list[_Group]:
+def _groups(kind: Optimiser, own: Factors, *stacks: Stacked) -> list[_Group]:
     groups = []
     for lr_factor, decay_factor in dict.fromkeys(own.values()):
-        places = [place for place, name in enumerate(parameters) if own[name] == (lr_factor, decay_factor)]
-        chosen = ([list(part.values())[place] for place in places] for part in (parameters, first, second))
+        names = [name for name in own if own[name] == (lr_factor, decay_factor)]
         scaled = decay_factor / lr_factor if decay_factor and kind == "adamw" else decay_factor
-        groups.append(_Group(lr_factor, scaled, places, *chosen, [number] * len(places)))
+        groups.append(_Group(lr_factor, scaled, names, *([part[name] for name in names] for part in stacks)))
     return groups
 
 

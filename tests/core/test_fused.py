@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def plain_loop(member: Member, rows: Rows, kind: str, epochs: int, batch_size: i
         plan = batches.plan_epoch([member.seed], np.array([len(rows)]), batch_size, epoch)
         for step, n in enumerate(plan.counts[:, 0]):
             at = plan.order[0, step * batch_size : step * batch_size + n]
-            noise = torch.from_numpy(batches.draw_noise(plan, step, 24)[0])
+            noise = torch.from_numpy(batches.draw_noise(plan, slice(step, step + 1), 24)[0, :n])
             masks = ((noise >= drop).double() * 256 / (256 - drop)).split([16, 8], dim=1)
             loss = (net(rows.dense[at], masks) - rows.target[at]).square().mean()
             steps.zero_grad()
@@ -334,10 +335,24 @@ def test_every_row_is_visited_once_an_epoch(sizes: list[int], batch_size: int, e
     assert (np.diff(plan.active) <= 0).all()
 
 
-def test_dropout_noise_is_a_members_own_and_even() -> None:
-    def noise(seeds: list[int], sizes: list[int]) -> Tensor:
-        return torch.from_numpy(batches.draw_noise(batches.plan_epoch(seeds, np.array(sizes), 64, 0), 0, 20))
+def noise_of(seeds: list[int], sizes: list[int], *cuts: int) -> np.ndarray:
+    """All noise of an epoch in batches of 16, drawn in one go, or up to each of these steps in turn."""
+    plan = batches.plan_epoch(seeds, np.array(sizes), 16, 0)
+    bounds = [0, *cuts, len(plan.counts)]
+    parts = [batches.draw_noise(plan, slice(*pair), 20) for pair in pairwise(bounds)]
+    whole = np.zeros((len(seeds), 16 * len(plan.counts), 20), dtype=np.uint8)
+    for begin, part in zip(bounds, parts, strict=False):
+        whole[: len(part), 16 * begin : 16 * begin + part.shape[1]] = part
+    return whole
 
-    together, alone = noise([7, 8], [64, 50]), noise([8], [50])
-    assert torch.equal(together[1, :50], alone[0])
-    assert abs(float(noise([1], [64]).double().mean()) - 127.5) < 6
+
+def test_dropout_noise_is_a_members_own_and_even() -> None:
+    together, alone = noise_of([7, 8], [64, 50]), noise_of([8], [50])
+    np.testing.assert_array_equal(together[1], alone[0])
+    assert not together[1, 50:].any()
+    assert abs(float(noise_of([1], [64]).mean()) - 127.5) < 6
+
+
+@given(st.lists(st.integers(1, 4), max_size=4, unique=True).map(sorted))
+def test_dropout_noise_does_not_depend_on_how_many_steps_are_prepared_at_once(cuts: list[int]) -> None:
+    np.testing.assert_array_equal(noise_of([7, 8], [75, 30], *cuts), noise_of([7, 8], [75, 30]))
