@@ -14,7 +14,7 @@ CHOICE     = "$(COMPETITION)" --experiment "$(EXPERIMENT)" $(if $(MINUTES),--min
 STAGES    := ingest preprocess split budget train tune ensemble submit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused clean
+.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused bench-growth bench-rivals bench-quality clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,8 +83,18 @@ check: lint type test ## everything that must pass before a commit
 bench: bench-fused ## measure; results land in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks
 
-bench-fused: setup ## measure fused training alone
+bench-fused: setup ## measure fused training against loops and matrix products
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.fused
+
+bench-growth: setup ## measure how time and memory grow with rows, members and columns
+	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.growth
+
+bench-rivals: setup ## measure against the packages tabm and pytabkit, which it installs
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,rivals]"
+	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.rivals
+
+bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
+	@$(BIN)/python -m tests.benchmarks.quality
 
 clean: ## remove the virtual environment and tool caches; data, experiments and submissions stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

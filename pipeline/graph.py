@@ -29,7 +29,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         *features,
         _preprocess(experiment, facts, features, metric),
         _split(experiment, metric),
-        *([_split(experiment, metric, variant="tune")] if tuned else []),
+        *(_split(experiment, metric, variant) for variant in (("tune", "fresh") if tuned else ())),
         _budget(experiment),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric)),
@@ -120,7 +120,7 @@ def _preprocess(experiment: Experiment, facts: dict, features: list[Node], metri
 
 
 def _split(experiment: Experiment, metric: Plugin, variant: str = "") -> Node:
-    """The folds of all models; tuning has folds of its own, so that the final ones were not chosen on.
+    """The folds of all models; tuning has its own, and its test again others: the final ones were not chosen on.
 
     Blocks in file order are the same for every seed: tuning shuffles them. Folds in time cannot be others.
     """
@@ -194,6 +194,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
         inputs={
             "preprocess": _TABLE,
             "split": Input("split[tune]", ("folds.safetensors",)),
+            "fresh": Input("split[fresh]", ("folds.safetensors",)),
             "recipe": Input("budget", (f"{name}/recipe.json",)),
             "trials": Input("budget", (f"{name}/trials.json",)),
         },

@@ -15,8 +15,10 @@ from torch import Tensor
 from pipeline.core import save
 from pipeline.core.blocks import Architecture, build, tensors
 from pipeline.core.fused import predict
+from pipeline.core.losses import Loss
 from pipeline.core.members import Rows
 from pipeline.files import read_json, write_json
+from pipeline.models._network_losses import probabilities
 from pipeline.transforms.encoder import Encoded, Encoder, fit_encoder
 from pipeline.transforms.recipe import Encode, Target
 from pipeline.transforms.target import TargetTransform, fit_target, limited
@@ -71,6 +73,7 @@ class NetworkFit:
     encoder: Encoder
     target: TargetTransform | None
     architecture: Architecture
+    loss: Loss
     states: tuple[Mapping[str, Tensor], ...]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
@@ -85,13 +88,14 @@ class NetworkFit:
             to_rows(self.encoder, encoded),
         ).double()
         if self.target is None:
-            return torch.softmax(output, dim=-1).mean(dim=0).numpy()
+            return probabilities(self.loss, output).mean(dim=0).numpy()
         return self.target.inverse(output.mean(dim=0).numpy())
 
     def save(self, folder: Path) -> None:
-        """Write weights.safetensors, with the architecture in its header, and encoder.json."""
+        """Write weights.safetensors, with architecture and loss in its header, and encoder.json."""
         named = {f"{n}/{name}": tensor for n, state in enumerate(self.states) for name, tensor in state.items()}
-        save.save(folder / "weights.safetensors", named, {"architecture": asdict(self.architecture)})
+        header = {"architecture": asdict(self.architecture), "loss": self.loss}
+        save.save(folder / "weights.safetensors", named, header)
         target = self.target.to_dict() if self.target else None
         write_json(folder / "encoder.json", {"encoder": self.encoder.to_dict(), "target": target})
 
@@ -110,7 +114,7 @@ def load(folder: Path) -> NetworkFit:
     for state in states.values():
         save.check(tensors(sized), state, folder / "weights.safetensors")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
-    return NetworkFit(encoder, target, architecture, tuple(states[n] for n in sorted(states, key=int)))
+    return NetworkFit(encoder, target, architecture, header["loss"], tuple(states[n] for n in sorted(states, key=int)))
 
 
 def _sized(architecture: Architecture, encoder: Encoder) -> Architecture:

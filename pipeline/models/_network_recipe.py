@@ -39,9 +39,10 @@ class NetworkRecipe(BaseModel):
     )
     schedule: Schedule = Field("constant", description="of the lr")
     epochs: Count | Auto = Field("auto", description="passes over the training rows")
-    loss: Literal["auto", "squared", "absolute", "huber", "cross_entropy"] = Field(
-        "auto", description="what is minimised"
+    loss: Literal["auto", "squared", "absolute", "huber", "quantile", "cross_entropy", "ordinal"] = Field(
+        "auto", description="what is minimised; 'ordinal' is for classes whose order means something, as 1 to 5 stars"
     )
+    level: float = Field(0.5, gt=0, lt=1, description="the quantile of the target that loss = 'quantile' aims at")
     stop_on: Literal["inner", "fold", "none"] = Field(
         "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
     )

@@ -9,21 +9,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.core.devices import try_all_gpus
 from pipeline.core.fused import train
-from pipeline.core.losses import Loss
 from pipeline.core.members import Member, Program, Trained, View
-from pipeline.errors import ConfigError
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
 from pipeline.seeds import derive
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Folds, Log, StopOn, Table, Task
+from pipeline.types import CrossFit, Folds, Log, StopOn, Table
 
 Key = tuple[int, int]  # repeat, fold
 
@@ -203,7 +201,8 @@ def _entry(
     fitted, tests = {}, []
     for key, fold in data.items():
         members = _sound([parts[key, number] for number in range(plan.n_seeds)])
-        fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, tuple(m.state for m in members))
+        program, states = plan.program, tuple(member.state for member in members)
+        fit = NetworkFit(fold.encoder, fold.target, program.architecture, program.loss, states)
         valid = folds.valid_rows(*key)
         held, learnt, test = (
             fit.predict(table.train.iloc[valid]), fit.predict_encoded(fold.encoded), fit.predict(table.test)
@@ -257,13 +256,3 @@ def _curves(parts: Mapping[tuple[Key, int], Trained]) -> pd.DataFrame:
 def n_fit_rows(folds: Folds) -> int:
     """Return how many rows the largest fold trains on: what "auto" values are chosen by."""
     return max(len(folds.train_rows(*key)) for key in folds)
-
-
-def loss_for(name: str, task: Task) -> Loss:
-    """Return the loss called `name`; "auto" is squared for values and cross entropy for classes."""
-    suits = task.kind == "regression"
-    if name == "auto":
-        return "squared" if suits else "cross_entropy"
-    if suits == (name == "cross_entropy"):
-        raise ConfigError(f"loss '{name}' does not suit a {task.kind} task", hint='leave loss = "auto"')
-    return cast("Loss", name)

@@ -98,10 +98,11 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
-    from pipeline.models._networks import Plan, loss_for
+    from pipeline.models._network_losses import loss_for, outputs_for
+    from pipeline.models._networks import Plan
 
     architecture = Architecture(
-        n_outputs=task.n_outputs,
+        n_outputs=outputs_for(recipe.loss, task),
         hidden=recipe.hidden or (recipe.width,) * recipe.depth,
         activation=recipe.activation,
         parametric=recipe.parametric,
@@ -118,6 +119,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     program = Program(
         architecture=architecture,
         loss=loss_for(recipe.loss, task),
+        level=recipe.level,
         epochs=_epochs(recipe, n_rows),
         batch_size=(256 if n_rows <= MEDIUM else 512) if recipe.batch_size == "auto" else recipe.batch_size,
         init=recipe.init,

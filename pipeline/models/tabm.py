@@ -80,10 +80,11 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
-    from pipeline.models._networks import Plan, loss_for
+    from pipeline.models._network_losses import loss_for, outputs_for
+    from pipeline.models._networks import Plan
 
     architecture = Architecture(
-        n_outputs=task.n_outputs,
+        n_outputs=outputs_for(recipe.loss, task),
         hidden=(recipe.width,) * _depth(recipe),
         activation=recipe.activation,
         embedding=recipe.embedding,
@@ -92,11 +93,12 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         numeric_parts=recipe.embedding_numeric_parts,
         sigma=recipe.embedding_numeric_sigma,
         k=recipe.k,
-        logits=task.kind != "regression",
+        logits=task.kind != "regression" and recipe.loss != "ordinal",
     )
     program = Program(
         architecture=architecture,
         loss=loss_for(recipe.loss, task),
+        level=recipe.level,
         epochs=_epochs(recipe, n_rows),
         batch_size=_batch_size(recipe, n_rows),
         init="torch",

@@ -46,6 +46,14 @@ def judge(
     return scores
 
 
+def truths(solution_csv: Path, competition: Mapping[str, Any], classes: Sequence[str] = ()) -> pd.Series:
+    """Return the held-out values, or codes into `classes`, by id as text: for whoever compares entries row by row."""
+    solution = _read(solution_csv, competition["id"], competition["target"])
+    target = solution[competition["target"]]
+    values = target.astype(np.float64) if competition["task"] == "regression" else _codes(target, classes)
+    return pd.Series(np.asarray(values), index=_typed(solution.index).astype(str))
+
+
 def _read(path: Path, id_column: str, target: str) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path} does not exist: only practice competitions are judged here", hint="submit to Kaggle")

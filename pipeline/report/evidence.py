@@ -52,7 +52,10 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
             entries |= own
             recipes |= dict.fromkeys(own, results[name].facts.get("recipe", {}))
             seconds |= results[name].facts.get("seconds", {})
-            findings |= {entry: tuple(lines) for entry, lines in results[name].facts.get("findings", {}).items()}
+            found = results[name].facts.get("findings", {})
+            findings |= {entry: (*findings.get(entry, ()), *lines) for entry, lines in found.items()}
+        elif verdict := results[name].facts.get("verdict"):
+            findings[f"{name[5:-1]}-tuned"] = (verdict,)
     target = pd.read_parquet(folders["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
     return Evidence(
         results=results,

@@ -1,7 +1,8 @@
-"""tune: Optuna proposes waves of trials, each wave is cross-fitted in one call, and the best recipe is written.
+"""tune: Optuna proposes waves of trials, each wave is cross-fitted in one call; what it found must stand a test.
 
-The folds are not the final ones. The stored study holds finished trials only: a wave's trials are asked of a copy
-in memory by a sampler seeded with (seed, wave), so a resumed study proposes what an undisturbed one would.
+The folds are not the final ones, and those of the test are others again. The stored study holds finished trials only:
+a wave's trials are asked of a copy in memory by a sampler seeded with (seed, wave), so a resumed study proposes what an
+undisturbed one would.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ from pydantic import TypeAdapter
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, read_table, write_json
+from pipeline.overtuning import Verdict, confirm
 from pipeline.seeds import derive
 from pipeline.space import Dimension
-from pipeline.types import Metric
+from pipeline.types import Metric, Table
 from pipeline.uncertainty import cv_figure, rows_ratio
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write trials.parquet (number, error, se, one column a parameter) and recipe.json (the best trial's)."""
+    """Write trials.parquet (number, error, se, one column a parameter) and recipe.json.
+
+    The recipe is that of the best trial if it is better than the default on fresh folds, else the default.
+    """
     logging.getLogger("optuna").setLevel(logging.WARNING)
     stored = optuna.create_study(
         storage=f"sqlite:///{job.progress / 'study.db'}", study_name=job.config["entry"], load_if_exists=True
@@ -34,7 +39,8 @@ def run(job: Job) -> dict[str, Any]:
     wanted = job.plugins["model"].Recipe.model_validate(
         read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
     )
-    cross_fit = _objective(job, wanted)
+    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    cross_fit = _objective(job, wanted, table)
     with job.log.progress(f"tune {job.config['entry']}", n_trials) as bar:
         bar.advance(min(len(stored.trials), n_trials))
         while len(stored.trials) < n_trials and not job.log.late():
@@ -44,18 +50,21 @@ def run(job: Job) -> dict[str, Any]:
                 break
             for trial, (error, se) in zip(trials, found, strict=True):
                 stored.add_trial(_finished(trial, error, se))
-            bar.advance(len(trials), note=f"best {_best(stored, n_trials)}")
+            bar.advance(len(trials), note=_note(stored.trials[:n_trials]))
     trials = stored.trials[:n_trials]
-    cut = {"truncated": [f"{len(trials)} of {n_trials} trials"]} if len(trials) < n_trials else {}
-    return _write(job, trials, wanted) | cut
+    _write_trials(job, trials)
+    verdict = _settle(job, trials, wanted, table)
+    cut = [f"{len(trials)} of {n_trials} trials"] * (len(trials) < n_trials)
+    if verdict is not None and verdict.truncated:
+        cut.append(f"the test of what was found: {verdict.truncated}")
+    return _facts(trials, verdict) | ({"truncated": cut} if cut else {})
 
 
-def _objective(job: Job, wanted: Any) -> Any:
+def _objective(job: Job, wanted: Any, table: Table) -> Any:
     """Return a function from parameter sets to (mean, standard error) of their fold errors, all fitted in one call.
 
     It returns None where time was up before they were fitted to their end: such errors are not comparable.
     """
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
 
@@ -115,13 +124,36 @@ def _finished(trial: optuna.Trial, error: float, se: float) -> optuna.trial.Froz
     )
 
 
-def _best(stored: optuna.Study, n_trials: int) -> str:
-    values = [t.value for t in stored.trials[:n_trials] if t.value is not None]
-    return f"{min(values):.5f}" if values else "none yet"
+def _note(trials: list[optuna.trial.FrozenTrial]) -> str:
+    best = _best(trials)
+    return "none finished yet" if best is None else f"best {best.value:.5f}"
 
 
-def _write(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any) -> dict[str, Any]:
+def _best(trials: list[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
     finished = [t for t in trials if t.value is not None]
+    return min(finished, key=lambda t: (t.value, t.number), default=None)
+
+
+def _settle(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any, table: Table) -> Verdict | None:
+    """Write the recipe that is used: what was found if it stands the test, else the one that was wanted."""
+    best, recipe, verdict = _best(trials), wanted, None
+    if best is not None:
+        found = _recipe(wanted, best.params, job.config["space"])
+        folds, seed = read_folds(job.inputs["fresh"]), derive(job.seed, "confirm")
+        verdict = confirm(job.plugins["model"], wanted, found, table, folds, seed=seed, log=job.log)
+        recipe = found if verdict.kept else wanted
+        job.log.info(f"{job.config['entry']}: {verdict.text}")
+    write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
+    return verdict
+
+
+def _facts(trials: list[optuna.trial.FrozenTrial], verdict: Verdict | None) -> dict[str, Any]:
+    best = _best(trials)
+    said = {"trials": len(trials), "failed": sum(t.value is None for t in trials), "best": best and best.value}
+    return said | ({} if verdict is None else {"kept": verdict.kept, "verdict": verdict.text})
+
+
+def _write_trials(job: Job, trials: list[optuna.trial.FrozenTrial]) -> None:
     rows = [
         {"number": t.number, "error": t.value, "se": t.user_attrs.get("se")}
         | {
@@ -131,10 +163,6 @@ def _write(job: Job, trials: list[optuna.trial.FrozenTrial], wanted: Any) -> dic
         for t in trials
     ]
     pd.DataFrame(rows).to_parquet(job.out / "trials.parquet", index=False)
-    best = min(finished, key=lambda t: (t.value, t.number), default=None)
-    recipe = wanted if best is None else _recipe(wanted, best.params, job.config["space"])
-    write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
-    return {"trials": len(trials), "failed": len(trials) - len(finished), "best": None if best is None else best.value}
 
 
 def _recipe(wanted: Any, parameters: Mapping[str, Any], space: Mapping[str, Any]) -> Any:

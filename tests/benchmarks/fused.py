@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,7 +25,8 @@ from pipeline.core.blocks import Architecture
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from tests.benchmarks.loops import HIDDEN, N_FOLDS, Part, Setting, book, folds, tuned
-from tests.benchmarks.machine import Timing, machine, timed
+from tests.benchmarks.machine import machine, timed
+from tests.benchmarks.turns import interleaved, table
 
 RESULTS = Path(__file__).with_name("results")
 THREADS = 2
@@ -78,7 +79,7 @@ def five_folds(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:
     loops = {"book": _over_folds(book, parts, setting), "tuned": _over_folds(tuned, parts, setting)}
     return {
         "batch_size": setting.batch_size,
-        "contenders": _interleaved(loops | {"fused": fused, "fused, one group": in_one_group}),
+        "contenders": interleaved(loops | {"fused": fused, "fused, one group": in_one_group}, REPEATS),
     }
 
 
@@ -98,7 +99,7 @@ def many_members(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:
         chosen = (lrs[N_TRIALS // 4], lrs[3 * N_TRIALS // 4])
         return statistics.mean(_over_folds(book, parts, replace(setting, lr=lr))(seed) for lr in chosen)
 
-    found = _interleaved({"book, 10 members": loop, "fused": fused})
+    found = interleaved({"book, 10 members": loop, "fused": fused}, REPEATS)
     scaled = found["book, 10 members"]["seconds"] * N_TRIALS * N_FOLDS / 10
     ratio = scaled / found["fused"]["seconds"]
     return {"batch_size": setting.batch_size, "epochs": setting.epochs, "contenders": found, "ratio": ratio}
@@ -128,7 +129,7 @@ def share_of_products(parts: Sequence[Part], setting: Setting, n_seeds: int) -> 
             for layer, (x, weight, gradient) in enumerate(layers):
                 torch.bmm(x, weight), torch.bmm(x.mT, gradient), layer and torch.bmm(gradient, weight.mT)
 
-    found = _interleaved({"fused": fused, "products": products})
+    found = interleaved({"fused": fused, "products": products}, REPEATS)
     pace = PRODUCT_STEPS * n_members * setting.batch_size * _operations(sizes[:-1]) / found["products"]["seconds"]
     n_rows = n_seeds * setting.epochs * sum(len(part.X) for part in parts)
     return {
@@ -148,8 +149,14 @@ def _operations(sizes: Sequence[int]) -> int:
 
 
 def _time_by_kind(call: Callable[[], None]) -> dict[str, float]:
-    """Return the share of a call's time that each kind of operation takes by itself."""
-    with profile(activities=[ProfilerActivity.CPU]) as found:
+    """Return the share of a call's time that each kind of operation takes by itself, all members in one group.
+
+    The profiler sees one thread of Python only.
+    """
+    with (
+        patch("pipeline.core.fused.cpu_jobs", lambda n_members: 1),  # noqa: ARG005
+        profile(activities=[ProfilerActivity.CPU]) as found,
+    ):
         seconds = timed(call).seconds
     own = {event.key: event.self_cpu_time_total / 1e6 / seconds for event in found.key_averages()}
     kinds = {kind: sum(own.get(name, 0.0) for name in names) for kind, names in KINDS.items()}
@@ -185,30 +192,6 @@ def _error(trained: Sequence[Trained]) -> float:
     return statistics.mean(float(np.sqrt(member.losses[-1, 1])) for member in trained)
 
 
-def _interleaved(contenders: Mapping[str, Callable[[int], Any]]) -> dict[str, dict[str, Any]]:
-    """Time all contenders in turns, each time with another seed; the first turn warms up and is left out."""
-    timings: dict[str, list[Timing]] = {name: [] for name in contenders}
-    for seed in range(REPEATS + 1):
-        for name, call in contenders.items():
-            timing = timed(lambda call=call, seed=seed: call(seed))
-            timings[name] += [timing] if seed else []
-    return {name: _summary(found) for name, found in timings.items()}
-
-
-def _summary(timings: Sequence[Timing]) -> dict[str, Any]:
-    seconds, errors = [timing.seconds for timing in timings], [timing.result for timing in timings]
-    found = {
-        "seconds": statistics.median(seconds),
-        "all_seconds": seconds,
-        "foreign": statistics.median(timing.foreign for timing in timings),
-    }
-    return found if None in errors else found | {"error": statistics.mean(errors), "se": _standard_error(errors)}
-
-
-def _standard_error(values: Sequence[float]) -> float:
-    return statistics.stdev(values) / len(values) ** 0.5
-
-
 def _markdown(found: dict[str, Any]) -> str:
     on = found["machine"]
     return "\n\n".join(
@@ -216,7 +199,7 @@ def _markdown(found: dict[str, Any]) -> str:
             "# Fused training",
             f"`make bench-fused`, {found['date']}, {on['threads']} of {on['cores']} cores of {on['cpu']}, torch "
             f"{on['torch']}, float32. A {found['columns']}-256-128-1 network on House Prices, dropout 0.2, Adam. "
-            f'of {REPEATS}, in turns, warm. "Others" counts the cores that others kept busy meanwhile: where '
+            f'Medians of {REPEATS}, in turns, warm. "Others" counts the cores that others kept busy meanwhile: where '
             "it isn't near 0, times of what needs two threads say little.",
             f"Five folds, {found['epochs']} epochs, an evaluation after each:",
             _folds_table(found["folds"]),
@@ -236,7 +219,7 @@ def _folds_table(found: Sequence[dict[str, Any]]) -> str:
             asked = ASKED.get((name, row["batch_size"]))
             cells = [row["batch_size"], name, f"{own['seconds']:.2f}", f"{own['seconds'] / fused:.2f}", asked or ""]
             rows.append([*cells, f"{own['error']:.4f} ± {own['se']:.4f}", f"{own['foreign']:.2f}"])
-    return _table(["batch", "contender", "seconds", "fused is faster by", "asked", "error ± se", "others"], rows)
+    return table(["batch", "contender", "seconds", "fused is faster by", "asked", "error ± se", "others"], rows)
 
 
 def _members_table(found: Sequence[dict[str, Any]]) -> str:
@@ -245,7 +228,7 @@ def _members_table(found: Sequence[dict[str, Any]]) -> str:
         own = row["contenders"]["fused"]
         measured = [f"{own['seconds']:.2f}", f"{row['ratio']:.2f}", ASKED["members"], f"{own['foreign']:.2f}"]
         rows.append([row["batch_size"], row["epochs"], *measured])
-    return _table(["batch", "epochs", "fused, seconds", "fused is faster by", "asked", "others"], rows)
+    return table(["batch", "epochs", "fused, seconds", "fused is faster by", "asked", "others"], rows)
 
 
 def _products_table(found: Sequence[dict[str, Any]]) -> str:
@@ -255,12 +238,7 @@ def _products_table(found: Sequence[dict[str, Any]]) -> str:
         shares = [row["share"], ASKED["share"], *(row["time_by_kind"][kind] for kind in kinds)]
         measured = [f"{row['gflops_of_bmm']:.0f}", f"{row['foreign']:.2f}", *(f"{share:.0%}" for share in shares)]
         rows.append([row["n_members"], row["batch_size"], *measured])
-    return _table(["members", "batch", "bmm, GFLOP/s", "others", "share of bmm", "asked", *kinds], rows)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    return table(["members", "batch", "bmm, GFLOP/s", "others", "share of bmm", "asked", *kinds], rows)
 
 
 if __name__ == "__main__":

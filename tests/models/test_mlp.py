@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.core import checkpoint
 from pipeline.errors import ConfigError
-from pipeline.metrics import accuracy, log_loss, rmse
+from pipeline.metrics import accuracy, log_loss, quadratic_kappa, rmse
 from pipeline.models import mlp
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
 
@@ -204,6 +204,26 @@ def test_a_loss_that_does_not_suit_the_task_is_refused() -> None:
         fit({"a": QUICK.model_copy(update={"loss": "cross_entropy"})})
     with pytest.raises(ConfigError, match="huber"):
         fit({"a": QUICK.model_copy(update={"loss": "huber"})}, table(BINARY))
+
+
+def test_a_quantile_lies_above_its_share_of_the_rows() -> None:
+    recipe = QUICK.model_copy(update={"loss": "quantile", "epochs": 60})
+    entries = fit({str(level): recipe.model_copy(update={"level": level}) for level in (0.2, 0.8)})
+    below = [float((table().target < entry.oof[0, :, 0]).mean()) for entry in entries.values()]
+    np.testing.assert_allclose(below, [0.2, 0.8], atol=0.12)
+
+
+def test_ordered_classes_are_learnt_from_the_steps_between_them(tmp_path: Path) -> None:
+    """Predictions are probabilities, one a class, also of networks that were saved and read again."""
+    stars = Task("multiclass", Metric.from_module(quadratic_kappa), ("1", "2", "3"))
+    data = replace(table(), task=stars, target=np.digitize(table().target, [-0.7, 0.7]).astype(np.int64))
+    entries = fit({name: QUICK.model_copy(update={"loss": name, "epochs": 40}) for name in ("ordinal", "auto")}, data)
+    np.testing.assert_allclose(entries["ordinal"].oof[0].sum(axis=1), 1, atol=1e-6)
+    assert entries["ordinal"].fold_errors.mean() < entries["auto"].fold_errors.mean() + 0.1
+    entries["ordinal"].fitted[0, 0].save(tmp_path)
+    np.testing.assert_array_equal(
+        mlp.load(tmp_path).predict(data.test), entries["ordinal"].fitted[0, 0].predict(data.test)
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,27 +32,31 @@ class Recipe(BaseModel):
 class Model(SimpleNamespace):
     """A model whose fold errors are a formula; it dies at its `dies_at`-th wave, as a killed process would.
 
-    cut: its fits end before their time.
+    cut: its fits end before their time. penalty: how much worse everything but the default is on fresh folds.
     """
 
     Recipe = Recipe
     waves = 0
     dies_at = 0
     cut = False
+    penalty = 0.0
 
     def for_tuning(self, recipe: Recipe) -> Recipe:
         return recipe
 
-    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, *_: Any, **__: Any) -> dict[str, CrossFit]:
-        self.waves += 1
-        if self.waves == self.dies_at:
+    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, folds: Folds, **_: Any) -> dict[str, CrossFit]:
+        fresh = folds.n_repeats == 2
+        self.waves += not fresh
+        if not fresh and self.waves == self.dies_at:
             raise KeyboardInterrupt
-        return {name: self._entry(recipe, table) for name, recipe in recipes.items()}
+        return {name: self._entry(recipe, table, fresh) for name, recipe in recipes.items()}
 
-    def _entry(self, recipe: Recipe, table: Table) -> CrossFit:
+    def _entry(self, recipe: Recipe, table: Table, fresh: bool) -> CrossFit:
         error = np.nan if recipe.width == 7 else abs(np.log(recipe.lr / 0.01)) + recipe.width / 100
-        errors = error + np.array([[-0.1, 0.0, 0.1]])
-        oof = np.zeros((1, len(table.train), 1))
+        error += self.penalty * (fresh and recipe != Recipe())
+        errors = error + np.array([[-0.1, 0.0, 0.1]] * (1 + fresh))
+        errors[-1, 0] += 0.05 * (recipe != Recipe())  # folds never agree entirely
+        oof = np.zeros((len(errors), len(table.train), 1))
         test, cut = np.zeros((len(table.test), 1)), "1 of 2 epochs" if self.cut else ""
         return CrossFit(oof, test, errors, errors, errors, "none", truncated=cut)
 
@@ -64,11 +68,12 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: 
     for fold in range(3):
         role[0, fold, fold::3] = VALID
         role[0, fold, (fold + 1) % 3] = STOP
-    for name in ("preprocess", "split", "budget/net", "out"):
+    for name in ("preprocess", "split", "fresh", "budget/net", "out"):
         (folder / name).mkdir(parents=True)
     progress.mkdir(exist_ok=True)
     write_table(folder / "preprocess", Table(task, rows, rows, rows["x"].to_numpy(), np.arange(N), np.arange(N)))
     write_folds(folder / "split", Folds(role))
+    write_folds(folder / "fresh", Folds(np.concatenate([role, role[:, ::-1]])))
     write_json(folder / "budget/net/trials.json", trials)
     write_json(folder / "budget/net/recipe.json", Recipe().model_dump())
     space = {
@@ -77,7 +82,7 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: 
     }
     return Job(
         config={"entry": "net", "space": space, "wave": 4, "sampler": "tpe"},
-        inputs={name: folder / name for name in ("preprocess", "split")}
+        inputs={name: folder / name for name in ("preprocess", "split", "fresh")}
         | {"recipe": folder / "budget", "trials": folder / "budget"},
         sources={},
         plugins={"model": model, "metric": rmse},  # type: ignore[dict-item]
@@ -142,6 +147,23 @@ def test_the_best_finished_trial_is_written_and_a_failed_one_counts_as_failed(un
     recipe = read_json(undisturbed / "out" / "recipe.json")
     assert recipe == {"lr": best["lr"], "width": best["width"]}
     assert (trials["error"].isna() == (trials["width"] == 7)).all()
+
+
+def test_what_was_found_is_used_only_if_it_is_better_on_fresh_folds(tmp_path: Path) -> None:
+    def tuned(penalty: float) -> tuple[dict[str, Any], bool]:
+        job = make_job(tmp_path / f"{penalty}", Model(penalty=penalty), 14, tmp_path / "progress")
+        return tune.run(job), read_json(job.out / "recipe.json") == Recipe().model_dump()
+
+    better, is_default = tuned(0.0)
+    assert better["kept"]
+    assert "is kept: better than the default by 4.2" in better["verdict"]
+    assert not is_default
+    gap = np.log(100) + 0.04 - better["best"]
+    for penalty, said in ((gap, "inside the noise"), (gap + 1, "worse by 0.99")):
+        worse, is_default = tuned(penalty)
+        assert not worse["kept"]
+        assert said in worse["verdict"]
+        assert is_default
 
 
 def test_without_a_finished_trial_the_recipe_stays_as_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""The guard against overtuning: is what a search found better than what it started from, on folds that it never saw?
+
+The best of many trials is partly the luckiest one, the more so the smaller the table and the longer the search
+(Cawley and Talbot 2010, "On over-fitting in model selection and subsequent selection bias in performance evaluation").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.types import Folds, Log, Table
+from pipeline.uncertainty import paired_difference, rows_ratio
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the found recipe is kept. gain: error of the default less that of the found one; se: its standard error.
+
+    Both NaN where they could not be compared. text: all of it in a sentence. truncated: what time cut short, in words.
+    """
+
+    kept: bool
+    gain: float
+    se: float
+    text: str
+    truncated: str = ""
+
+
+def confirm(model: Any, default: Any, found: Any, table: Table, folds: Folds, *, seed: int, log: Log) -> Verdict:
+    """Cross-fit default and found recipe, whole as they will be used, on the same fresh folds.
+
+    The found one is kept if its gain is larger than the standard error that knows that folds share rows (Nadeau and
+    Bengio 2003); otherwise the default is.
+    """
+    entries = model.cross_fit({"default": default, "found": found}, table, folds, seed=seed, log=log)
+    for entry in entries.values():
+        if trouble := entry.failed or entry.truncated:
+            text = f"the default is kept: on fresh folds {trouble}"
+            return Verdict(False, float("nan"), float("nan"), text, entry.truncated)
+    gain = paired_difference(entries["default"].fold_errors, entries["found"].fold_errors, rows_ratio(folds))
+    kept = gain.mean > (gain.se if gain.n_values > 1 else 0.0)
+    size = f"{abs(gain.mean):.5g} ± {gain.se:.2g} on fresh folds"
+    if kept:
+        text = f"what tuning found is kept: better than the default by {size}"
+    elif gain.mean > 0:
+        text = f"the default is kept: what tuning found is better by {size}, which is inside the noise"
+    else:
+        text = f"the default is kept: what tuning found is worse by {size}"
+    return Verdict(kept, gain.mean, gain.se, text)

@@ -1,0 +1,188 @@
+"""make bench-quality: our networks with their defaults against AutoGluon's on rows held out of real competitions.
+
+A fifth of each train file is held out (`pipeline holdout`); the networks are trained on five folds of the rest, with
+three seeds for folds and networks, and judged on what was held out. AutoGluon's networks get the same folds. Whatever
+competition's files lie in data/ takes part, or those named: `python -m tests.benchmarks.quality titanic mercedes...`.
+What ran before is kept in data/quality and not run again. Results land in tests/benchmarks/results/: quality.json and
+quality.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import Competition, load_competition, load_experiment, metric_plugin
+from pipeline.engine import plugins
+from pipeline.engine.plan import plan
+from pipeline.engine.store import Result, Store
+from pipeline.files import read_entries, read_table
+from pipeline.graph import build
+from pipeline.practice.catalogue import SLUGS
+from pipeline.practice.judge import truths
+from pipeline.types import Metric
+from pipeline.workspace import Workspace
+from tests.benchmarks.machine import machine
+from tests.benchmarks.turns import table
+
+RESULTS = Path(__file__).with_name("results")
+HERE = Path("data/quality")
+SEEDS = range(3)
+MINUTES = 20
+RESAMPLES = 1000
+OURS = ("mlp", "tabm", "realmlp")
+EXPERIMENT = """seed = {seed}
+minutes = {minutes}
+
+[split]
+kind = "{kind}"
+seed = {seed}
+
+[models.mlp]
+
+[models.tabm]
+
+[models.realmlp]
+
+[models.autogluon]
+models = {{ NN_TORCH = [{{}}] }}
+
+[tune]
+trials = 0
+
+[ensemble]
+kind = "best"
+"""
+
+
+def main() -> None:
+    """Run, judge, write."""
+    source, workspace = Workspace(), Workspace(HERE / "data", HERE / "experiments", HERE / "submissions")
+    here = [slug for slug in source.competitions() if slug not in SLUGS and any(source.raw_folder(slug).glob("*"))]
+    path = RESULTS / "quality.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
+    for slug in sys.argv[1:] or here:
+        _hold_out(source, slug)
+        found["competitions"][slug] = _compete(workspace, load_competition(workspace, f"{slug}-holdout"))
+        found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "minutes": MINUTES}
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    text = _markdown(found)
+    (RESULTS / "quality.md").write_text(text + "\n", encoding="utf-8")
+    print(text)  # noqa: T201 - this is what the command is for
+
+
+def _pipeline(*words: str) -> None:
+    roots = {
+        "PIPELINE_DATA": str(HERE / "data"),
+        "PIPELINE_EXPERIMENTS": str(HERE / "experiments"),
+        "PIPELINE_SUBMISSIONS": str(HERE / "submissions"),
+    }
+    subprocess.run([sys.executable, "-m", "pipeline", *words], check=True, env=os.environ | roots)
+
+
+def _hold_out(source: Workspace, slug: str) -> None:
+    """Make <slug>-holdout among this benchmark's own folders, unless it is there."""
+    raw, experiments = HERE / "data" / slug / "raw", HERE / "experiments"
+    if (experiments / f"{slug}-holdout").is_dir():
+        return
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    if not raw.exists():
+        raw.symlink_to(source.raw_folder(slug).resolve())
+        shutil.copytree(source.competition(slug), experiments / slug)
+    task = load_competition(source, slug).task
+    _pipeline("holdout", slug, "--how", "random" if task == "regression" else "stratified")
+
+
+def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
+    """Return each entry's held-out score by seed, and by how much, and how surely, ours are worse than AutoGluon's."""
+    kind = "kfold" if competition.task == "regression" else "stratified"
+    metric = Metric.from_module(plugins.load(metric_plugin(workspace, competition)))
+    seeds = []
+    for seed in SEEDS:
+        name = f"nets-{seed}"
+        text = EXPERIMENT.format(seed=seed, minutes=MINUTES, kind=kind)
+        (workspace.competition(competition.slug) / f"{name}.toml").write_text(text, encoding="utf-8")
+        _pipeline("run", competition.slug, "--experiment", name)
+        seeds.append(_predictions(workspace, competition, name, metric))
+    truth, entries = seeds[0][0], {name: [predicted[name] for _, predicted in seeds] for name in seeds[0][1]}
+    scores = {name: [metric.score(truth, one) for one in predicted] for name, predicted in entries.items()}
+    rivals = {name: predicted for name, predicted in entries.items() if name not in OURS}
+    losses = {
+        own: {name: _loss(metric, truth, entries[own], theirs) for name, theirs in rivals.items()} for own in OURS
+    }
+    return {
+        "metric": metric.name,
+        "greater_is_better": metric.greater_is_better,
+        "scores": scores,
+        "losses": losses,
+    }
+
+
+def _predictions(
+    workspace: Workspace, competition: Competition, name: str, metric: Metric
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the held-out rows' truth, and each network's predictions of them."""
+    nodes = build(workspace, competition, load_experiment(workspace, competition.slug, name))
+    steps = plan(nodes, Store(workspace.cache(competition.slug)))
+    results: dict[str, Result] = {step.node.name: step.result for step in steps if step.result is not None}
+    rows = read_table(results["preprocess"].folder, metric)
+    truth = truths(workspace.solution(competition.slug), competition.model_dump(), rows.task.classes)
+    found: dict[str, np.ndarray] = {}
+    for node, result in results.items():
+        if node.startswith("train["):
+            entries = read_entries(result.folder / "entries")
+            found |= {entry: own.test for entry, own in entries.items() if not own.reference}
+    return truth.loc[[str(row) for row in rows.test_ids]].to_numpy(), found
+
+
+def _loss(metric: Metric, truth: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, float]:
+    """Return how much larger our held-out error is, mean over seeds, and its standard error over resampled rows."""
+
+    def gap(rows: np.ndarray) -> float:
+        errors = [[metric.error(truth[rows], one[rows]) for one in side] for side in (ours, theirs)]
+        return statistics.mean(errors[0]) - statistics.mean(errors[1])
+
+    generator = np.random.default_rng(0)
+    resampled = [gap(generator.integers(len(truth), size=len(truth))) for _ in range(RESAMPLES)]
+    return {"mean": gap(np.arange(len(truth))), "se": statistics.stdev(resampled)}
+
+
+def _markdown(found: dict[str, Any]) -> str:
+    competitions: dict[str, Any] = found["competitions"]
+    on, names = found["machine"], list(next(iter(competitions.values()))["scores"])
+    ranks: dict[str, list[int]] = {name: [] for name in names}
+    rows = []
+    for slug, own in competitions.items():
+        mean = {name: statistics.mean(scores) for name, scores in own["scores"].items()}
+        order = sorted(mean, key=mean.__getitem__, reverse=own["greater_is_better"])
+        for name in names:
+            ranks[name].append(order.index(name) + 1)
+        surely = ", ".join(_surely(own["losses"][ours]) for ours in OURS)
+        rows.append([slug, own["metric"], *(f"{mean[name]:.5f}" for name in names), surely])
+    rows.append(["mean rank", "", *(f"{statistics.mean(ranks[name]):.2f}" for name in names), ""])
+    return "\n\n".join(
+        [
+            "# Networks with their defaults, on rows held out",
+            f"`make bench-quality`, {found['date']}, {on['cores']} cores of {on['cpu']}, {found['minutes']} minutes "
+            f"planned for each run. Means of {len(SEEDS)} seeds, five folds. The last column: our error less "
+            "AutoGluon's in paired standard errors (of rows resampled), above 2 is a loss.",
+            table(["competition", "metric", *names, f"{', '.join(OURS)}: against AutoGluon"], rows),
+        ]
+    )
+
+
+def _surely(losses: dict[str, dict[str, float]]) -> str:
+    return "/".join(f"{loss['mean'] / loss['se']:+.1f}" if loss["se"] else "0" for loss in losses.values())
+
+
+if __name__ == "__main__":
+    main()
