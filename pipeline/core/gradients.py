@@ -18,7 +18,7 @@ def penalise(members: Sequence[Member], factors: Sequence[Factors], weights: Sta
     """Add the slope of every member's L1 penalty; what is exempt from weight decay is exempt from it."""
     changed = {}
     for name, gradient in gradients.items():
-        own = [member.l1 * factor[name][1] for member, factor in zip(members, factors, strict=True)]
+        own = [member.l1 * (factor[name][1] > 0) for member, factor in zip(members, factors, strict=True)]
         changed[name] = gradient + _column(own, gradient) * weights[name][: len(gradient)].sign()
     return changed
 

@@ -149,25 +149,27 @@ def _inputs_of(net: Network, layer: Linear, dense: Tensor, codes: Tensor) -> Ten
     return seen[0]
 
 
+NEVER_DECAYED = ("bias", "phase", "gain", "shift")
+
+
 def rate_factors(net: Network, parametrisation: Parametrisation) -> dict[str, tuple[float, float]]:
     """Return for every parameter that is trained the factors of its learning rate and of its decay."""
-    return {
-        name: (_rate_factor(net, name) if parametrisation == "ntk" else 1.0, _decay_factor(name))
-        for name, parameter in net.named_parameters()
-        if parameter.requires_grad
-    }
+    factors = _realmlp_factors if parametrisation == "ntk" else _standard_factors
+    return {name: factors(net, name) for name, parameter in net.named_parameters() if parameter.requires_grad}
 
 
-def _rate_factor(net: Network, name: str) -> float:
-    """Return RealMLP's factor: one learning rate fits all widths, embeddings of numbers and biases learn slowly."""
-    layer, _, part = name.rpartition(".")
-    if layer == "numeric":
-        return 0.1
-    if part == "weight":
-        return max(fan_in_of(net.get_submodule(layer)), 1) ** -0.5
-    return {"bias": 0.1, "share": 0.1, "factor": 6.0}.get(part, 1.0)
-
-
-def _decay_factor(name: str) -> float:
+def _standard_factors(net: Network, name: str) -> tuple[float, float]:  # noqa: ARG001
     """Decay what multiplies: weights, and the factors of TabM; never biases, norms, tables and frequencies."""
-    return 1.0 if name.rpartition(".")[2] in ("weight", "factor_in", "factor_out") else 0.0
+    return 1.0, float(name.rpartition(".")[2] in ("weight", "factor_in", "factor_out"))
+
+
+def _realmlp_factors(net: Network, name: str) -> tuple[float, float]:
+    """One learning rate fits all widths; what learns slowly also decays slowly, and all but biases and norms decays.
+
+    As pytabkit's optimiser does; its decay of a weight doesn't shrink with the width. There, biases and phases of the
+    embeddings of numbers decay, too, by a hundredth of the rate at most: here they don't.
+    """
+    layer, _, part = name.rpartition(".")
+    own = 0.1 if layer == "numeric" else {"bias": 0.1, "share": 0.1, "factor": 6.0}.get(part, 1.0)
+    width = max(fan_in_of(net.get_submodule(layer)), 1) if part == "weight" and layer != "numeric" else 1
+    return own * width**-0.5, 0.0 if part in NEVER_DECAYED else own

@@ -66,9 +66,9 @@ class Member:
 class Program:
     """What all members of one fused run share.
 
-    parametrisation: "standard" uses each member's lr for all its parameters; "ntk" divides it by the root
-    of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
-    lr fit all widths (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
+    parametrisation: "standard" uses each member's lr for all its parameters and decays weights; "ntk" divides it by
+    the root of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
+    lr fit all widths, and decays all but biases (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
     patience: epochs without a better stopping loss after which a member ends (None: never).
     level: the quantile that the loss "quantile" aims at.
     """

@@ -69,7 +69,12 @@ def test_biases_are_never_decayed_and_ntk_divides_by_the_root_of_the_width() -> 
     net = build(Architecture(n_outputs=1, hidden=(4,), scaling=True), 9)
     factors = rate_factors(net, "ntk")
     assert factors["blocks.0.linear.weight"] == (pytest.approx(1 / 3), 1.0)
-    assert factors["blocks.0.linear.bias"][1] == factors["blocks.0.linear.factor"][1] == 0.0
+    assert factors["blocks.0.linear.bias"] == (0.1, 0.0)
+    assert factors["blocks.0.linear.factor"] == (6.0, 6.0)
+    assert {name for name, (_, decay) in rate_factors(net, "standard").items() if decay} == {
+        "blocks.0.linear.weight",
+        "head.weight",
+    }
     assert {rate for rate, _ in rate_factors(net, "standard").values()} == {1.0}
 
 
@@ -88,4 +93,10 @@ def test_what_is_frozen_has_no_rate_and_embeddings_of_numbers_learn_slowly() -> 
     factors = rate_factors(net, "ntk")
     assert not any(name.startswith("blocks.0.linear") for name in factors)
     assert {rate for name, (rate, _) in factors.items() if name.startswith("numeric")} == {0.1}
-    assert {name for name, (_, decay) in factors.items() if decay} == {"numeric.weight", "head.weight"}
+    decays = {name: decay for name, (_, decay) in factors.items() if decay}
+    assert decays == {
+        "numeric.frequency": 0.1,
+        "numeric.weight": 0.1,
+        "blocks.0.activation.share": 0.1,
+        "head.weight": 1.0,
+    }
