@@ -196,10 +196,11 @@ def _curves(evidence: Evidence) -> list[str]:
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:
     facts = evidence.results[f"tune[{model}]"].facts
     best = "" if facts.get("best") is None else f", the best with error {facts['best']:.6g} on folds of its own"
-    yield f"<p>{facts['trials']} trials, {facts['failed']} of them failed{best}.</p>"
+    verdict = f" {escape(facts['verdict']).capitalize()}." if "verdict" in facts else ""
+    yield f"<p>{facts['trials']} trials, {facts['failed']} of them failed{best}.{verdict}</p>"
     yield from (_image(figure) for figure in trials.figures(table).values())
     chosen = read_json(evidence.results[f"tune[{model}]"].folder / "recipe.json")
-    yield _folded("the recipe that was found", _pairs(chosen))
+    yield _folded("the recipe that is used", _pairs(chosen))
 
 
 def _columns(evidence: Evidence) -> Iterator[str]:

@@ -15,6 +15,10 @@ TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
 
 
+TESTING_SHARE = 0.25
+"""Part of tuning's minutes that is left for the test of what it found, on fresh folds."""
+
+
 SHOWN = 3
 """How many cuts of a recipe are told."""
 
@@ -37,7 +41,7 @@ def run(job: Job) -> dict[str, Any]:
             notes.append(f"{name}: cut to fit into {minute * shares[name]:.1f} minutes")
             job.log.warn(f"{notes[-1]} ({_cut(wanted, recipe)}); more with --minutes")
         if name in tuning:
-            trials = plugin.affordable_trials(recipe, minute * tuning[name], **size)
+            trials = plugin.affordable_trials(recipe, minute * tuning[name] * (1 - TESTING_SHARE), **size)
             write_json(job.out / name / "trials.json", min(trials, job.config["trials"]))
     return {"notes": notes}
 

@@ -48,9 +48,9 @@ def test_a_member_trains_alike_alone_and_among_others(kind: str, init: str) -> N
         assert_alike(train(program, [replace(member, view=0)], [views[member.view]]), [shared])
 
 
-@pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
 def test_a_member_trains_alike_alone_among_five_and_among_two_hundred(dtype: torch.dtype, within: float) -> None:
-    """In float32 members drift apart by rounding alone: here, after 24 steps, by less than 1e-4."""
+    """In float32 members drift apart by rounding alone: here, after 24 steps, by less than 1e-5."""
     views = views_of(SIZES, dtype)
     crowd = [
         replace(member, seed=100 * copy + member.seed, clip=1.0, l1=1e-3) for copy in range(40) for member in MEMBERS
