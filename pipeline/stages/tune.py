@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,22 @@ def run(job: Job) -> dict[str, Any]:
     The recipe is that of the best trial if it is better than the default on fresh folds, else the default.
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    stored = optuna.create_study(
-        storage=f"sqlite:///{job.progress / 'study.db'}", study_name=job.config["entry"], load_if_exists=True
-    )
+    with _study(job) as stored:
+        return _search(job, stored)
+
+
+@contextmanager
+def _study(job: Job) -> Iterator[optuna.Study]:
+    """Open the stored study; its database is closed in the end."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{job.progress / 'study.db'}")
+    try:
+        yield optuna.create_study(storage=storage, study_name=job.config["entry"], load_if_exists=True)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _search(job: Job, stored: optuna.Study) -> dict[str, Any]:
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     wanted = job.plugins["model"].Recipe.model_validate(
         read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
