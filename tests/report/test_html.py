@@ -67,6 +67,11 @@ def test_every_section_of_a_tuned_practice_run_is_there(regression: Reader) -> N
     assert wanted <= set(regression.headings)
 
 
+def test_what_became_of_the_found_recipe_is_said(regression: Reader) -> None:
+    assert "1 of them failed, the best with error 0.2 on folds of its own. The default is kept" in regression.text
+    assert "mlp-tuned : the default is kept: inside the noise" in regression.text
+
+
 def test_what_comes_from_data_is_escaped(regression: Reader) -> None:
     assert "<b>PoolQC</b> is rare" in regression.text
 

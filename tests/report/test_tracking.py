@@ -94,6 +94,7 @@ def test_a_run_is_told_once_with_a_child_for_every_entry(told: Any) -> None:
     assert parent.data.params["models.mlp.lr"] == "0.01"
     assert parent.data.params["raw/train.csv"] == "a" * 64
     assert "| mlp-tuned |" in parent.data.tags["mlflow.note.content"]
+    assert found["mlp-tuned"].data.tags["findings"] == "the default is kept: inside the noise"
     assert parent.info.status == "FINISHED"
     assert journal(told) == []
 
