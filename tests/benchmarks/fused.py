@@ -7,13 +7,11 @@ people. `--quick` trains for fewer epochs and writes nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -26,9 +24,8 @@ from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from tests.benchmarks.loops import HIDDEN, N_FOLDS, Part, Setting, book, folds, tuned
 from tests.benchmarks.machine import machine, timed
-from tests.benchmarks.turns import interleaved, table
+from tests.benchmarks.turns import interleaved, publish, table
 
-RESULTS = Path(__file__).with_name("results")
 THREADS = 2
 REPEATS = 5
 PRODUCT_STEPS = 20
@@ -60,8 +57,7 @@ def main() -> None:
     }
     text = _markdown(found)
     if not quick:
-        (RESULTS / "fused.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "fused.md").write_text(text + "\n", encoding="utf-8")
+        publish("fused", found, text)
     print(text)  # noqa: T201 - this is what the command is for
 
 

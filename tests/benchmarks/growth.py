@@ -13,15 +13,13 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.benchmarks.machine import machine
-from tests.benchmarks.turns import table
+from tests.benchmarks.turns import RESULTS, publish, table
 
-RESULTS = Path(__file__).with_name("results")
 BASE = {"rows": 4_000, "members": 20, "columns": 50}
 GROWTH = {
     "rows": (1_000, 10_000, 100_000, 1_000_000),
@@ -49,8 +47,7 @@ def main() -> None:
         "growth": {name: _grow(name) for name in GROWTH},
     }
     text = _markdown(found)
-    (RESULTS / "growth.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (RESULTS / "growth.md").write_text(text + "\n", encoding="utf-8")
+    publish("growth", found, text)
     _draw(found["growth"])
     print(text)  # noqa: T201 - this is what the command is for
 

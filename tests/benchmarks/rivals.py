@@ -8,14 +8,12 @@ tests/benchmarks/results/: rivals.json and rivals.md.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import statistics
 import sys
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,10 +28,9 @@ from pipeline.models import realmlp
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
 from tests.benchmarks.loops import N_FOLDS, RAW, Part, folds
 from tests.benchmarks.machine import machine
-from tests.benchmarks.turns import interleaved, table
+from tests.benchmarks.turns import interleaved, publish, table
 from tests.heard import Heard
 
-RESULTS = Path(__file__).with_name("results")
 THREADS = 2
 REPEATS = 5
 ASKED = 2.0
@@ -63,8 +60,7 @@ def main() -> None:
     }
     text = _markdown(found)
     if not quick:
-        (RESULTS / "rivals.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "rivals.md").write_text(text + "\n", encoding="utf-8")
+        publish("rivals", found, text)
     print(text)  # noqa: T201 - this is what the command is for
 
 

@@ -1,12 +1,16 @@
-"""Contenders timed in turns, and tables of what was found."""
+"""Contenders timed in turns, and what was found in tables and files."""
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.machine import Timing, timed
+
+RESULTS = Path(__file__).with_name("results")
 
 
 def interleaved(contenders: Mapping[str, Callable[[int], Any]], repeats: int) -> dict[str, dict[str, Any]]:
@@ -35,6 +39,12 @@ def _summary(timings: Sequence[Timing]) -> dict[str, Any]:
 def standard_error(values: Sequence[float]) -> float:
     """Return the standard error of the values' mean."""
     return statistics.stdev(values) / len(values) ** 0.5
+
+
+def publish(name: str, found: Mapping[str, Any], text: str) -> None:
+    """Write what was found as JSON, and as Markdown for people."""
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
