@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
-from pipeline.space import Dimension, split_section
+from pipeline.tuning.space import Dimension, split_section
 from pipeline.workspace import Workspace
 
 FORMS = {
@@ -94,11 +94,25 @@ class Split(Section):
 
 
 class Tune(Section):
-    """How long and how models with a search space are tuned."""
+    """How long and how models with a search space are tuned.
+
+    repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared ("auto": the
+    model's own); the best 1 in `reduction` of them go on.
+    """
 
     trials: int = Field(20, ge=0)
     wave: int = Field(10, ge=1)
-    sampler: Literal["tpe", "random"] = "tpe"
+    repeats: int = Field(1, ge=1)
+    sampler: Literal["tpe", "gp", "random"] = "tpe"
+    rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
+    reduction: int = Field(2, ge=2)
+
+    @field_validator("rungs")
+    @classmethod
+    def _ascending(cls, rungs: Any) -> Any:
+        if rungs != "auto" and rungs != sorted(set(rungs)):
+            raise ValueError("shares must ascend")
+        return rungs
 
 
 class Ensemble(Section):

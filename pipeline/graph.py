@@ -29,7 +29,10 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         *features,
         _preprocess(experiment, facts, features, metric),
         _split(experiment, metric),
-        *(_split(experiment, metric, variant) for variant in (("tune", "fresh") if tuned else ())),
+        *(
+            _split(experiment, metric, variant, experiment.tune.repeats)
+            for variant in (("tune", "fresh") if tuned else ())
+        ),
         _budget(experiment),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric)),
@@ -119,7 +122,7 @@ def _preprocess(experiment: Experiment, facts: dict, features: list[Node], metri
     )
 
 
-def _split(experiment: Experiment, metric: Plugin, variant: str = "") -> Node:
+def _split(experiment: Experiment, metric: Plugin, variant: str = "", repeats: int | None = None) -> Node:
     """The folds of all models; tuning has its own, and its test again others: the final ones were not chosen on.
 
     Blocks in file order are the same for every seed: tuning shuffles them. Folds in time cannot be others.
@@ -131,7 +134,7 @@ def _split(experiment: Experiment, metric: Plugin, variant: str = "") -> Node:
         stage="split",
         variant=variant,
         module="pipeline.stages.split",
-        config=split.model_dump(mode="json") | {"seed": seed, "options": options} | ({"repeats": 1} if variant else {}),
+        config=split.model_dump(mode="json") | {"seed": seed, "options": options, "repeats": repeats or split.repeats},
         inputs={"preprocess": Input("preprocess")},
         plugins={"splitter": plugins.find("splitters", split.kind, where="[split] kind"), "metric": metric},
         outputs=("folds.safetensors", "report.json"),
@@ -146,7 +149,8 @@ def _budget(experiment: Experiment) -> Node:
         module="pipeline.stages.budget",
         config={
             "minutes": experiment.minutes,
-            "trials": experiment.tune.trials,
+            "repeats": experiment.split.repeats,
+            "tune": experiment.tune.model_dump(mode="json", include={"trials", "repeats", "rungs", "reduction"}),
             "models": {
                 name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)} for name, m in models.items()
             },
@@ -189,7 +193,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
         config={
             "entry": name,
             "space": {parameter: d.model_dump(mode="json") for parameter, d in model.space.items()},
-            **tune.model_dump(mode="json", exclude={"trials"}),
+            **tune.model_dump(mode="json", exclude={"trials", "repeats"}),
         },
         inputs={
             "preprocess": _TABLE,

@@ -190,6 +190,17 @@ class Folds:
         return np.flatnonzero(self.role[repeat, fold] == VALID)
 
 
+@dataclass(frozen=True)
+class Rung:
+    """A point of training at which a recipe whose mean error over all folds is above `limit` is given up.
+
+    share: of the whole training, in (0, 1).
+    """
+
+    share: float
+    limit: float
+
+
 class Fitted(Protocol):
     """An entry's model of one fold, or of one repeat, kept beside the predictions; read only to predict new rows.
 
@@ -216,6 +227,7 @@ class CrossFit:
     the test rows is `test`. A recipe's entries share what is saved under equal keys.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
     training monitor saw. failed: why there are no usable predictions, in words; they and the errors are NaN then.
+    rungs: mean errors over all folds at the rungs that were reached; given_up: the last of them was above its limit.
     """
 
     oof: np.ndarray
@@ -231,6 +243,8 @@ class CrossFit:
     truncated: str = ""
     findings: tuple[str, ...] = ()
     failed: str = ""
+    rungs: tuple[float, ...] = ()
+    given_up: bool = False
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:

@@ -19,24 +19,31 @@ from torch import Tensor
 
 from pipeline.core import save
 from pipeline.core.members import Member, Program, Trained, View
+from pipeline.core.rungs import Rungs
 
 SECONDS = 60.0  # between checkpoints
-FORMAT = "2"
+FORMAT = "3"
 
 Plan = Mapping[str, str]  # digest or version by what it is of
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where a run stands between two epochs: tensors of the wave by name, places of its members in their order."""
+    """Where a run stands between two epochs: tensors of the wave by name, places of its members in their order.
+
+    rungs: the errors that members have shown at theirs, by place.
+    """
 
     capacity: int
     places: list[int]
     state: dict[str, Tensor] = field(repr=False)
     finished: dict[int, Trained] = field(repr=False)
+    rungs: dict[int, list[float]] = field(default_factory=dict, repr=False)
 
 
-def plan_of(program: Program, members: Mapping[int, Member], views: Sequence[View], device: torch.device) -> Plan:
+def plan_of(
+    program: Program, members: Mapping[int, Member], views: Sequence[View], rungs: Rungs, device: torch.device
+) -> Plan:
     """Return the digests of everything that decides the outcome."""
     return {
         "format": FORMAT,
@@ -44,6 +51,7 @@ def plan_of(program: Program, members: Mapping[int, Member], views: Sequence[Vie
         "device": device.type,
         "program": _digest(repr(program).encode()),
         "members": _digest(repr(sorted(members.items())).encode()),
+        "rungs": _digest(rungs.plan.encode()),
         "rows": _digest(*(part for view in views for part in _described(view))),
     }
 
@@ -79,7 +87,7 @@ def write(path: Path, plan: Plan, snapshot: Snapshot) -> None:
         tensors[f"losses/{place}"] = torch.from_numpy(member.losses)
         tensors |= {f"layers/{place}/{name}": torch.from_numpy(found) for name, found in member.layers.items()}
     finished = {str(place): [member.epoch, member.diverged] for place, member in snapshot.finished.items()}
-    own = {"capacity": snapshot.capacity, "places": snapshot.places, "finished": finished}
+    own = {"capacity": snapshot.capacity, "places": snapshot.places, "finished": finished, "rungs": snapshot.rungs}
     save.save(path, tensors, {"plan": dict(plan), "run": own})
 
 
@@ -92,7 +100,8 @@ def read(path: Path, plan: Plan) -> Snapshot:
         weights, losses = _below(tensors, f"state/{place}/"), tensors[f"losses/{place}"].numpy()
         layers = {name: found.numpy() for name, found in _below(tensors, f"layers/{place}/").items()}
         finished[int(place)] = Trained(weights, epoch, losses, diverged, layers=layers)
-    return Snapshot(own["capacity"], own["places"], state, finished)
+    rungs = {int(place): errors for place, errors in own["rungs"].items()}
+    return Snapshot(own["capacity"], own["places"], state, finished, rungs)
 
 
 def _below(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

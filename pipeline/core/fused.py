@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
 
@@ -21,6 +22,7 @@ from pipeline.core.blocks import Architecture, Network
 from pipeline.core.devices import cpu_jobs
 from pipeline.core.job import Hooks, Job, tables_of, train_job
 from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.rungs import NONE, Reports, Rungs
 from pipeline.core.wave import shapes_of, template
 
 CHUNK_ROWS = 2048  # rows a network predicts at once
@@ -36,6 +38,7 @@ def train(
     advance: Callable[[int], None] = lambda epochs: None,  # noqa: ARG005
     stop: Callable[[], bool] = lambda: False,
     checkpoint: Path | None = None,
+    rungs: Rungs = NONE,
 ) -> list[Trained]:
     """Train all members, spread over the devices; return them in their order, which is the order they begin in.
 
@@ -43,13 +46,14 @@ def train(
     stop: asked once an epoch; once it says yes, every member ends as it is, marked as truncated.
     checkpoint: a folder in which the whole run is kept every minute; a call with the same arguments goes on from there,
     to the same bits on the same kind of machine with as many threads. Whoever made the folder removes it.
+    rungs: epochs at which groups of members are measured; those above a limit end there, and others take their places.
     """
     if not members:
         return []
     jobs = _jobs(program, members, views, [CPU] * cpu_jobs(len(members)) if list(devices) == [CPU] else devices)
-    hooks = Hooks(advance, stop, checkpoint)
+    hooks = Hooks(advance, stop, checkpoint, reports := Reports(rungs))
     finished = train_job(jobs[0], hooks) if len(jobs) == 1 else _train_side_by_side(jobs, hooks)
-    return [finished[place] for place in range(len(members))]
+    return reports.told([finished[place] for place in range(len(members))])
 
 
 def _jobs(
@@ -81,7 +85,7 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
 
     try:
         with ThreadPoolExecutor(len(jobs), None, torch.set_num_threads, (max(1, n_threads // len(jobs)),)) as pool:
-            futures = [pool.submit(train_job, job, Hooks(advance, stop, hooks.checkpoint)) for job in jobs]
+            futures = [pool.submit(train_job, job, replace(hooks, advance=advance, stop=stop)) for job in jobs]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -97,7 +101,7 @@ def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], row
     net = Network(architecture).eval()
     weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
     outputs, chunk = [], -(-CHUNK_ROWS // max(architecture.k, 1))
-    for first in range(0, len(rows), chunk):
+    for first in range(0, max(len(rows), 1), chunk):  # none at all have a shape, too
         dense, codes = (part[first : first + chunk] for part in (rows.dense, rows.codes))
         shape = (len(states), *dense.shape), (len(states), *codes.shape)
         outputs.append(functional_call(net, weights, (dense.expand(shape[0]), codes.expand(shape[1]))))

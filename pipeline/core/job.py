@@ -16,6 +16,7 @@ from pipeline.core.devices import keep_freed_memory
 from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.core.outcome import finished, harvest, judge
+from pipeline.core.rungs import Reports
 from pipeline.core.table import Table, join
 from pipeline.core.wave import Shapes, Wave, select, start, unite
 
@@ -27,6 +28,7 @@ class Hooks:
     advance: Callable[[int], None]
     stop: Callable[[], bool]
     checkpoint: Path | None
+    reports: Reports
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,30 @@ def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, Table
 def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:
     """Train a job's members to their end, or until the caller stops them."""
     keep_freed_memory()
-    keeper = _keeper(job, hooks.checkpoint) if hooks.checkpoint else None
+    keeper = _keeper(job, hooks) if hooks.checkpoint else None
     run = _begin(job, keeper, hooks)
     while len(run.finished) < len(job.members):
         while not _took_epoch(job, run):
             _halve(run, hooks)
         hooks.advance(len(run.training))
-        _let_go(job, run)
+        _let_go(job, run, hooks.reports)
         ended, stopped = len(run.finished) == len(job.members), hooks.stop()
         if keeper and (stopped or ended or keeper.is_due()):
-            keeper.write(Snapshot(run.capacity, run.training, run.wave.state if run.wave else {}, run.finished))
+            keeper.write(_snapshot(job, run, hooks.reports))
         if stopped:
             return run.finished | _truncated(job, run)
     return run.finished
 
 
-def _keeper(job: Job, folder: Path) -> checkpoint.Keeper:
-    return checkpoint.Keeper(folder, checkpoint.plan_of(job.program, job.members, job.views, job.device))
+def _keeper(job: Job, hooks: Hooks) -> checkpoint.Keeper:
+    assert hooks.checkpoint is not None
+    plan = checkpoint.plan_of(job.program, job.members, job.views, hooks.reports.rungs, job.device)
+    return checkpoint.Keeper(hooks.checkpoint, plan)
+
+
+def _snapshot(job: Job, run: Run, reports: Reports) -> Snapshot:
+    errors = {place: own for place, own in reports.errors.items() if place in job.members}
+    return Snapshot(run.capacity, run.training, run.wave.state if run.wave else {}, run.finished, errors)
 
 
 def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
@@ -93,6 +102,7 @@ def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
     if found is None:
         return Run(plan_capacity(job.program, job.views, job.net, len(job.members), job.device))
     run = Run(found.capacity, finished=found.finished)
+    hooks.reports.restore(found.rungs)
     if found.places:
         run.wave = _fresh(job, found.places)
         for key, tensor in run.wave.state.items():
@@ -136,12 +146,28 @@ def _halve(run: Run, hooks: Hooks) -> None:
         torch.cuda.empty_cache()
 
 
-def _let_go(job: Job, run: Run) -> None:
+def _let_go(job: Job, run: Run, reports: Reports) -> None:
+    """Harvest the members that have finished, and those whose group is above the limit of a rung."""
     assert run.wave is not None
-    if rows := finished(job.program, run.wave):
+    rows = finished(job.program, run.wave)
+    left = _left(run, rows, reports) if reports.rungs.epochs else set()
+    rows = [row for row, seat in enumerate(run.wave.seats) if row in rows or seat.place in left]
+    if rows:
         run.finished |= harvest(run.wave, rows)
         staying = [row for row in range(len(run.wave.seats)) if row not in rows]
         run.wave = select(run.wave, staying) if staying else None
+    for place in left.intersection(_waiting(job, run)):
+        run.finished |= harvest(_fresh(job, [place]), [0])
+
+
+def _left(run: Run, ended: list[int], reports: Reports) -> set[int]:
+    """Have the members measured that stand at a rung or have ended; return the places of those that leave."""
+    assert run.wave is not None
+    places, epochs = run.training, run.wave.state["epoch"].tolist()
+    due = [row for row in range(len(places)) if row in ended or reports.due(places[row], epochs[row])]
+    if due:
+        reports.report(harvest(run.wave, due), ended={places[row] for row in ended})
+    return reports.left()
 
 
 def _truncated(job: Job, run: Run) -> dict[int, Trained]:

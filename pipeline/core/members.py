@@ -98,7 +98,8 @@ class Trained:
     each epoch, NaN where there are no stopping rows. diverged: a loss or weight became NaN or infinite, and
     the weights are those of the last epoch before. truncated: training was stopped from outside before its
     end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the
-    layer's name (epochs, 3), what was measured in it (see monitor.py).
+    layer's name (epochs, 3), what was measured in it (see monitor.py). rungs: the mean errors of its group at the
+    rungs that it had to pass; left: the last of them was above the limit, and the group went no further.
     """
 
     state: dict[str, Tensor] = field(repr=False)
@@ -107,6 +108,8 @@ class Trained:
     diverged: bool
     truncated: bool = False
     layers: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    rungs: tuple[float, ...] = ()
+    left: bool = False
 
 
 def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:

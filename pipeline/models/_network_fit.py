@@ -27,11 +27,12 @@ from pipeline.types import Table
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold's training rows in the encoding fitted on them; target is None for classes."""
+    """A fold's training and validation rows in the encoding fitted on the former; target is None for classes."""
 
     rows: np.ndarray
     encoder: Encoder
     encoded: Encoded
+    valid: Encoded
     target: TargetTransform | None
 
     @property
@@ -47,14 +48,21 @@ class Fold:
 
 
 def encode_fold(
-    encode: Encode, target: Target, overshoot: float | None, table: Table, rows: np.ndarray, seed: int
+    encode: Encode,
+    target: Target,
+    overshoot: float | None,
+    table: Table,
+    rows: np.ndarray,
+    valid: np.ndarray,
+    seed: int,
 ) -> Fold:
-    """Fit the encoder and the target's transform on these rows alone."""
+    """Fit the encoder and the target's transform on these rows alone, and encode the rows to validate."""
     encoder, encoded = fit_encoder(encode, table.train.iloc[rows], table.target[rows], table.task, seed)
-    if table.task.kind != "regression":
-        return Fold(rows, encoder, encoded, None)
-    fitted = fit_target(target, table.target[rows], table.task)
-    return Fold(rows, encoder, encoded, fitted if overshoot is None else limited(fitted, table.target[rows], overshoot))
+    fitted = None
+    if table.task.kind == "regression":
+        fitted = fit_target(target, table.target[rows], table.task)
+        fitted = fitted if overshoot is None else limited(fitted, table.target[rows], overshoot)
+    return Fold(rows, encoder, encoded, encoder.transform(table.train.iloc[valid]), fitted)
 
 
 def to_rows(encoder: Encoder, encoded: Encoded, target: Tensor | None = None) -> Rows:

@@ -5,7 +5,7 @@ Imports no torch, so that a recipe is checked at once; `_networks` is imported w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.models._network_fit import NetworkFit
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
 
 Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
@@ -80,13 +80,14 @@ def cross_fit_resolved(
     seed: int,
     log: Log,
     progress: Path | None,
+    rungs: Sequence[Rung],
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
     from pipeline.models._networks import Case, cross_fit, n_fit_rows
 
     n_rows = n_fit_rows(folds)
     plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
-    return cross_fit(plans, Case(table, folds, seed, log, progress))
+    return cross_fit(plans, Case(table, folds, seed, log, progress, tuple(rungs)))
 
 
 def load(folder: Path) -> NetworkFit:

@@ -6,10 +6,10 @@ Entries that share a program and an encoding are trained as one: recipes x repea
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,15 @@ import pandas as pd
 from pipeline.core.devices import try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Trained, View
+from pipeline.core.rungs import NONE, Rungs
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
 from pipeline.seeds import derive
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Folds, Log, StopOn, Table
+from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table
 
 Key = tuple[int, int]  # repeat, fold
+Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
 
 
 @dataclass(frozen=True)
@@ -52,27 +54,37 @@ class Plan:
 
 @dataclass(frozen=True)
 class Case:
-    """What all plans are fitted on; progress: a folder for what a killed run goes on from, if there is one."""
+    """What all plans are fitted on; progress: a folder for what a killed run goes on from, if there is one.
+
+    encoded: folds that groups of plans have in common.
+    """
 
     table: Table
     folds: Folds
     seed: int
     log: Log
     progress: Path | None
+    rungs: tuple[Rung, ...] = ()
+    encoded: dict[tuple, dict[Key, Fold]] = field(default_factory=dict)
 
-    def encode(self, plan: Plan, rows: Callable[[int, int], np.ndarray]) -> dict[Key, Fold]:
-        """Fit a plan's encoding in every fold, on these rows of it."""
-        return {
-            (repeat, fold): encode_fold(
-                plan.encode,
-                plan.target,
-                plan.overshoot,
-                self.table,
-                rows(repeat, fold),
-                derive(self.seed, "encode", repeat, fold),
-            )
-            for repeat, fold in self.folds
-        }
+    def encode(self, plan: Plan, part: Literal["train", "inner"]) -> dict[Key, Fold]:
+        """Fit a plan's encoding in every fold, on its training rows or the inner ones of them."""
+        rows = self.folds.train_rows if part == "train" else self.folds.inner_rows
+        how = (part, plan.encode, plan.target, plan.overshoot)
+        if how not in self.encoded:
+            self.encoded[how] = {
+                key: encode_fold(
+                    plan.encode,
+                    plan.target,
+                    plan.overshoot,
+                    self.table,
+                    rows(*key),
+                    self.folds.valid_rows(*key),
+                    derive(self.seed, "encode", *key),
+                )
+                for key in self.folds
+            }
+        return self.encoded[how]
 
 
 def cross_fit(plans: Mapping[str, Plan], case: Case) -> dict[str, CrossFit]:
@@ -87,25 +99,31 @@ def cross_fit(plans: Mapping[str, Plan], case: Case) -> dict[str, CrossFit]:
 
 
 def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
+    """Train plans that share a program: with stop_on "inner" once to find each fold's epochs, then on all its rows."""
     began = time.perf_counter()
     shared = next(iter(plans.values()))
-    epochs, curves = _choose_epochs(plans, case)
-    data = case.encode(shared, case.folds.train_rows)
-    stop = case.folds.valid_rows if shared.stop_on == "fold" else None
-    trained = _train(plans, data, case, "fit", epochs, stop)
-    curves = curves or {name: _curves(parts) for name, parts in trained.items()}
-    seconds = (time.perf_counter() - began) / len(plans)
+    inner = shared.stop_on == "inner"
+    first = _train(plans, case, "inner" if inner else "train", {})
+    going = {name: plan for name, plan in plans.items() if not _given_up(first[name])}
+    last = _train(going, case, "train", _choose_epochs(going, first)) if inner and going else first
+    data, seconds = case.encode(shared, "train"), (time.perf_counter() - began) / len(plans)
     entries = {}
-    for name, parts in trained.items():
-        entry, members = _entry(plans[name], parts, data, case.table, case.folds), list(parts.values())
+    for name, plan in plans.items():
+        parts = last[name] if name in going else first[name]
+        entry = _entry(plan, parts, data, case.table, case.folds)
         entries[name] = replace(
             entry,
-            curves=curves[name],
+            curves=_curves(first[name]),
             seconds=seconds,
-            findings=() if entry.failed else findings(shared.program, members, entry, data, case.table),
-            truncated=_truncated(members),
+            findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
+            truncated=_truncated(list(parts.values())),
+            rungs=next(iter(first[name].values())).rungs,
         )
     return entries
+
+
+def _given_up(parts: Parts) -> bool:
+    return any(member.left for member in parts.values())
 
 
 def _truncated(members: Sequence[Trained]) -> str:
@@ -113,18 +131,12 @@ def _truncated(members: Sequence[Trained]) -> str:
     return f"{n_truncated} of {len(members)} networks were not trained to their end" if n_truncated else ""
 
 
-def _choose_epochs(plans: dict[str, Plan], case: Case) -> tuple[dict[str, dict[Key, int]], dict[str, pd.DataFrame]]:
-    """With stop_on "inner", find each fold's best epoch: the lowest stopping loss, averaged over seeds."""
-    shared = next(iter(plans.values()))
-    if shared.stop_on != "inner":
-        return {}, {}
-    data = case.encode(shared, case.folds.inner_rows)
-    trained = _train(plans, data, case, "find epochs", {}, case.folds.stop_rows)
-    epochs = {
-        name: {key: _best_epoch([parts[key, s] for s in range(plans[name].n_seeds)]) for key in data}
-        for name, parts in trained.items()
+def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts]) -> dict[str, dict[Key, int]]:
+    """Return each fold's best epoch: the lowest stopping loss, averaged over seeds."""
+    return {
+        name: {key: _best_epoch([trained[name][key, s] for s in range(plan.n_seeds)]) for key, _ in trained[name]}
+        for name, plan in plans.items()
     }
-    return epochs, {name: _curves(parts) for name, parts in trained.items()}
 
 
 def _best_epoch(members: Sequence[Trained]) -> int:
@@ -135,43 +147,65 @@ def _best_epoch(members: Sequence[Trained]) -> int:
 
 
 def _train(
-    plans: dict[str, Plan],
-    data: dict[Key, Fold],
-    case: Case,
-    text: str,
-    epochs: dict[str, dict[Key, int]],
-    stop: Callable[[int, int], np.ndarray] | None,
-) -> dict[str, dict[tuple[Key, int], Trained]]:
+    plans: dict[str, Plan], case: Case, part: Literal["inner", "train"], epochs: Mapping[str, Mapping[Key, int]]
+) -> dict[str, Parts]:
     """Train every plan's members on every fold; return them by plan, fold and seed number.
 
     The first network of every fold comes before all second ones, so that a fold has one if time is up early.
+    epochs: as many as each fold is to take, found before; rungs were passed then.
     """
-    keys = list(data)
+    shared = next(iter(plans.values()))
+    data, keys = case.encode(shared, part), list(case.folds)
+    stop = case.folds.stop_rows if part == "inner" else case.folds.valid_rows if shared.stop_on == "fold" else None
     views = [_view(data[key], case.table, None if stop is None else stop(*key)) for key in keys]
-    labels, members = [], []
+    labels: list[tuple[str, Key, int]] = []
+    members = []
     for number in range(max(plan.n_seeds for plan in plans.values())):
         for name, plan in plans.items():
             for view, key in enumerate(keys if number < plan.n_seeds else []):
                 labels.append((name, key, number))
                 own = derive(case.seed, "member", *key, number)
                 members.append(plan.member(view, own, epochs[name][key] if epochs else None))
-    program = next(iter(plans.values())).program
-    total = sum(member.epochs or program.epochs for member in members)
-    title = f"{', '.join(plans)}: {text}" if len(plans) < 4 else f"{len(plans)} recipes: {text}"
-    with case.log.progress(f"{title}, {len(members)} networks", total) as bar:
-        how = {"advance": bar.advance, "stop": case.log.late, "checkpoint": case.progress}
-        trained = _train_alike(program, members, views, how)
-    results: dict[str, dict[tuple[Key, int], Trained]] = {name: {} for name in plans}
+    total = sum(member.epochs or shared.program.epochs for member in members)
+    title = f"{', '.join(plans)}" if len(plans) < 4 else f"{len(plans)} recipes"
+    text = f"{title}: {'find epochs' if part == 'inner' else 'fit'}, {len(members)} networks"
+    rungs = NONE if epochs else _rungs(case, shared.program, data, labels)
+    with case.log.progress(text, total) as bar:
+        how = {"advance": bar.advance, "stop": case.log.late, "checkpoint": case.progress, "rungs": rungs}
+        trained = _train_alike(shared.program, members, views, how)
+    results: dict[str, Parts] = {name: {} for name in plans}
     for (name, key, number), member in zip(labels, trained, strict=True):
         results[name][key, number] = member
     return results
 
 
+def _rungs(case: Case, program: Program, data: Mapping[Key, Fold], labels: Sequence[tuple[str, Key, int]]) -> Rungs:
+    """Return at which epochs a recipe's mean error over all folds decides whether it goes on; labels: one a member."""
+
+    def measure(place: int, member: Trained) -> float:
+        key = labels[place][1]
+        fit = NetworkFit(
+            data[key].encoder, data[key].target, program.architecture, program.loss, (member.state,)
+        )  # fmt: skip
+        predicted = fit.predict_encoded(data[key].valid)
+        if not np.isfinite(predicted).all():
+            return float("inf")
+        return case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key)], predicted)
+
+    names = [name for name, _, _ in labels]
+    epochs = tuple(max(1, round(rung.share * program.epochs)) for rung in case.rungs)
+    return Rungs(epochs, tuple(rung.limit for rung in case.rungs), [names.index(name) for name in names], measure)
+
+
 def _train_alike(program: Program, members: list[Member], views: list[View], how: dict[str, Any]) -> list[Trained]:
-    """Train members together whose views have as many categorical codes and numbers (nearly always all of them)."""
+    """Train members together whose views have as many categorical codes and numbers (nearly always all of them).
+
+    Where that is not all of them there are no rungs, which would judge a recipe by some of its folds.
+    """
     trained: dict[int, Trained] = {}
     embedded = program.architecture.numeric != "none"
     widths = [(view.train.codes.shape[1], view.n_numeric if embedded else 0) for view in views]
+    how = how if len(set(widths)) == 1 else how | {"rungs": NONE}
     for width in sorted(set(widths)):
         alike = [view for view in range(len(views)) if widths[view] == width]
         chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
@@ -190,10 +224,10 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
     return View(rows, held, fold.n_levels, fold.encoder.n_numeric)
 
 
-def _entry(
-    plan: Plan, parts: Mapping[tuple[Key, int], Trained], data: dict[Key, Fold], table: Table, folds: Folds
-) -> CrossFit:
+def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds: Folds) -> CrossFit:
     """Predict validation rows, test rows and training rows with every fold's networks."""
+    if _given_up(parts):
+        return replace(_failed(plan, table, folds, "given up at a rung"), given_up=True)
     if all(member.diverged for member in parts.values()):
         return _failed(plan, table, folds, f"all {len(parts)} networks diverged")
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
@@ -205,7 +239,7 @@ def _entry(
         fit = NetworkFit(fold.encoder, fold.target, program.architecture, program.loss, states)
         valid = folds.valid_rows(*key)
         held, learnt, test = (
-            fit.predict(table.train.iloc[valid]), fit.predict_encoded(fold.encoded), fit.predict(table.test)
+            fit.predict_encoded(fold.valid), fit.predict_encoded(fold.encoded), fit.predict(table.test)
         )  # fmt: skip
         if not all(np.isfinite(predicted).all() for predicted in (held, learnt, test)):
             return _failed(
@@ -233,7 +267,7 @@ def _sound(members: list[Trained]) -> list[Trained]:
     return [member for member in members if member.epoch and not member.diverged] or members
 
 
-def _curves(parts: Mapping[tuple[Key, int], Trained]) -> pd.DataFrame:
+def _curves(parts: Parts) -> pd.DataFrame:
     """Return one row an epoch of every member: repeat, fold, seed, epoch, train_loss, stop_loss."""
     return pd.concat(
         [

@@ -7,7 +7,7 @@ an experiment: experiments/house-prices-advanced-regression-techniques/d2l.toml.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 0.1
@@ -58,10 +58,17 @@ class Recipe(NetworkRecipe):
 
 
 def cross_fit(
-    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+    recipes: Mapping[str, Recipe],
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    progress: Path | None = None,
+    rungs: Sequence[Rung] = (),
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr or penalty share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:

@@ -6,7 +6,7 @@ smooth clipping, a scaling layer, its parametrisation, initialisation and schedu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
+RUNGS = (1 / 15, 3 / 15, 7 / 15)  # where coslog4 has brought the learning rate down to zero
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -88,10 +89,17 @@ class Recipe(DeepRecipe):
 
 
 def cross_fit(
-    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+    recipes: Mapping[str, Recipe],
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    progress: Path | None = None,
+    rungs: Sequence[Rung] = (),
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:

@@ -7,22 +7,32 @@ epochs of which the best is kept, embeddings for columns of more than eight leve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from pipeline.models import mlp
 from pipeline.models._network_recipe import Activation, Numeric
-from pipeline.models.mlp import LIBRARIES, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
+from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.types import CrossFit, Folds, Log, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
 
-__all__ = ["LIBRARIES", "SHARE", "Recipe", "affordable", "affordable_trials", "cross_fit", "for_tuning", "load"]
+__all__ = [
+    "LIBRARIES",
+    "RUNGS",
+    "SHARE",
+    "Recipe",
+    "affordable",
+    "affordable_trials",
+    "cross_fit",
+    "for_tuning",
+    "load",
+]
 
 
 class Recipe(mlp.Recipe):
@@ -48,11 +58,18 @@ class Recipe(mlp.Recipe):
 
 
 def cross_fit(
-    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+    recipes: Mapping[str, Recipe],
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    progress: Path | None = None,
+    rungs: Sequence[Rung] = (),
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold, as `mlp` does."""
     settled = {name: _settle(recipe, table.task) for name, recipe in recipes.items()}
-    return mlp.cross_fit(settled, table, folds, seed=seed, log=log, progress=progress)
+    return mlp.cross_fit(settled, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def _settle(recipe: Recipe, task: Task) -> Recipe:

@@ -6,7 +6,7 @@ defaults of its package: k, width, dropout, AdamW's rates, piecewise-linear embe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
+RUNGS = (1 / 9, 1 / 3)  # of the epochs without patience
 
 BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))  # below so many rows; else 1 024
 ROW_VISITS = 2_000_000  # epochs x rows that larger tables are given
@@ -70,10 +71,17 @@ class Recipe(DeepRecipe):
 
 
 def cross_fit(
-    recipes: Mapping[str, Recipe], table: Table, folds: Folds, *, seed: int, log: Log, progress: Path | None = None
+    recipes: Mapping[str, Recipe],
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    progress: Path | None = None,
+    rungs: Sequence[Rung] = (),
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress)
+    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:

@@ -195,9 +195,12 @@ def _curves(evidence: Evidence) -> list[str]:
 
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:
     facts = evidence.results[f"tune[{model}]"].facts
-    best = "" if facts.get("best") is None else f", the best with error {facts['best']:.6g} on folds of its own"
+    best = "" if facts.get("best") is None else f"; the best has error {facts['best']:.6g} on folds of its own"
+    if facts.get("corrected") is not None:
+        best += f", {facts['corrected']:.6g} once the choice among the finished ones is counted (BBC-CV)"
     verdict = f" {escape(facts['verdict']).capitalize()}." if "verdict" in facts else ""
-    yield f"<p>{facts['trials']} trials, {facts['failed']} of them failed{best}.{verdict}</p>"
+    lost = f"{facts['given_up']} were given up early and {facts['failed']} failed"
+    yield f"<p>{facts['trials']} trials, of which {lost}{best}.{verdict}</p>"
     yield from (_image(figure) for figure in trials.figures(table).values())
     chosen = read_json(evidence.results[f"tune[{model}]"].folder / "recipe.json")
     yield _folded("the recipe that is used", _pairs(chosen))

@@ -22,7 +22,7 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
         "preprocess": {**facts.pop("preprocess", {}), "features": sorted(_variants(parts, "preprocess"))},
         "split": parts["split"]["config"],
         "models": {name: _model(name, model, parts) for name, model in budget["models"].items()},
-        "tune": {"trials": budget["trials"]} | _tune(parts),
+        "tune": budget["tune"] | _tune(parts),
         "ensemble": parts["ensemble"]["config"],
         "seed_of_ensemble": parts["ensemble"]["seed"],
         "competition": facts,

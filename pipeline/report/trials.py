@@ -1,4 +1,4 @@
-"""What tuning tried, as plots: the history, each parameter against the error, and which parameters mattered."""
+"""What tuning tried, as plots: history, rungs, each parameter against the error, all together, and which mattered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENOUGH = 10
 COLUMNS = 3
 FAR = 50
 """Largest by smallest value from which a parameter is shown on a logarithmic scale."""
-NOT_PARAMETERS = ("number", "error", "se")
+NOT_PARAMETERS = ("number", "state", "error", "se", "rungs")
 
 
 def parameters(trials: pd.DataFrame) -> list[str]:
@@ -31,17 +31,20 @@ def figures(trials: pd.DataFrame) -> dict[str, Figure]:
     made = {"history": history(trials)} if len(finished) else {}
     if len(finished) > 1 and parameters(finished):
         made["parameters"] = slices(finished)
+        made["parallel"] = parallel(finished)
+    if trials["rungs"].map(len).any():
+        made["rungs"] = rungs(trials)
     if len(finished) >= ENOUGH and len(parameters(finished)) > 1:
         made["importance"] = importance(finished)
     return made
 
 
 def history(trials: pd.DataFrame) -> Figure:
-    """Error of each trial with its standard error, and the best so far; failed trials are crosses at the foot."""
+    """Error of each trial with its standard error, and the best so far; at the foot who failed or was given up."""
     figure = Figure(figsize=(6.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
     prepare(axes, "Trials in the order they ran", "trial", "error")
-    done, failed = trials.dropna(subset=["error"]), trials[trials["error"].isna()]
+    done = trials.dropna(subset=["error"])
     axes.errorbar(done["number"], done["error"], yerr=done["se"], fmt="o", color=BLUE, ecolor=PALE, markersize=4)
     axes.plot(
         done["number"], done["error"].cummin(), color=INK, linewidth=1, drawstyle="steps-post", label="best so far"
@@ -50,10 +53,49 @@ def history(trials: pd.DataFrame) -> Figure:
     reach = 4 * (middle - done["error"].min())
     if 0 < reach < worst - middle:  # one diverged trial would press all others together
         axes.set_ylim(done["error"].min() - 0.1 * reach, middle + reach)
-    if len(failed):
-        foot = np.full(len(failed), done["error"].min())
-        axes.plot(failed["number"], foot, "x", color=ORANGE, label="failed")
+    for state, mark, colour in (("failed", "x", ORANGE), ("given up", "|", GREY)):
+        numbers = trials.loc[trials["state"] == state, "number"]
+        if len(numbers):
+            axes.plot(numbers, np.full(len(numbers), done["error"].min()), mark, color=colour, label=state)
     axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def rungs(trials: pd.DataFrame) -> Figure:
+    """The errors of each trial at the rungs that it reached and at its end: finished ones strong, the others pale."""
+    figure = Figure(figsize=(6.6, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    prepare(axes, "Errors at the rungs", "", "error")
+    n_rungs = trials["rungs"].map(len).max()
+    finished = trials["error"].notna()
+    for chosen, colour in ((~finished, PALE), (finished, BLUE)):
+        for errors, last in trials.loc[chosen, ["rungs", "error"]].itertuples(index=False):
+            ends = [*errors, *([] if np.isnan(last) else [last])]
+            axes.plot(range(len(ends)), ends, "o-", color=colour, alpha=0.6, linewidth=0.8, markersize=3)
+    seen = np.concatenate([*trials["rungs"], trials.loc[finished, "error"]])
+    seen = seen[np.isfinite(seen)]
+    reach = 3 * (np.quantile(seen, 0.75) - seen.min())
+    if 0 < reach < seen.max() - seen.min():
+        axes.set_ylim(seen.min() - 0.05 * reach, seen.min() + reach)
+    axes.set_xticks(range(n_rungs + 1), [*(f"rung {n}" for n in range(1, n_rungs + 1)), "end"])
+    return figure
+
+
+def parallel(finished: pd.DataFrame) -> Figure:
+    """Every finished trial as a line through its parameters, the best tenth in orange."""
+    names = parameters(finished)
+    figure = Figure(figsize=(6.6, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    prepare(axes, "Finished trials by their parameters", "", "")
+    places = np.column_stack([_from_0_to_1(finished[name]) for name in names])
+    best = finished["error"].rank().to_numpy() <= max(1, len(finished) // 10)
+    for chosen, colour, width in ((~best, PALE, 0.8), (best, ORANGE, 1.6)):
+        for line in places[chosen]:
+            axes.plot(range(len(names)), line, color=colour, linewidth=width)
+    ends = [_ends(finished[name]) for name in names]
+    axes.set_xticks(range(len(names)), [f"{n}\n{low} – {high}" for n, (low, high) in zip(names, ends, strict=True)])
+    axes.tick_params(axis="x", labelsize=7)
+    axes.set_yticks([])
     return figure
 
 
@@ -72,7 +114,7 @@ def slices(finished: pd.DataFrame) -> Figure:
                 axes.set_xscale("log")
             x = values.to_numpy(dtype=np.float64)
         else:
-            levels = sorted(values.map(str).unique())
+            levels = _levels(values)
             x = values.map(str).map(levels.index).to_numpy(dtype=np.float64)
             axes.set_xticks(range(len(levels)), [level[:10] for level in levels], rotation=30)
         axes.plot(x, finished["error"], "o", color=BLUE, alpha=0.5, markersize=4)
@@ -116,12 +158,32 @@ def _distribution(values: pd.Series) -> Any:
     import optuna
 
     if not _is_number(values):
-        return optuna.distributions.CategoricalDistribution(sorted(values.map(str).unique()))
+        return optuna.distributions.CategoricalDistribution(_levels(values))
     return optuna.distributions.FloatDistribution(float(values.min()), float(values.max()), log=_spans_far(values))
 
 
 def _values(values: pd.Series, distribution: Any) -> list[Any]:
     return [str(value) if hasattr(distribution, "choices") else float(value) for value in values]
+
+
+def _levels(values: pd.Series) -> list[str]:
+    return sorted(values.map(str).unique())
+
+
+def _from_0_to_1(values: pd.Series) -> np.ndarray:
+    if _is_number(values):
+        numbers = values.to_numpy(dtype=np.float64)
+        numbers = np.log(numbers) if _spans_far(values) else numbers
+    else:
+        numbers = values.map(str).map(_levels(values).index).to_numpy(dtype=np.float64)
+    return np.asarray((numbers - numbers.min()) / (numbers.max() - numbers.min()))
+
+
+def _ends(values: pd.Series) -> tuple[str, str]:
+    if _is_number(values):
+        return f"{values.min():.2g}", f"{values.max():.2g}"
+    levels = _levels(values)
+    return levels[0][:10], levels[-1][:10]
 
 
 def _is_number(values: pd.Series) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
+from pipeline.tuning.halving import cost, shares_of
 
 TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
@@ -27,7 +28,7 @@ def run(job: Job) -> dict[str, Any]:
     """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json."""
     models = job.config["models"]
     shares = {name: job.plugins[f"model:{name}"].SHARE for name in models}
-    tuning = {name: TUNING_SHARE for name, m in models.items() if m["tuned"] and job.config["trials"]}
+    tuning = {name: TUNING_SHARE for name, m in models.items() if m["tuned"] and job.config["tune"]["trials"]}
     minute = job.config["minutes"] / max(sum(shares.values()) + sum(tuning.values()), 1e-9)
     size = _size(job)
     notes = []
@@ -41,9 +42,17 @@ def run(job: Job) -> dict[str, Any]:
             notes.append(f"{name}: cut to fit into {minute * shares[name]:.1f} minutes")
             job.log.warn(f"{notes[-1]} ({_cut(wanted, recipe)}); more with --minutes")
         if name in tuning:
-            trials = plugin.affordable_trials(recipe, minute * tuning[name] * (1 - TESTING_SHARE), **size)
-            write_json(job.out / name / "trials.json", min(trials, job.config["trials"]))
+            minutes = minute * tuning[name] * (1 - TESTING_SHARE)
+            write_json(job.out / name / "trials.json", _trials(job, plugin, recipe, minutes, size))
     return {"notes": notes}
+
+
+def _trials(job: Job, plugin: Any, recipe: Any, minutes: float, size: dict[str, int]) -> int:
+    """Return how many trials are made; those that are given up at a rung leave their time to others."""
+    tune = job.config["tune"]
+    size = size | {"n_fits": size["n_fits"] // job.config["repeats"] * tune["repeats"]}
+    saved = cost(shares_of(plugin, tune["rungs"]), tune["reduction"])
+    return min(plugin.affordable_trials(recipe, minutes / saved, **size), tune["trials"])
 
 
 def _size(job: Job) -> dict[str, int]:

@@ -17,6 +17,7 @@ from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
 MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
+TUNE = {"trials": 30, "repeats": 1, "rungs": [], "reduction": 3}
 
 
 def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:
@@ -38,7 +39,7 @@ def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict],
     plugins: dict[str, ModuleType] = {f"model:{name}": module for name, module in MODELS.items()}
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
-    config = {"minutes": minutes, "trials": 30, "models": sections}
+    config = {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
     budget.run(Job(config, inputs, {}, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
     return recipes, read_json(folder / "out/mlp/trials.json"), heard

@@ -81,7 +81,7 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: 
         "width": {"tune": "int", "low": 1, "high": 8, "step": 1},
     }
     return Job(
-        config={"entry": "net", "space": space, "wave": 4, "sampler": "tpe"},
+        config={"entry": "net", "space": space, "wave": 4, "sampler": "tpe", "rungs": "auto", "reduction": 3},
         inputs={name: folder / name for name in ("preprocess", "split", "fresh")}
         | {"recipe": folder / "budget", "trials": folder / "budget"},
         sources={},

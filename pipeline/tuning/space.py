@@ -16,8 +16,23 @@ Ranged = TypeVar("Ranged", "Uniform", "Int")
 class _Dimension(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def stored(self, value: Any) -> Any:
+        """Return a value as trials store it."""
+        return value
 
-class Uniform(_Dimension):
+
+class _Range(_Dimension):
+    def holds(self, value: Any) -> bool:
+        """Say whether a recipe's value lies in the range; "auto" does not."""
+        low, high = self.edges()
+        return isinstance(value, int | float) and low <= value <= high
+
+    def edges(self) -> list[Any]:
+        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        return [self.low, self.high]  # type: ignore[attr-defined]
+
+
+class Uniform(_Range):
     """A float between low and high, on a plain or a logarithmic scale."""
 
     tune: Literal["uniform", "loguniform"]
@@ -37,12 +52,8 @@ class Uniform(_Dimension):
         """Ask an Optuna trial for a value."""
         return float(trial.suggest_float(name, self.low, self.high, log=self.tune == "loguniform"))
 
-    def edges(self) -> list[Any]:
-        """Return the values that the recipe must accept for the whole dimension to be valid."""
-        return [self.low, self.high]
 
-
-class Int(_Dimension):
+class Int(_Range):
     """An integer from low to high, both included, in steps."""
 
     tune: Literal["int"]
@@ -57,13 +68,13 @@ class Int(_Dimension):
             raise ValueError(f"low {self.low} must be below high {self.high}")
         return _starting_inside(self)
 
+    def holds(self, value: Any) -> bool:
+        """Say whether a recipe's value is one of the steps."""
+        return super().holds(value) and (value - self.low) % self.step == 0
+
     def suggest(self, trial: Any, name: str) -> int:
         """Ask an Optuna trial for a value."""
         return int(trial.suggest_int(name, self.low, self.high, step=self.step))
-
-    def edges(self) -> list[Any]:
-        """Return the values that the recipe must accept for the whole dimension to be valid."""
-        return [self.low, self.high]
 
 
 class Choice(_Dimension):
@@ -86,6 +97,14 @@ class Choice(_Dimension):
     def edges(self) -> list[Any]:
         """Return the values that the recipe must accept for the whole dimension to be valid."""
         return self.values
+
+    def holds(self, value: Any) -> bool:
+        """Say whether a recipe's value is one of the choices."""
+        return value in self.values
+
+    def stored(self, value: Any) -> int:
+        """Return a value as trials store it: its place."""
+        return self.values.index(value)
 
 
 def _starting_inside(dimension: Ranged) -> Ranged:

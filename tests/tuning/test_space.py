@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.space import Choice, Dimension, Int, Uniform, split_section
+from pipeline.tuning.space import Choice, Dimension, Int, Uniform, split_section
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Dimension)
 

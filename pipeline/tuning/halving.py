@@ -1,0 +1,38 @@
+"""Successive halving: a trial that is not among the best part of what came before it is given up early.
+
+The rule is that of asynchronous successive halving without promotion (Li et al. 2020, "A system for massively parallel
+hyperparameter tuning"): at each rung a trial goes on if it is among the best 1/reduction of all trials seen there.
+"Seen" means earlier waves here, so that no order within a wave decides; the first trials all go on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.types import Rung
+
+
+def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
+    """Return the shares of a training at which trials are compared; "auto" are those that the model declares."""
+    return list(getattr(model, "RUNGS", ())) if isinstance(wanted, str) else list(wanted)
+
+
+def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:
+    """Return a rung for each share of the training; seen: of every earlier trial its errors at the rungs it reached."""
+    return tuple(
+        Rung(share, _limit([errors[place] for errors in seen if len(errors) > place], reduction))
+        for place, share in enumerate(shares)
+    )
+
+
+def cost(shares: Sequence[float], reduction: int) -> float:
+    """Return the part of a whole training that a trial takes on average, if 1/reduction of those at a rung go on."""
+    ends = (*shares, 1.0)
+    return sum((end - begin) / reduction**n for n, (begin, end) in enumerate(zip((0.0, *shares), ends, strict=True)))
+
+
+def _limit(errors: Sequence[float], reduction: int) -> float:
+    n_kept = len(errors) // reduction
+    return sorted(errors)[n_kept - 1] if n_kept else math.inf

@@ -1,0 +1,129 @@
+"""The stored study of finished trials, and the waves of trials that Optuna proposes from it.
+
+A wave's trials are asked of a copy in memory by a sampler seeded with (seed, wave), so a resumed study proposes what an
+undisturbed one would.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
+
+from pipeline.seeds import derive
+from pipeline.tuning.space import Dimension
+from pipeline.types import CrossFit
+from pipeline.uncertainty import cv_figure
+
+Parameters = Mapping[str, Any]
+
+N_STARTUP = 10
+"""Trials at random before the sampler learns from them; Optuna's default."""
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[optuna.Study]:
+    """Open the stored study, or begin it; its database is closed in the end."""
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    try:
+        yield optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def ask_wave(
+    done: Sequence[FrozenTrial],
+    space: Mapping[str, Any],
+    *,
+    size: int,
+    n_trials: int,
+    sampler: str,
+    seed: int,
+    start: Sequence[Parameters] = (),
+) -> list[optuna.Trial]:
+    """Ask for what is still missing of the wave that the trials have reached, up to `n_trials` in all.
+
+    The whole wave is asked again from its start, so that a wave cut short goes on as if it had not been.
+    start: parameters of the first trials; what they leave open is proposed.
+    """
+    wave, offset = divmod(len(done), size)
+    first = wave * size
+    study = optuna.create_study(sampler=_sampler(sampler, derive(seed, "wave", wave)))
+    study.add_trials(done[:first])
+    for parameters in start[first : first + size]:
+        study.enqueue_trial(dict(parameters))
+    asked = []
+    for _ in range(min(size, n_trials - first)):
+        trial = study.ask()
+        for name, dimension in dimensions(space).items():
+            dimension.suggest(trial, name)
+        asked.append(trial)
+    return asked[offset:]
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "tpe":
+        # constant_liar: the trials of a wave know of each other, as Optuna's docs advise for batches
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True, n_startup_trials=N_STARTUP)
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=N_STARTUP, deterministic_objective=False)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def finished(trial: optuna.Trial, entry: CrossFit, valid_to_train: float) -> FrozenTrial:
+    """Return the trial as it is stored: pruned where it was given up, failed where it diverged, else with its error."""
+    errors = entry.fold_errors
+    sound = bool(np.isfinite(errors).all())
+    state = TrialState.PRUNED if entry.given_up else TrialState.COMPLETE if sound else TrialState.FAIL
+    figure = cv_figure(errors, valid_to_train) if state is TrialState.COMPLETE else None
+    return optuna.trial.create_trial(
+        params=trial.params,
+        distributions=trial.distributions,
+        value=figure and figure.mean,
+        state=state,
+        intermediate_values=dict(enumerate(entry.rungs, start=1)),
+        user_attrs={} if figure is None else {"se": figure.se, "fold_errors": errors.tolist()},
+    )
+
+
+def rung_errors(trial: FrozenTrial) -> list[float]:
+    """Return a trial's mean errors at the rungs that it reached."""
+    return [error for _, error in sorted(trial.intermediate_values.items())]
+
+
+def fold_errors(trial: FrozenTrial) -> np.ndarray:
+    """Return the errors (n_repeats, n_folds) of a trial that was trained to its end."""
+    return np.array(trial.user_attrs["fold_errors"])
+
+
+def complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that were trained to their end and did not diverge."""
+    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
+
+
+def values(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's parameters as the recipe takes them; choices are stored by their place."""
+    known = dimensions(space)
+    return {n: known[n].values[v] if known[n].tune == "choice" else v for n, v in parameters.items()}
+
+
+def stored_form(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a recipe's parameters that lie in the space, as trials store them: the inverse of `values`."""
+    return {
+        n: d.stored(parameters[n]) for n, d in dimensions(space).items() if n in parameters and d.holds(parameters[n])
+    }
+
+
+def dimensions(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the space's dimensions by name."""
+    adapter: TypeAdapter[Any] = TypeAdapter(Dimension)
+    return {name: adapter.validate_python(dimension) for name, dimension in space.items()}

@@ -1,0 +1,38 @@
+"""Successive halving: limits come from earlier trials alone, and the best part of them would pass."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.tuning.halving import cost, rungs_for
+
+TRIALS = st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=40)
+
+
+@given(TRIALS, st.integers(2, 5))
+def test_the_best_part_of_what_was_seen_would_go_on(seen: list[list[float]], reduction: int) -> None:
+    for place, rung in enumerate(rungs_for([0.1, 0.3, 0.6], seen, reduction)):
+        errors = [trial[place] for trial in seen if len(trial) > place]
+        n_kept = len(errors) // reduction
+        if not n_kept:
+            assert rung.limit == math.inf
+        else:
+            assert sum(error <= rung.limit for error in errors) >= n_kept
+            assert sum(error < rung.limit for error in errors) < n_kept
+
+
+@given(TRIALS, st.randoms(use_true_random=False))
+def test_the_order_of_earlier_trials_decides_nothing(seen: list[list[float]], random: object) -> None:
+    shuffled = list(seen)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert rungs_for([0.2, 0.5], seen, 3) == rungs_for([0.2, 0.5], shuffled, 3)
+
+
+def test_cost_is_what_a_trial_takes_when_one_in_so_many_goes_on() -> None:
+    assert cost([], 3) == 1.0
+    assert cost([0.2], 2) == pytest.approx(0.2 + 0.8 / 2)
+    assert cost([0.1, 0.4], 3) == pytest.approx(0.1 + 0.3 / 3 + 0.6 / 9)
