@@ -25,9 +25,12 @@ NAMES = plugins.names("models")
 KINDS = ("regression", "binary", "multiclass")
 QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
+    "catboost": {"rounds": 60, "depth": 4, "lr": 0.2},
+    "lightgbm": {"rounds": 60, "min_rows": 3, "lr": 0.1},
     "linear": {"epochs": 60},
     "mlp": {"hidden": (16,), "epochs": 25, "n_seeds": 2, "batch_size": 32, "dropout": 0.1},
     "realmlp": {"hidden": (16,), "epochs": 40, "n_seeds": 2, "batch_size": 32},
+    "xgboost": {"rounds": 60, "depth": 3, "lr": 0.1, "min_weight": 1.0},
     "tabm": {"k": 4, "width": 16, "epochs": 25, "batch_size": 16, "lr": 0.01, "embedding_numeric_parts": 8},
 }
 SLOW = ("autogluon",)  # tried on one kind of task only

@@ -1,0 +1,125 @@
+"""What the plug-ins of models that are fitted fold by fold have in common: their recipes' shared fields, and budgets.
+
+Imports no library that fits anything, so that a recipe is checked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.transforms.recipe import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.models._folds import FoldFit, Kind
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+Auto = Literal["auto"]
+
+FEWEST_ROUNDS = 100
+
+
+def chosen(recipe: FoldRecipe, regression: bool, **pairs: tuple[Any, Any]) -> dict[str, Any]:
+    """Return the recipe's fields of these names; "auto" is the first of the pair for regression, else the second."""
+    own = {name: getattr(recipe, name) for name in pairs}
+    return {name: pairs[name][not regression] if value == "auto" else value for name, value in own.items()}
+
+
+class FoldRecipe(BaseModel):
+    """What every such model has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Target = Field("auto", description="transform of a regression target")
+
+
+class BoosterRecipe(FoldRecipe):
+    """What every booster has beside that."""
+
+    rounds: Count = Field(1000, description="trees (for each class one), fewer where stopping rows choose")
+    patience: Count = Field(300, description="rounds without improvement before it stops looking")
+    stop_on: Literal["inner", "fold", "none"] = Field(
+        "inner",
+        description="what chooses the rounds: stopping rows (then refitted on all), the fold itself, or nothing",
+    )
+
+    @property
+    def phases(self) -> int:
+        """How often every fold is fitted: once more to find the rounds."""
+        return 2 if self.stop_on == "inner" else 1
+
+
+Recipe = TypeVar("Recipe", bound=BoosterRecipe)
+
+
+def for_tuning(recipe: Recipe) -> Recipe:
+    """Return the recipe that a trial is judged by: the recipe itself."""
+    return recipe
+
+
+def verbs(kind: Callable[[], Kind]) -> tuple[Callable[..., dict[str, CrossFit]], Callable[[Path], FoldFit]]:
+    """Return a plug-in's `cross_fit` and `load`; kind: imports the library and says how it learns and predicts."""
+
+    def cross_fit(
+        recipes: Mapping[str, FoldRecipe],
+        table: Table,
+        folds: Folds,
+        *,
+        seed: int,
+        log: Log,
+        progress: Path | None = None,  # noqa: ARG001 - folds are quick: a killed run fits them again
+        rungs: Sequence[Rung] = (),  # noqa: ARG001 - every trial is fitted to its end
+    ) -> dict[str, CrossFit]:
+        """Fit every recipe on every fold."""
+        from pipeline.models._folds import cross_fit as fit_all
+
+        return fit_all(kind(), recipes, table, folds, seed=seed, log=log)
+
+    def load(folder: Path) -> FoldFit:
+        """Read one fold's model, as `save` wrote it."""
+        from pipeline.models._folds import load as read
+
+        return read(kind(), folder)
+
+    return cross_fit, load
+
+
+def prices(a_round: float, a_cell: float) -> tuple[Callable[..., Any], Callable[..., int]]:
+    """Return a booster's `affordable` and `affordable_trials`, from the seconds of a tree and of a cell it reads."""
+
+    def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
+        """Return the recipe with as many rounds as so many minutes allow on two cores."""
+        allowed, seconds = 60 * minutes, _seconds(recipe, a_round, a_cell, **size)
+        if seconds <= allowed:
+            return recipe
+        rounds = max(min(FEWEST_ROUNDS, recipe.rounds), int(recipe.rounds * allowed / seconds))
+        return recipe.model_copy(update={"rounds": rounds})
+
+    def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
+        """Return how many trials fit into so many minutes on two cores, at least one."""
+        return max(1, int(60 * minutes / _seconds(recipe, a_round, a_cell, **size)))
+
+    return affordable, affordable_trials
+
+
+def _seconds(
+    recipe: BoosterRecipe,
+    a_round: float,
+    a_cell: float,
+    *,
+    n_train: int,
+    n_test: int,
+    n_columns: int,
+    n_outputs: int,
+    n_fits: int,
+) -> float:
+    del n_test
+    trees = recipe.rounds * (n_outputs if n_outputs > 2 else 1) * recipe.phases
+    return n_fits * (0.3 + trees * (a_round + a_cell * n_train * n_columns))

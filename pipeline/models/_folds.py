@@ -1,0 +1,174 @@
+"""Cross-fit a model that knows only how to learn rows and to predict rows: a loop over recipes and folds.
+
+What such a plug-in gives is a `Kind`; the rest (stopping, the target's transform, what is kept) is the same for all.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from pipeline.files import read_json, write_json
+from pipeline.seeds import derive
+from pipeline.transforms.target import TargetTransform, fit_target
+from pipeline.types import CrossFit, Folds, Log, Table, Task
+
+
+@dataclass(frozen=True)
+class Rows:
+    """X (n, d): float64 and category columns. y (n,): class codes, or the target on the scale that is learnt."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one fit is given. stop: rows that choose the number of rounds, if any; rounds: that number, once known."""
+
+    recipe: Any
+    task: Task
+    train: Rows
+    stop: Rows | None
+    rounds: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A library's model, and how many rounds (trees) it has."""
+
+    model: Any
+    rounds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A library's four verbs; predict returns values (n,) or probabilities (n, n_classes)."""
+
+    learn: Callable[[Lesson], Learnt]
+    predict: Callable[[Any, pd.DataFrame], np.ndarray]
+    write: Callable[[Any, Path], None]
+    read: Callable[[Path], Any]
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """One fold's model with what it needs to predict new rows: columns, their levels, and the target's transform."""
+
+    kind: Kind
+    model: Any
+    levels: Mapping[str, list[str] | None]
+    target: TargetTransform | None
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return values (n, 1) or probabilities (n, n_classes)."""
+        if len(rows) == 0:  # libraries refuse an empty table
+            return self._predict(pd.DataFrame({name: [math.nan] for name in self.levels}))[:0]
+        return self._predict(rows)
+
+    def _predict(self, rows: pd.DataFrame) -> np.ndarray:
+        X = pd.DataFrame(
+            {
+                name: rows[name].astype("float64" if levels is None else pd.CategoricalDtype(levels))
+                for name, levels in self.levels.items()
+            }
+        )
+        found = self.kind.predict(self.model, X)
+        return found if self.target is None else self.target.inverse(found)[:, None]
+
+    def save(self, folder: Path) -> None:
+        """Write columns.json, and the model in its library's own format."""
+        target = self.target.to_dict() if self.target else None
+        write_json(folder / "columns.json", {"levels": list(self.levels.items()), "target": target})
+        self.kind.write(self.model, folder)
+
+
+def load(kind: Kind, folder: Path) -> FoldFit:
+    """Read what `FoldFit.save` wrote."""
+    stored = read_json(folder / "columns.json")
+    target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
+    return FoldFit(kind, kind.read(folder), dict(stored["levels"]), target)
+
+
+def cross_fit(
+    kind: Kind, recipes: Mapping[str, BaseModel], table: Table, folds: Folds, *, seed: int, log: Log
+) -> dict[str, CrossFit]:
+    """Fit every recipe on every fold, one after the other; once time is up the recipes that are left are not begun."""
+    entries: dict[str, CrossFit] = {}
+    text = ", ".join(recipes) if len(recipes) < 4 else f"{len(recipes)} recipes"
+    n_fits = folds.n_repeats * folds.n_folds
+    with log.progress(f"{text}: fit", len(recipes) * n_fits) as bar:
+        for name, recipe in recipes.items():
+            if entries and log.late():
+                entries[name] = _left_out(recipe, table, folds)
+                continue
+            entries[name] = _cross_fit(kind, recipe, table, folds, seed, bar.advance)
+    return entries
+
+
+def _cross_fit(
+    kind: Kind, recipe: Any, table: Table, folds: Folds, seed: int, advance: Callable[[int], None]
+) -> CrossFit:
+    began = time.perf_counter()
+    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
+    errors, train_errors, rounds = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
+    fitted, tests = {}, []
+    for key in folds:
+        fit, rounds[key] = _fit(kind, recipe, table, folds, key, derive(seed, "fold", *key))
+        train, valid = folds.train_rows(*key), folds.valid_rows(*key)
+        oof[key[0], valid] = fit.predict(table.train.iloc[valid])
+        errors[key] = table.task.metric.error(table.target[valid], oof[key[0], valid])
+        train_errors[key] = table.task.metric.error(table.target[train], fit.predict(table.train.iloc[train]))
+        tests.append(fit.predict(table.test))
+        fitted[key] = fit
+        advance(1)
+    test = np.mean(tests, axis=0)
+    seconds = time.perf_counter() - began
+    return CrossFit(oof, test, errors, train_errors, rounds, recipe.stop_on, seconds=seconds, fitted=fitted)
+
+
+def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, int], seed: int) -> tuple[FoldFit, float]:
+    """Fit one fold; with stop_on "inner" once to find the rounds, then on all of its training rows."""
+    train, rounds = folds.train_rows(*key), None
+    target = fit_target(recipe.target, table.target[train], table.task) if table.task.kind == "regression" else None
+    stop = folds.valid_rows(*key) if recipe.stop_on == "fold" else None
+    if recipe.stop_on == "inner":
+        inner = Lesson(
+            recipe,
+            table.task,
+            _rows(table, folds.inner_rows(*key), target),
+            _rows(table, folds.stop_rows(*key), target),
+            None,
+            seed,
+        )
+        rounds = int(kind.learn(inner).rounds)
+    held = None if stop is None else _rows(table, stop, target)
+    learnt = kind.learn(Lesson(recipe, table.task, _rows(table, train, target), held, rounds, seed))
+    return FoldFit(kind, learnt.model, _levels(table), target), learnt.rounds
+
+
+def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> Rows:
+    y = table.target[rows]
+    return Rows(table.train.iloc[rows], y if target is None else target.forward(y))
+
+
+def _levels(table: Table) -> dict[str, list[str] | None]:
+    categorical = set(table.categorical)
+    return {str(name): list(table.train[name].cat.categories) if name in categorical else None for name in table.train}
+
+
+def _left_out(recipe: Any, table: Table, folds: Folds) -> CrossFit:
+    unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
+    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
+    test = np.full((len(table.test), table.task.n_outputs), np.nan)
+    why = "not begun: time was up"
+    return CrossFit(oof, test, unknown, unknown, unknown, recipe.stop_on, truncated=why, failed=why)
