@@ -164,6 +164,11 @@ class Folds:
         """(n_repeats, n_train): whether a fold of the repeat validates the row."""
         return np.asarray((self.role == VALID).any(axis=1))
 
+    @property
+    def n_fit_rows(self) -> int:
+        """How many rows the largest fold trains on: what "auto" values are chosen by."""
+        return int(((self.role == TRAIN) | (self.role == STOP)).sum(axis=2).max())
+
     def errors(self, metric: Metric, target: np.ndarray, oof: np.ndarray) -> np.ndarray:
         """Return the error (n_repeats, n_folds) of out-of-fold predictions (n_repeats, n_train, n_outputs)."""
         errors = np.empty((self.n_repeats, self.n_folds))

@@ -52,10 +52,11 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Kind:
-    """A library's four verbs; predict returns values (n,) or probabilities (n, n_classes)."""
+    """A library's four verbs; predict (of a model, X and the number of outputs) returns values (n,), probabilities
+    (n, n_classes), or of two classes that of the second (n,)."""
 
     learn: Callable[[Lesson], Learnt]
-    predict: Callable[[Any, pd.DataFrame], np.ndarray]
+    predict: Callable[[Any, pd.DataFrame, int], np.ndarray]
     write: Callable[[Any, Path], None]
     read: Callable[[Path], Any]
 
@@ -68,6 +69,7 @@ class FoldFit:
     model: Any
     levels: Mapping[str, list[str] | None]
     target: TargetTransform | None
+    n_outputs: int
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Return values (n, 1) or probabilities (n, n_classes)."""
@@ -82,13 +84,17 @@ class FoldFit:
                 for name, levels in self.levels.items()
             }
         )
-        found = self.kind.predict(self.model, X)
-        return found if self.target is None else self.target.inverse(found)[:, None]
+        found = np.asarray(self.kind.predict(self.model, X, self.n_outputs), dtype=np.float64)
+        if self.target is not None:
+            return self.target.inverse(found)[:, None]
+        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
+        return np.asarray(found / found.sum(axis=1, keepdims=True))  # float32 sums to one only nearly
 
     def save(self, folder: Path) -> None:
         """Write columns.json, and the model in its library's own format."""
         target = self.target.to_dict() if self.target else None
-        write_json(folder / "columns.json", {"levels": list(self.levels.items()), "target": target})
+        columns = {"levels": list(self.levels.items()), "target": target, "n_outputs": self.n_outputs}
+        write_json(folder / "columns.json", columns)
         self.kind.write(self.model, folder)
 
 
@@ -96,7 +102,7 @@ def load(kind: Kind, folder: Path) -> FoldFit:
     """Read what `FoldFit.save` wrote."""
     stored = read_json(folder / "columns.json")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
-    return FoldFit(kind, kind.read(folder), dict(stored["levels"]), target)
+    return FoldFit(kind, kind.read(folder), dict(stored["levels"]), target, stored["n_outputs"])
 
 
 def cross_fit(
@@ -153,7 +159,7 @@ def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, in
         rounds = int(kind.learn(inner).rounds)
     held = None if stop is None else _rows(table, stop, target)
     learnt = kind.learn(Lesson(recipe, table.task, _rows(table, train, target), held, rounds, seed))
-    return FoldFit(kind, learnt.model, _levels(table), target), learnt.rounds
+    return FoldFit(kind, learnt.model, _levels(table), target, table.task.n_outputs), learnt.rounds
 
 
 def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> Rows:

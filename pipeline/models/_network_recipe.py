@@ -83,10 +83,9 @@ def cross_fit_resolved(
     rungs: Sequence[Rung],
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
-    from pipeline.models._networks import Case, cross_fit, n_fit_rows
+    from pipeline.models._networks import Case, cross_fit
 
-    n_rows = n_fit_rows(folds)
-    plans = {name: resolve(recipe, table.task, n_rows) for name, recipe in recipes.items()}
+    plans = {name: resolve(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
     return cross_fit(plans, Case(table, folds, seed, log, progress, tuple(rungs)))
 
 

@@ -285,8 +285,3 @@ def _curves(parts: Parts) -> pd.DataFrame:
         ],
         ignore_index=True,
     )
-
-
-def n_fit_rows(folds: Folds) -> int:
-    """Return how many rows the largest fold trains on: what "auto" values are chosen by."""
-    return max(len(folds.train_rows(*key)) for key in folds)

@@ -1,7 +1,8 @@
-"""CatBoost with meta-tuned defaults, each fold fitted on all its rows for as many rounds as its stopping rows chose.
+"""CatBoost: each fold is fitted on all its rows, for as many rounds as its stopping rows chose.
 
-Defaults: CB-TD of Holzmueller, Grinsztajn and Steinwart 2024, "Better by default: Strong pre-tuned MLPs and boosted
-trees on tabular data", as in the package pytabkit. Columns of levels become ordered target statistics of its own.
+Defaults: for small tables our own (see _fold_recipe.SMALL); else CB-TD of Holzmueller, Grinsztajn and Steinwart 2024,
+"Better by default: Strong pre-tuned MLPs and boosted trees on tabular data", as in the package pytabkit.
+Columns of levels become its ordered target statistics.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, chosen, prices, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -27,15 +28,23 @@ LOSSES = {"regression": "RMSE", "binary": "Logloss", "multiclass": "MultiClass"}
 
 
 class Recipe(BoosterRecipe):
-    """How trees are grown; "auto" is one value for regression and another for classes."""
+    """How trees are grown; "auto" depends on the rows and the task. Small: up to 10 000 rows of a fold."""
 
-    lr: Rate | Auto = Field("auto", description="learning rate: 0.09 for regression, 0.08 for classes")
-    depth: Count | Auto = Field("auto", description="depth of a tree: 9 for regression, 7 for classes")
-    subsample: Share = Field(0.9, description="share of the rows a tree sees")
-    l2: float = Field(1e-5, ge=0, description="L2 penalty on the leaves' values")
-    noise: float | Auto = Field("auto", description="randomness of the splits' scores: 0, or 0.8 for classes")
-    leaf_steps: Count | Auto = Field("auto", description="Newton steps for a leaf's value: 20, or 1 for classes")
-    one_hot: Count | Auto = Field("auto", description="levels up to which a column is split directly: 20, or 15")
+    lr: Rate | Auto = Field(
+        "auto", description="learning rate: 0.05 if small, else 0.09 for regression, 0.08 for classes"
+    )
+    depth: Count | Auto = Field("auto", description="depth of a tree: 6 if small, else 9 for regression, 7 for classes")
+    subsample: Share | Auto = Field("auto", description="share of the rows a tree sees: 0.8 if small, else 0.9")
+    l2: float | Auto = Field("auto", description="L2 penalty on the leaves' values: 3 if small, else 1e-5")
+    noise: float | Auto = Field(
+        "auto", description="randomness of the splits' scores: 1 if small, else 0, or 0.8 for classes"
+    )
+    leaf_steps: Count | Auto = Field(
+        "auto", description="Newton steps for a leaf's value: 1 if small or classes, else 20"
+    )
+    one_hot: Count | Auto = Field(
+        "auto", description="levels up to which a column is split directly: 2 if small, else 20, or 15 for classes"
+    )
     bins: Count = Field(254, description="values that a number is reduced to, at most")
 
 
@@ -50,31 +59,23 @@ def _learn(lesson: Lesson) -> Learnt:
 
     from pipeline.models._folds import Learnt
 
-    own = chosen(
-        lesson.recipe,
-        lesson.task.kind == "regression",
-        lr=(0.09, 0.08),
-        depth=(9, 7),
-        noise=(0.0, 0.8),
-        leaf_steps=(20, 1),
-        one_hot=(20, 15),
-    )
-    rounds = lesson.rounds or lesson.recipe.rounds
+    recipe = lesson.recipe
+    rounds = lesson.rounds or recipe.rounds
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
     model = catboost.CatBoost(
         {
             "loss_function": LOSSES[lesson.task.kind],
             "iterations": rounds,
-            "learning_rate": own["lr"],
-            "depth": own["depth"],
-            "l2_leaf_reg": lesson.recipe.l2,
-            "random_strength": own["noise"],
-            "leaf_estimation_iterations": own["leaf_steps"],
-            "one_hot_max_size": own["one_hot"],
-            "max_bin": lesson.recipe.bins,
+            "learning_rate": recipe.lr,
+            "depth": recipe.depth,
+            "l2_leaf_reg": recipe.l2,
+            "random_strength": recipe.noise,
+            "leaf_estimation_iterations": recipe.leaf_steps,
+            "one_hot_max_size": recipe.one_hot,
+            "max_bin": recipe.bins,
             "boosting_type": "Plain",
             "bootstrap_type": "Bernoulli",
-            "subsample": lesson.recipe.subsample,
+            "subsample": recipe.subsample,
             "random_seed": lesson.seed,
             "allow_writing_files": False,
             "logging_level": "Silent",
@@ -82,7 +83,7 @@ def _learn(lesson: Lesson) -> Learnt:
         | ({"class_names": classes} if classes else {})
     )
     held = None if lesson.stop is None else _pool(lesson.stop.X, lesson.stop.y)
-    stopping = {} if held is None else {"early_stopping_rounds": lesson.recipe.patience, "use_best_model": True}
+    stopping = {} if held is None else {"early_stopping_rounds": recipe.patience, "use_best_model": True}
     model.fit(_pool(lesson.train.X, lesson.train.y), eval_set=held, **stopping)
     return Learnt(model, model.tree_count_)
 
@@ -96,11 +97,8 @@ def _pool(X: Any, y: Any = None) -> Any:
     return catboost.Pool(X.assign(**text), y, cat_features=levels)
 
 
-def _predict(model: Any, X: Any) -> Any:
-    loss = model.get_all_params()["loss_function"]
-    if loss == LOSSES["regression"]:
-        return model.predict(_pool(X))
-    return model.predict(_pool(X), prediction_type="Probability")
+def _predict(model: Any, X: Any, n_outputs: int) -> Any:
+    return model.predict(_pool(X), prediction_type="RawFormulaVal" if n_outputs == 1 else "Probability")
 
 
 def _write(model: Any, folder: Path) -> None:
@@ -113,5 +111,14 @@ def _read(folder: Path) -> Any:
     return catboost.CatBoost().load_model(str(folder / MODEL))
 
 
-cross_fit, load = verbs(_kind)
+settled = settler(
+    lr=(0.05, 0.09, 0.08),
+    depth=(6, 9, 7),
+    subsample=(0.8, 0.9, 0.9),
+    l2=(3.0, 1e-5, 1e-5),
+    noise=(1.0, 0.0, 0.8),
+    leaf_steps=(1, 20, 1),
+    one_hot=(2, 20, 15),
+)
+cross_fit, load = verbs(_kind, settled)
 affordable, affordable_trials = prices(a_round=1.5e-2, a_cell=8e-9)

@@ -1,7 +1,8 @@
-"""LightGBM with meta-tuned defaults, each fold fitted on all its rows for as many rounds as its stopping rows chose.
+"""LightGBM: each fold is fitted on all its rows, for as many rounds as its stopping rows chose.
 
-Defaults: LGBM-TD of Holzmueller, Grinsztajn and Steinwart 2024, "Better by default: Strong pre-tuned MLPs and boosted
-trees on tabular data", as in the package pytabkit. Columns of levels are split natively.
+Defaults: for small tables our own (see _fold_recipe.SMALL); else LGBM-TD of Holzmueller, Grinsztajn and Steinwart 2024,
+"Better by default: Strong pre-tuned MLPs and boosted trees on tabular data", as in the package pytabkit.
+Columns of levels are split natively.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, chosen, prices, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -25,13 +26,19 @@ MODEL = "model.txt"
 
 
 class Recipe(BoosterRecipe):
-    """How trees are grown; "auto" is one value for regression and another for classes."""
+    """How trees are grown; "auto" depends on the rows and the task. Small: up to 10 000 rows of a fold."""
 
-    lr: Rate | Auto = Field("auto", description="learning rate: 0.05 for regression, 0.04 for classes")
-    leaves: Count | Auto = Field("auto", description="leaves of a tree: 100 for regression, 50 for classes")
-    min_rows: Count | Auto = Field("auto", description="rows of a leaf, at least: 3 for regression, 40 for classes")
-    subsample: Share | Auto = Field("auto", description="share of the rows a tree sees: 0.7, or 0.75 for classes")
-    columns: Share = Field(1.0, description="share of the columns a tree sees")
+    lr: Rate | Auto = Field(
+        "auto", description="learning rate: 0.03 if small, else 0.05 for regression, 0.04 for classes"
+    )
+    leaves: Count | Auto = Field(
+        "auto", description="leaves of a tree: 16 if small, else 100 for regression, 50 for classes"
+    )
+    min_rows: Count | Auto = Field(
+        "auto", description="rows of a leaf, at least: 10 if small, else 3 for regression, 40 for classes"
+    )
+    subsample: Share = Field(0.7, description="share of the rows a tree sees")
+    columns: Share | Auto = Field("auto", description="share of the columns a tree sees: 0.5 if small, else all")
     l2: float = Field(0.0, ge=0, description="L2 penalty on the leaves' values")
     bins: Count = Field(255, description="values that a number is reduced to, at most")
 
@@ -47,27 +54,25 @@ def _learn(lesson: Lesson) -> Learnt:
 
     from pipeline.models._folds import Learnt
 
+    recipe = lesson.recipe
     train = lightgbm.Dataset(lesson.train.X, lesson.train.y)
     stop, callbacks = [], []
     if lesson.stop is not None:
         stop = [lightgbm.Dataset(lesson.stop.X, lesson.stop.y, reference=train)]
-        callbacks = [lightgbm.early_stopping(lesson.recipe.patience, verbose=False)]
-    rounds = lesson.rounds or lesson.recipe.rounds
+        callbacks = [lightgbm.early_stopping(recipe.patience, verbose=False)]
+    rounds = lesson.rounds or recipe.rounds
     model = lightgbm.train(_parameters(lesson), train, rounds, valid_sets=stop, callbacks=callbacks)
     return Learnt(model, model.best_iteration if model.best_iteration > 0 else rounds)
 
 
 def _parameters(lesson: Lesson) -> dict[str, Any]:
     recipe, task = lesson.recipe, lesson.task
-    own = chosen(
-        recipe, task.kind == "regression", lr=(0.05, 0.04), leaves=(100, 50), min_rows=(3, 40), subsample=(0.7, 0.75)
-    )
     return {
         "objective": task.kind,
-        "learning_rate": own["lr"],
-        "num_leaves": max(2, own["leaves"]),
-        "min_data_in_leaf": own["min_rows"],
-        "bagging_fraction": own["subsample"],
+        "learning_rate": recipe.lr,
+        "num_leaves": max(2, recipe.leaves),
+        "min_data_in_leaf": recipe.min_rows,
+        "bagging_fraction": recipe.subsample,
         "bagging_freq": 1,
         "feature_fraction": recipe.columns,
         "lambda_l2": recipe.l2,
@@ -80,12 +85,8 @@ def _parameters(lesson: Lesson) -> dict[str, Any]:
     } | ({"num_class": len(task.classes)} if task.kind == "multiclass" else {})
 
 
-def _predict(model: Any, X: Any) -> Any:
-    import numpy as np
-
-    found = model.predict(X)
-    binary = found.ndim == 1 and model.dump_model(num_iteration=1)["objective"].startswith("binary")
-    return np.column_stack([1 - found, found]) if binary else found
+def _predict(model: Any, X: Any, n_outputs: int) -> Any:  # noqa: ARG001 - the objective knows it
+    return model.predict(X)
 
 
 def _write(model: Any, folder: Path) -> None:
@@ -98,5 +99,6 @@ def _read(folder: Path) -> Any:
     return lightgbm.Booster(model_file=folder / MODEL)
 
 
-cross_fit, load = verbs(_kind)
+settled = settler(lr=(0.03, 0.05, 0.04), leaves=(16, 100, 50), min_rows=(10, 3, 40), columns=(0.5, 1.0, 1.0))
+cross_fit, load = verbs(_kind, settled)
 affordable, affordable_trials = prices(a_round=1.5e-3, a_cell=2.5e-9)

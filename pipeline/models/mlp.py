@@ -48,7 +48,7 @@ SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, e
 
 
 class Recipe(DeepRecipe):
-    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
+    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `settled`)."""
 
     width: int = Field(256, ge=1, description="units of a hidden layer")
     depth: int = Field(3, ge=0, description="hidden layers")
@@ -102,13 +102,26 @@ def cross_fit(
     return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
+def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
+    """Return the recipe with a number for every "auto", which depends on the task and the rows of a fold."""
+    numbers = {
+        "lr": (0.01 if task.kind == "regression" else 0.02) if recipe.lr == "auto" else recipe.lr,
+        "epochs": _epochs(recipe, n_rows),
+        "batch_size": (256 if n_rows <= MEDIUM else 512) if recipe.batch_size == "auto" else recipe.batch_size,
+        "label_smoothing": _label_smoothing(recipe, task),
+        "n_seeds": _n_seeds(recipe, n_rows),
+    }
+    return recipe.model_copy(update=numbers)
+
+
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
-    """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
+    """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
     from pipeline.models._network_losses import loss_for, outputs_for
     from pipeline.models._networks import Plan
 
+    recipe = settled(recipe, task, n_rows)
     architecture = Architecture(
         n_outputs=outputs_for(recipe.loss, task),
         hidden=recipe.hidden or (recipe.width,) * recipe.depth,
@@ -128,8 +141,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         architecture=architecture,
         loss=loss_for(recipe.loss, task),
         level=recipe.level,
-        epochs=_epochs(recipe, n_rows),
-        batch_size=(256 if n_rows <= MEDIUM else 512) if recipe.batch_size == "auto" else recipe.batch_size,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
         init=recipe.init,
         parametrisation=recipe.parametrisation,
         optimiser=recipe.optimiser,
@@ -142,11 +155,11 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     )
     return Plan(
         program=program,
-        lr=(0.01 if task.kind == "regression" else 0.02) if recipe.lr == "auto" else recipe.lr,
+        lr=recipe.lr,
         weight_decay=recipe.weight_decay,
         dropout=recipe.dropout,
-        label_smoothing=_label_smoothing(recipe, task),
-        n_seeds=_n_seeds(recipe, n_rows),
+        label_smoothing=recipe.label_smoothing,
+        n_seeds=recipe.n_seeds,
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,

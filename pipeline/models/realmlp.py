@@ -32,6 +32,7 @@ __all__ = [
     "cross_fit",
     "for_tuning",
     "load",
+    "settled",
 ]
 
 
@@ -68,15 +69,15 @@ def cross_fit(
     rungs: Sequence[Rung] = (),
 ) -> dict[str, CrossFit]:
     """Train every recipe on every fold, as `mlp` does."""
-    settled = {name: _settle(recipe, table.task) for name, recipe in recipes.items()}
-    return mlp.cross_fit(settled, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
+    numbers = {name: settled(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
+    return mlp.cross_fit(numbers, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
-def _settle(recipe: Recipe, task: Task) -> Recipe:
-    """Replace those "auto" that RealMLP decides otherwise than `mlp`."""
-    regression, update = task.kind == "regression", {}
+def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
+    """Return the recipe without "auto": RealMLP's own activation and lr, otherwise what `mlp` takes."""
+    regression, update = task.kind == "regression", dict[str, object]()
     if recipe.activation == "auto":
         update["activation"] = "mish" if regression else "selu"
     if recipe.lr == "auto":
         update["lr"] = 0.2 if regression else 0.04
-    return recipe.model_copy(update=update)
+    return mlp.settled(recipe.model_copy(update=update), task, n_rows)

@@ -43,7 +43,7 @@ SECONDS = 1.2e-10  # for one row to pass one weight in training, everything incl
 
 
 class Recipe(DeepRecipe):
-    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `resolve`)."""
+    """What network is trained, how, and on which encoding. "auto" depends on the rows and the task (see `settled`)."""
 
     k: Count = Field(32, description="members that share the network's weights")
     width: Count = Field(512, description="units of a hidden layer")
@@ -84,16 +84,27 @@ def cross_fit(
     return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
+def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 - every plug-in's has the task
+    """Return the recipe with a number for every "auto", which depends on the rows of a fold."""
+    numbers = {
+        "depth": _depth(recipe),
+        "epochs": _epochs(recipe, n_rows),
+        "batch_size": _batch_size(recipe, n_rows),
+    }
+    return recipe.model_copy(update=numbers)
+
+
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
-    """Turn a recipe into a plan: "auto" becomes a number that depends on the task and the rows of a fold."""
+    """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
     from pipeline.models._network_losses import loss_for, outputs_for
     from pipeline.models._networks import Plan
 
+    recipe = settled(recipe, task, n_rows)
     architecture = Architecture(
         n_outputs=outputs_for(recipe.loss, task),
-        hidden=(recipe.width,) * _depth(recipe),
+        hidden=(recipe.width,) * recipe.depth,
         activation=recipe.activation,
         embedding=recipe.embedding,
         numeric=recipe.embedding_numeric,
@@ -107,8 +118,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         architecture=architecture,
         loss=loss_for(recipe.loss, task),
         level=recipe.level,
-        epochs=_epochs(recipe, n_rows),
-        batch_size=_batch_size(recipe, n_rows),
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
         init="torch",
         optimiser=recipe.optimiser,
         beta=(0.9, recipe.beta2),

@@ -1,7 +1,8 @@
-"""XGBoost with meta-tuned defaults, each fold fitted on all its rows for as many rounds as its stopping rows chose.
+"""XGBoost: each fold is fitted on all its rows, for as many rounds as its stopping rows chose.
 
-Defaults: XGB-TD of Holzmueller, Grinsztajn and Steinwart 2024, "Better by default: Strong pre-tuned MLPs and boosted
-trees on tabular data", as in the package pytabkit. Columns of levels are split natively.
+Defaults: for small tables our own (see _fold_recipe.SMALL); else XGB-TD of Holzmueller, Grinsztajn and Steinwart 2024,
+"Better by default: Strong pre-tuned MLPs and boosted trees on tabular data", as in the package pytabkit.
+Columns of levels are split natively.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, chosen, prices, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -26,15 +27,19 @@ OBJECTIVES = {"regression": "reg:squarederror", "binary": "binary:logistic", "mu
 
 
 class Recipe(BoosterRecipe):
-    """How trees are grown; "auto" is one value for regression and another for classes."""
+    """How trees are grown; "auto" depends on the rows and the task. Small: up to 10 000 rows of a fold."""
 
-    lr: Rate | Auto = Field("auto", description="learning rate: 0.05 for regression, 0.08 for classes")
-    depth: Count | Auto = Field("auto", description="depth of a tree, at most: 9 for regression, 6 for classes")
+    lr: Rate | Auto = Field(
+        "auto", description="learning rate: 0.03 if small, else 0.05 for regression, 0.08 for classes"
+    )
+    depth: Count | Auto = Field(
+        "auto", description="depth of a tree, at most: 4 if small, else 9 for regression, 6 for classes"
+    )
     min_weight: float | Auto = Field("auto", description="hessian of a leaf, at least: 2, or 5e-6 for classes")
-    subsample: Share | Auto = Field("auto", description="share of the rows a tree sees: 0.7, or 0.65 for classes")
-    columns: Share = Field(1.0, description="share of the columns a tree sees")
+    subsample: Share = Field(0.7, description="share of the rows a tree sees")
+    columns: Share | Auto = Field("auto", description="share of the columns a tree sees: 0.5 if small, else all")
     level_columns: Share | Auto = Field("auto", description="share of these a level sees: 1, or 0.9 for classes")
-    l2: float = Field(0.0, ge=0, description="L2 penalty on the leaves' values")
+    l2: float | Auto = Field("auto", description="L2 penalty on the leaves' values: 1 if small, else 0")
     bins: Count = Field(256, description="values that a number is reduced to, at most")
 
 
@@ -49,25 +54,17 @@ def _learn(lesson: Lesson) -> Learnt:
 
     from pipeline.models._folds import Learnt
 
-    own = chosen(
-        lesson.recipe,
-        lesson.task.kind == "regression",
-        lr=(0.05, 0.08),
-        depth=(9, 6),
-        min_weight=(2.0, 5e-6),
-        subsample=(0.7, 0.65),
-        level_columns=(1.0, 0.9),
-    )
+    recipe = lesson.recipe
     parameters: dict[str, Any] = {
         "objective": OBJECTIVES[lesson.task.kind],
-        "learning_rate": own["lr"],
-        "max_depth": own["depth"],
-        "min_child_weight": own["min_weight"],
-        "subsample": own["subsample"],
-        "colsample_bytree": lesson.recipe.columns,
-        "colsample_bylevel": own["level_columns"],
-        "reg_lambda": lesson.recipe.l2,
-        "max_bin": lesson.recipe.bins,
+        "learning_rate": recipe.lr,
+        "max_depth": recipe.depth,
+        "min_child_weight": recipe.min_weight,
+        "subsample": recipe.subsample,
+        "colsample_bytree": recipe.columns,
+        "colsample_bylevel": recipe.level_columns,
+        "reg_lambda": recipe.l2,
+        "max_bin": recipe.bins,
         "tree_method": "hist",
         "seed": lesson.seed,
     }
@@ -77,10 +74,10 @@ def _learn(lesson: Lesson) -> Learnt:
     if lesson.stop is not None:
         stopping = {
             "evals": [(_matrix(lesson.stop.X, lesson.stop.y), "stop")],
-            "early_stopping_rounds": lesson.recipe.patience,
+            "early_stopping_rounds": recipe.patience,
             "verbose_eval": False,
         }
-    rounds = lesson.rounds or lesson.recipe.rounds
+    rounds = lesson.rounds or recipe.rounds
     model = xgboost.train(parameters, train, rounds, **stopping)
     if lesson.stop is None:
         return Learnt(model, rounds)
@@ -93,15 +90,8 @@ def _matrix(X: Any, y: Any = None) -> Any:
     return xgboost.DMatrix(X, y, enable_categorical=True)
 
 
-def _predict(model: Any, X: Any) -> Any:
-    import json
-
-    import numpy as np
-
-    found = model.predict(_matrix(X)).astype(np.float64)
-    if json.loads(model.save_config())["learner"]["objective"]["name"] == OBJECTIVES["binary"]:
-        return np.column_stack([1 - found, found])
-    return found if found.ndim == 1 else found / found.sum(axis=1, keepdims=True)
+def _predict(model: Any, X: Any, n_outputs: int) -> Any:  # noqa: ARG001 - the objective knows it
+    return model.predict(_matrix(X))
 
 
 def _write(model: Any, folder: Path) -> None:
@@ -114,5 +104,13 @@ def _read(folder: Path) -> Any:
     return xgboost.Booster(model_file=folder / MODEL)
 
 
-cross_fit, load = verbs(_kind)
+settled = settler(
+    lr=(0.03, 0.05, 0.08),
+    depth=(4, 9, 6),
+    min_weight=(2.0, 2.0, 5e-6),
+    columns=(0.5, 1.0, 1.0),
+    level_columns=(1.0, 1.0, 0.9),
+    l2=(1.0, 0.0, 0.0),
+)
+cross_fit, load = verbs(_kind, settled)
 affordable, affordable_trials = prices(a_round=3e-3, a_cell=3e-9)

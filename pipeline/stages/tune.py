@@ -74,6 +74,12 @@ class Search:
         """Of the training, the points at which trials are compared."""
         return shares_of(self.job.plugins["model"], self.job.config["rungs"])
 
+    @property
+    def start(self) -> Any:
+        """The recipe around which the space lies, with a number where it says "auto" (and the model knows one)."""
+        settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
+        return settled(self.wanted, self.table.task, self.folds.n_fit_rows)
+
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""
         own = study.values(trial.params, self.space)
@@ -102,7 +108,7 @@ def _search(job: Job) -> Search:
 def _fill(search: Search, stored: optuna.Study) -> None:
     """Run waves until the study holds all trials, or time is up; a wave cut short by it is not judged."""
     job, ratio = search.job, rows_ratio(search.folds)
-    start = study.stored_form(search.wanted.model_dump(), search.space)
+    start = study.stored_form(search.start.model_dump(), search.space)
     with job.log.progress(f"tune {search.entry}", search.n_trials) as bar:
         bar.advance(min(len(stored.trials), search.n_trials))
         while len(stored.trials) < search.n_trials and not job.log.late():

@@ -88,7 +88,7 @@ def finished(trial: optuna.Trial, entry: CrossFit, valid_to_train: float) -> Fro
     return optuna.trial.create_trial(
         params=trial.params,
         distributions=trial.distributions,
-        value=figure and figure.mean,
+        value=None if figure is None else figure.mean,
         state=state,
         intermediate_values=dict(enumerate(entry.rungs, start=1)),
         user_attrs={} if figure is None else {"se": figure.se, "fold_errors": errors.tolist()},

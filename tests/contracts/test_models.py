@@ -148,6 +148,18 @@ def test_what_can_be_tuned_says_how_many_trials_fit(name: str) -> None:
     assert 1 <= few < many
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "settled")])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_rows", [500, 50_000])
+def test_what_is_settled_has_numbers_where_numbers_belong(name: str, kind: str, n_rows: int) -> None:
+    plugin, task = module(name), table(kind).task
+    settled = plugin.settled(plugin.Recipe(), task, n_rows)
+    assert plugin.Recipe.model_validate(settled.model_dump()) == settled
+    assert [field for field, value in settled if value == "auto" and field not in ("target", "loss")] == []
+    assert plugin.settled(settled, task, n_rows) == settled
+    assert plugin.settled(plugin.Recipe(lr=0.123), task, n_rows).lr == 0.123
+
+
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_exactly_the_rows_that_validate_are_predicted(name: str, kind: str) -> None:
     wanted = (folds().role == VALID).any(axis=1)

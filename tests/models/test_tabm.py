@@ -70,6 +70,6 @@ def test_a_budget_cuts_members_then_units_then_epochs() -> None:
 
 @pytest.mark.parametrize(("task", "lr", "activation"), [(REGRESSION, 0.2, "mish"), (BINARY, 0.04, "selu")])
 def test_realmlp_chooses_rate_and_activation_by_task(task: Task, lr: float, activation: str) -> None:
-    settled = realmlp._settle(realmlp.Recipe(), task)
+    settled = realmlp.settled(realmlp.Recipe(), task, 1_000)
     assert (settled.lr, settled.activation) == (lr, activation)
-    assert realmlp._settle(realmlp.Recipe(lr=0.1, activation="relu"), task).lr == 0.1
+    assert realmlp.settled(realmlp.Recipe(lr=0.1, activation="relu"), task, 1_000).lr == 0.1

@@ -1,0 +1,97 @@
+"""Boosters: stopping finds the rounds and all rows are used, rare classes and new levels are taken, budgets bind."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+from heard import Heard
+
+from pipeline.metrics import log_loss, rmse
+from pipeline.models import catboost, lightgbm, xgboost
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+
+BOOSTERS = [catboost, lightgbm, xgboost]
+QUICK = {"rounds": 80, "patience": 5, "lr": 0.2}
+MORE = {lightgbm: {"min_rows": 3}, catboost: {"depth": 4}, xgboost: {"depth": 3}}
+N = 200
+pytestmark = pytest.mark.parametrize("model", BOOSTERS, ids=lambda model: model.__name__.rpartition(".")[2])
+
+
+def folds() -> Folds:
+    role = np.full((1, 2, N), TRAIN, dtype=np.int8)
+    for fold in range(2):
+        role[0, fold, fold::2] = VALID
+        role[0, fold, 1 - fold :: 8] = STOP
+    return Folds(role)
+
+
+def values(seed: int = 0) -> Table:
+    generator = np.random.default_rng(seed)
+    X = pd.DataFrame(generator.normal(size=(N, 4)), columns=list("abcd"))
+    y = 3 * X["a"].to_numpy() + np.abs(X["b"].to_numpy()) + 0.3 * generator.normal(size=N)
+    return Table(Task("regression", Metric.from_module(rmse)), X, X[:20], y, np.arange(N), np.arange(20))
+
+
+def fit(model: ModuleType, data: Table, **settings: object) -> CrossFit:
+    recipe = model.Recipe(**(QUICK | MORE[model] | settings))
+    return model.cross_fit({"entry": recipe}, data, folds(), seed=0, log=Heard())["entry"]
+
+
+def test_stopping_rows_find_the_rounds_and_are_learnt_from_after_all(model: ModuleType) -> None:
+    data = values()
+    found = fit(model, data)
+    assert (found.epochs >= 1).all()
+    assert (found.epochs < 80).all()
+    fixed = fit(model, data, stop_on="none", rounds=int(found.epochs[0, 0]))
+    rows = folds().valid_rows(0, 0)
+    np.testing.assert_allclose(found.oof[0, rows], fixed.oof[0, rows], rtol=1e-6)
+
+
+def test_a_fold_that_stops_on_its_own_rows_says_so(model: ModuleType) -> None:
+    found = fit(model, values(), stop_on="fold")
+    assert found.stop_on == "fold"
+    assert found.fold_errors.mean() <= fit(model, values(), stop_on="none").fold_errors.mean()
+
+
+def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same(model: ModuleType) -> None:
+    data = values()
+    target = (data.target > 0).astype(np.int64)
+    target[:2] = 2  # a class of two rows: each fold trains on one or none
+    target[2] = 3
+    task = Task("multiclass", Metric.from_module(log_loss), ("a", "b", "c", "d"))
+    found = fit(model, Table(task, data.train, data.test, target, data.train_ids, data.test_ids), stop_on="none")
+    assert found.oof.shape == (1, N, 4)
+    assert np.isfinite(found.oof).all()
+    np.testing.assert_allclose(found.oof.sum(axis=2), 1.0)
+
+
+def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> None:
+    data = values()
+    levels = pd.CategoricalDtype(["missing", "nan", "new", "x", "y"])
+    words = np.where(data.train["a"] > 0, "x", "y").astype(object)
+    words[::7] = None
+    words[1::7] = "nan"
+    train = data.train.assign(word=pd.Series(words, dtype=levels))
+    test = data.test.assign(word=pd.Series(["new"] * 20, dtype=levels))
+    found = fit(model, Table(data.task, train, test, data.target, data.train_ids, data.test_ids))
+    assert np.isfinite(found.test).all()
+
+
+def test_recipes_that_time_leaves_no_room_for_are_not_begun(model: ModuleType) -> None:
+    recipes = {name: model.Recipe(**(QUICK | MORE[model])) for name in ("first", "second")}
+    entries = model.cross_fit(recipes, values(), folds(), seed=0, log=Heard(patience=0))
+    assert not entries["first"].truncated
+    assert entries["second"].truncated
+    assert entries["second"].failed
+
+
+def test_short_time_means_fewer_rounds_and_enough_of_it_none(model: ModuleType) -> None:
+    size = {"n_train": 5_000, "n_test": 100, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
+    recipe = model.Recipe()
+    assert model.affordable(recipe, 1e4, **size) == recipe
+    rounds = [model.affordable(recipe, minutes, **size).rounds for minutes in (0.001, 0.1, 1.0)]
+    assert rounds == sorted(rounds)
+    assert rounds[0] == 100
