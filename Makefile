@@ -14,7 +14,7 @@ CHOICE     = "$(COMPETITION)" --experiment "$(EXPERIMENT)" $(if $(MINUTES),--min
 STAGES    := ingest preprocess split budget train tune ensemble submit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused bench-growth bench-rivals bench-quality clean
+.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused bench-growth bench-rivals bench-search bench-guard bench-quality clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,12 @@ bench-growth: setup ## measure how time and memory grow with rows, members and c
 bench-rivals: setup ## measure against the packages tabm and pytabkit, which it installs
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,rivals]"
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.rivals
+
+bench-search: setup ## measure searches against Optuna on one network at a time (an hour)
+	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.search
+
+bench-guard: setup ## compare what tuning ends with to the default, on held-out rows
+	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.guard
 
 bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
 	@$(BIN)/python -m tests.benchmarks.quality

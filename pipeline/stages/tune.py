@@ -34,9 +34,9 @@ def run(job: Job) -> dict[str, Any]:
 
     The recipe is that of the best trial if it is better than the default on fresh folds, else the default.
     """
-    search = _search(job)
+    search = search_of(job)
     with study.opened(job.progress / "study.db", search.entry) as stored:
-        _fill(search, stored)
+        fill(search, stored)
         trials = stored.trials[: search.n_trials]
     _write_trials(job, trials)
     best = _best(search, trials)
@@ -75,10 +75,12 @@ class Search:
         return shares_of(self.job.plugins["model"], self.job.config["rungs"])
 
     @property
-    def start(self) -> Any:
-        """The recipe around which the space lies, with a number where it says "auto" (and the model knows one)."""
+    def start(self) -> list[dict[str, Any]]:
+        """Parameters of the first trials: the recipe around which the space lies, as far as it lies in it."""
         settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
-        return settled(self.wanted, self.table.task, self.folds.n_fit_rows)
+        recipe = settled(self.wanted, self.table.task, self.folds.n_fit_rows)  # a number where it says "auto"
+        own = study.stored_form(recipe.model_dump(), self.space)
+        return [own] if own else []
 
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""
@@ -98,17 +100,17 @@ class Search:
         return self.job.progress / f"oof-{number}.npy"
 
 
-def _search(job: Job) -> Search:
+def search_of(job: Job) -> Search:
+    """Read what a job is about."""
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     recipe = read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     return Search(job, n_trials, job.plugins["model"].Recipe.model_validate(recipe), table)
 
 
-def _fill(search: Search, stored: optuna.Study) -> None:
+def fill(search: Search, stored: optuna.Study) -> None:
     """Run waves until the study holds all trials, or time is up; a wave cut short by it is not judged."""
     job, ratio = search.job, rows_ratio(search.folds)
-    start = study.stored_form(search.start.model_dump(), search.space)
     with job.log.progress(f"tune {search.entry}", search.n_trials) as bar:
         bar.advance(min(len(stored.trials), search.n_trials))
         while len(stored.trials) < search.n_trials and not job.log.late():
@@ -121,7 +123,7 @@ def _fill(search: Search, stored: optuna.Study) -> None:
                 n_trials=search.n_trials,
                 sampler=job.config["sampler"],
                 seed=job.seed,
-                start=[start] if start else [],
+                start=search.start,
             )
             seen = [study.rung_errors(trial) for trial in done[:n_judged]]
             entries = search.cross_fit(asked, rungs_for(search.shares, seen, job.config["reduction"]))

@@ -34,6 +34,7 @@ class Setting:
     batch_size: int
     lr: float = 1e-3
     dropout: float = 0.2
+    hidden: tuple[int, ...] = HIDDEN
 
 
 def folds() -> list[Part]:
@@ -64,8 +65,8 @@ def _part(X: np.ndarray, y: np.ndarray, train: np.ndarray, valid: np.ndarray) ->
     return Part(*(torch.tensor(rows, dtype=torch.float32) for rows in (X[train], y[train], X[valid], y[valid])))
 
 
-def _net(dropout: float) -> nn.Module:
-    hidden = [nn.Sequential(nn.LazyLinear(width), nn.ReLU(), nn.Dropout(dropout)) for width in HIDDEN]
+def _net(setting: Setting) -> nn.Module:
+    hidden = [nn.Sequential(nn.LazyLinear(width), nn.ReLU(), nn.Dropout(setting.dropout)) for width in setting.hidden]
     return nn.Sequential(*hidden, nn.LazyLinear(1))
 
 
@@ -79,7 +80,7 @@ def _rmse(net: nn.Module, X: Tensor, y: Tensor) -> float:
 
 def book(part: Part, setting: Setting) -> float:
     """Train as in Dive into Deep Learning: a DataLoader, Adam, both errors after every epoch; return the last one."""
-    net, loss, error = _net(setting.dropout), nn.MSELoss(), np.nan
+    net, loss, error = _net(setting), nn.MSELoss(), np.nan
     net(part.X[:2])
     batches = DataLoader(TensorDataset(part.X, part.y), setting.batch_size, shuffle=True)
     optimiser = torch.optim.Adam(net.parameters(), lr=setting.lr)
@@ -95,7 +96,7 @@ def book(part: Part, setting: Setting) -> float:
 
 def tuned(part: Part, setting: Setting) -> float:
     """Train without a DataLoader, with the fused Adam, and with the validation error alone after every epoch."""
-    net, error = _net(setting.dropout), np.nan
+    net, error = _net(setting), np.nan
     net(part.X[:2])
     optimiser = torch.optim.Adam(net.parameters(), lr=setting.lr, fused=True)
     for _ in range(setting.epochs):

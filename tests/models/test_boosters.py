@@ -51,7 +51,7 @@ def test_stopping_rows_find_the_rounds_and_are_learnt_from_after_all(model: Modu
 
 
 def test_a_fold_that_stops_on_its_own_rows_says_so(model: ModuleType) -> None:
-    found = fit(model, values(), stop_on="fold")
+    found = fit(model, values(), stop_on="fold", patience=80)
     assert found.stop_on == "fold"
     assert found.fold_errors.mean() <= fit(model, values(), stop_on="none").fold_errors.mean()
 

@@ -1,0 +1,253 @@
+"""make bench-search: a search of many trials as waves of fused networks, against plain Optuna on one network at a time.
+
+On House Prices, whose files must lie in data/. First the experiment `search` (200 trials, 5 folds x 2 repeats) against
+the book's loop over as many networks, of which a few are timed. Then, for so many minutes each, the search stage and
+Optuna with its median pruner over the same recipes and folds, trained one after the other; what was best after each
+minute. Results land in tests/benchmarks/results/: search.json, search.md and search.svg. `--no-race` leaves out the race.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+
+from pipeline.config import load_competition, load_experiment
+from pipeline.core.fused import train
+from pipeline.engine.console import Console
+from pipeline.engine.plan import plan
+from pipeline.engine.stage import Job
+from pipeline.engine.store import Result, Store
+from pipeline.files import read_folds, read_table, write_json
+from pipeline.graph import build
+from pipeline.metrics import rmsle
+from pipeline.models import mlp
+from pipeline.models._network_fit import NetworkFit
+from pipeline.models._networks import Case, _view
+from pipeline.stages import tune
+from pipeline.tuning import study
+from pipeline.types import Metric
+from pipeline.workspace import Workspace
+from tests.benchmarks import loops
+from tests.benchmarks.machine import machine
+from tests.benchmarks.turns import RESULTS, publish, table
+
+SLUG = "house-prices-advanced-regression-techniques"
+HERE = Path("data/search")
+N_LOOPED = 12
+SEEDS = range(3)
+MINUTES = 10
+MARKS = (2, 5, 10)
+EPOCHS = 60
+
+
+def main() -> None:
+    """Search, loop, race, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--no-race", action="store_true", help="only the 200 trials and the book's loop")
+    race = not parser.parse_args().no_race
+    torch.set_num_threads(os.cpu_count() or 1)
+    results, space = _run()
+    found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    found["search"] = _searched(results) | {"looped_seconds": _looped(space)}
+    found["race"] = [_race(results, space, seed) for seed in SEEDS] if race else []
+    text = _markdown(found)
+    if race:
+        _plot(found["race"])
+        publish("search", found, text)
+    print(text)  # noqa: T201 - this is what the command is for
+
+
+def _run() -> tuple[dict[str, Result], dict[str, Any]]:
+    """Run the experiment `search` among this benchmark's own folders; return its results and its space."""
+    source = Workspace()
+    if not any(source.raw_folder(SLUG).glob("*")):
+        sys.exit(f"{source.raw_folder(SLUG)} holds no files: House Prices is what this benchmark runs on")
+    workspace = Workspace(HERE, raw=source.data)
+    (HERE / SLUG).mkdir(parents=True, exist_ok=True)
+    if not (HERE / SLUG / "raw").exists():
+        (HERE / SLUG / "raw").symlink_to(source.raw_folder(SLUG).resolve())
+    words = [sys.executable, "-m", "pipeline", "--data", str(HERE), "tune", SLUG, "-e", "search"]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    nodes = build(Workspace(HERE), load_competition(workspace, SLUG), load_experiment(workspace, SLUG, "search"))
+    steps = plan(nodes, Store(Workspace(HERE).cache(SLUG)))
+    (node,) = [node for node in nodes if node.name == "tune[mlp]"]
+    return {step.node.name: step.result for step in steps if step.result is not None}, dict(node.config["space"])
+
+
+def _searched(results: dict[str, Result]) -> dict[str, Any]:
+    found = results["tune[mlp]"]
+    folds = read_folds(results["split[tune]"].folder)
+    return {
+        "seconds": found.manifest["seconds"],
+        "facts": found.facts,
+        "n_networks": found.facts["trials"] * folds.n_repeats * folds.n_folds,
+    }
+
+
+def _looped(space: dict[str, Any]) -> list[float]:
+    """Return how long the book's loop takes for networks drawn from the space at random, each on one fold."""
+    parts, seconds = loops.folds(), []
+    drawn = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for number in range(N_LOOPED):
+        trial = drawn.ask()
+        own = {name: dimension.suggest(trial, name) for name, dimension in study.dimensions(space).items()}
+        hidden = (own["width"],) * own["depth"]
+        setting = loops.Setting(EPOCHS, 256, dropout=own["dropout"], hidden=hidden)
+        began = time.perf_counter()
+        loops.book(parts[number % len(parts)], setting)
+        seconds.append(time.perf_counter() - began)
+    return seconds[2:]  # the first ones warm up
+
+
+def _race(results: dict[str, Result], space: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return of both contenders (seconds, error) of every finished trial, in the order in which they finished."""
+    return {"seed": seed, "fused": _fused(results, space, seed), "sequential": _sequential(results, space, seed)}
+
+
+class _Clock(Console):
+    """A log that says nothing, and that time is up when it is."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True, limit=60 * MINUTES)
+
+
+def _fused(results: dict[str, Result], space: dict[str, Any], seed: int) -> list[tuple[float, float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(results, space, seed, Path(folder))
+        search, began = tune.search_of(job), time.time()
+        with study.opened(job.progress / "study.db", "race") as stored:
+            tune.fill(_Unguided(**vars(search)), stored)
+            done = study.complete(stored.trials)
+    return [(t.datetime_complete.timestamp() - began, t.value) for t in done]
+
+
+class _Unguided(tune.Search):
+    """A search that does not begin with the default, which would leave little to find."""
+
+    @property
+    def start(self) -> list[dict[str, Any]]:
+        return []
+
+
+def _job(results: dict[str, Result], space: dict[str, Any], seed: int, folder: Path) -> Job:
+    for name in ("out", "progress", "trials/mlp", "recipe/mlp"):
+        (folder / name).mkdir(parents=True)
+    write_json(folder / "trials/mlp/trials.json", 100_000)
+    write_json(folder / "recipe/mlp/recipe.json", mlp.Recipe().model_dump(mode="json"))
+    own = {"preprocess": results["preprocess"].folder, "split": results["split[tune]"].folder}
+    return Job(
+        config={"entry": "mlp", "space": space, "wave": 10, "sampler": "tpe", "rungs": "auto", "reduction": 2},
+        inputs=own | {"trials": folder / "trials", "recipe": folder / "recipe"},
+        sources={},
+        plugins={"model": mlp, "metric": rmsle},  # type: ignore[dict-item]
+        out=folder / "out",
+        progress=folder / "progress",
+        seed=seed,
+        log=_Clock(),
+    )
+
+
+def _sequential(results: dict[str, Result], space: dict[str, Any], seed: int) -> list[tuple[float, float]]:
+    """Optuna's TPE and median pruner; the recipe's networks one after the other, the mean so far told after each."""
+    rows = read_table(results["preprocess"].folder, Metric.from_module(rmsle))
+    folds = read_folds(results["split[tune]"].folder)
+    case, began, done = Case(rows, folds, seed, _Clock(), None), time.time(), list[tuple[float, float]]()
+    sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
+    searched = optuna.create_study(sampler=sampler, pruner=optuna.pruners.MedianPruner(n_warmup_steps=1))
+    while not case.log.late():
+        trial = searched.ask()
+        own = {name: dimension.suggest(trial, name) for name, dimension in study.dimensions(space).items()}
+        errors = _one_after_the_other(case, mlp.Recipe(**own, n_seeds=1), trial)
+        searched.tell(trial, errors if errors is None else float(np.mean(errors)), state=_state(errors))
+        if errors is not None:
+            done.append((time.time() - began, float(np.mean(errors))))
+    return done
+
+
+def _state(errors: list[float] | None) -> Any:
+    state = optuna.trial.TrialState
+    return state.PRUNED if errors is None else state.COMPLETE
+
+
+def _one_after_the_other(case: Case, recipe: mlp.Recipe, trial: optuna.Trial) -> list[float] | None:
+    plan = mlp.resolve(recipe, case.table.task, case.folds.n_fit_rows)
+    data, errors = case.encode(plan, "train"), list[float]()
+    for step, (key, fold) in enumerate(data.items()):
+        (member,) = train(plan.program, [plan.member(0, step, None)], [_view(fold, case.table, None)])
+        fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, (member.state,))
+        target = case.table.target[case.folds.valid_rows(*key)]
+        errors.append(case.table.task.metric.error(target, fit.predict_encoded(fold.valid)))
+        trial.report(float(np.mean(errors)), step)
+        if step + 1 < len(data) and (trial.should_prune() or case.log.late()):
+            return None
+    return errors
+
+
+def _best(trials: Sequence[tuple[float, float]], minutes: float) -> float:
+    return min((error for seconds, error in trials if seconds <= 60 * minutes), default=float("nan"))
+
+
+def _markdown(found: dict[str, Any]) -> str:
+    on, own = found["machine"], found["search"]
+    looped = statistics.mean(own["looped_seconds"]) * own["n_networks"]
+    parts = [
+        "# Searching",
+        f"`make bench-search`, {found['date']}, {on['cores']} cores of {on['cpu']}. House Prices, the experiment "
+        "`search`: nine parameters of the MLP, five folds, two repeats, 60 epochs.",
+        table(
+            ["trials", "given up", "networks", "minutes, test on fresh folds included", "the book's loop", "ratio"],
+            [
+                [own["facts"]["trials"], own["facts"]["given_up"], own["n_networks"], f"{own['seconds'] / 60:.1f}"]
+                + [f"{looped / 60:.0f} minutes (by {len(own['looped_seconds'])} networks)"]
+                + [f"{looped / own['seconds']:.1f}"]
+            ],
+        ),
+        own["facts"]["verdict"].capitalize() + ".",
+    ]
+    if found["race"]:
+        rows = [
+            [f"{minutes} min", run["seed"], *(f"{_best(run[kind], minutes):.5f}" for kind in ("fused", "sequential"))]
+            + [sum(seconds <= 60 * minutes for seconds, _ in run[kind]) for kind in ("fused", "sequential")]
+            for minutes in MARKS
+            for run in found["race"]
+        ]
+        header = ["after", "seed", "best, fused waves", "best, one at a time", "finished trials", "one at a time"]
+        parts += [
+            "The search stage against Optuna with a median pruner over the same recipes and folds, one network after "
+            "another; neither begins with the default. Best mean validation error (RMSLE):",
+            table(header, rows),
+            "![best error by time](search.svg)",
+        ]
+    return "\n\n".join(parts)
+
+
+def _plot(races: Sequence[dict[str, Any]]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.6, 3.4), layout="constrained")
+    axes = figure.add_subplot(xlabel="minutes", ylabel="best validation error (RMSLE)")
+    for kind, colour in (("fused", "#1f6fb2"), ("sequential", "#d9822b")):
+        for run in races:
+            seconds, errors = np.array(run[kind]).T
+            axes.step(seconds / 60, np.minimum.accumulate(errors), where="post", color=colour, label=kind)
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique.keys(), frameon=False)
+    figure.savefig(RESULTS / "search.svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
