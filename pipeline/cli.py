@@ -29,7 +29,7 @@ from pipeline.engine.sweep import made_from, sweep
 from pipeline.errors import Interrupted, PipelineError, refusal
 from pipeline.graph import STAGES, build, up_to
 from pipeline.practice.catalogue import provide
-from pipeline.publish import check_place, kept_keys, trace
+from pipeline.publish import check_place, kept_keys, publish_studies, trace
 from pipeline.report.summary import truncated as shortened
 from pipeline.workspace import Workspace
 
@@ -130,11 +130,20 @@ def _run(workspace: Workspace, slug: str, name: str, minutes: float | None, last
         check_place(workspace.submissions / slug)
     console.rich.print(f"[bold]{escape(competition.title or slug)}[/] [dim]experiment {escape(name)}[/]")
     outcome = _run_graph(workspace, slug, wanted, console)
+    _publish_studies(workspace, slug, name, outcome, console)
     if last == STAGES[-1]:
         shown.finish(workspace, competition, experiment, outcome, out)
         _track(workspace, competition, experiment, outcome, console)
     else:
         _print_results(outcome)
+
+
+def _publish_studies(workspace: Workspace, slug: str, name: str, outcome: Outcome, console: Console) -> None:
+    """Leave the trials where other experiments can start from them; a place that is read-only stops nothing."""
+    try:
+        publish_studies(workspace.studies(slug), name, outcome.results)
+    except OSError as error:
+        console.warn(f"no other experiment can start from these trials: {refusal(error)}")
 
 
 def _print_results(outcome: Outcome) -> None:

@@ -97,7 +97,8 @@ class Tune(Section):
     """How long and how models with a search space are tuned.
 
     repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared ("auto": the
-    model's own); the best 1 in `reduction` of them go on.
+    model's own); the best 1 in `reduction` of them go on. start_from: experiments ("name", or "slug/name" of another
+    competition) whose best trials are tried first.
     """
 
     trials: int = Field(20, ge=0)
@@ -106,6 +107,7 @@ class Tune(Section):
     sampler: Literal["tpe", "gp", "random"] = "tpe"
     rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
     reduction: int = Field(2, ge=2)
+    start_from: list[Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]] = []
 
     @field_validator("rungs")
     @classmethod

@@ -22,6 +22,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     metric = metric_plugin(workspace, competition)
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)
+    starts = _starts(workspace, competition, experiment, tuned)
     trains = [_train(experiment, name, metric) for name in experiment.models]
     entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
     return [
@@ -35,7 +36,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         ),
         _budget(experiment),
         *trains,
-        *(node for name in tuned for node in _tuned(experiment, name, metric)),
+        *(node for name in tuned for node in _tuned(experiment, name, metric, starts[name])),
         _ensemble(experiment, entries, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
@@ -183,7 +184,29 @@ def _fit(experiment: Experiment, name: str, entry: str, metric: Plugin, recipe: 
     )
 
 
-def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
+def _starts(
+    workspace: Workspace, competition: Competition, experiment: Experiment, tuned: list[str]
+) -> dict[str, dict[str, Path]]:
+    """Return for each tuned model the studies whose best trials it tries first, by their place in start_from."""
+    found: dict[str, dict[str, Path]] = {name: {} for name in tuned}
+    for place, wanted in enumerate(experiment.tune.start_from):
+        slug, _, name = wanted.rpartition("/")
+        folder = workspace.studies(slug or competition.slug)
+        if (slug or competition.slug, name) == (competition.slug, experiment.name):
+            raise ConfigError(f"[tune] start_from: '{wanted}' is this experiment itself", hint="name another one")
+        paths = {model: folder / f"{name}.{model}.parquet" for model in tuned}
+        there = {model: path for model, path in paths.items() if path.is_file()}
+        if not there and tuned:
+            raise ConfigError(
+                f"[tune] start_from: '{wanted}' has no trials of {' or '.join(tuned)} in {folder}",
+                hint=f"`pipeline tune {slug or competition.slug} -e {name}` makes them",
+            )
+        for model, path in there.items():
+            found[model][f"start:{place}"] = path
+    return found
+
+
+def _tuned(experiment: Experiment, name: str, metric: Plugin, starts: dict[str, Path]) -> list[Node]:
     """Return the search over a model's space and the fit of what it found."""
     model, tune = experiment.models[name], experiment.tune
     search = Node(
@@ -193,7 +216,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
         config={
             "entry": name,
             "space": {parameter: d.model_dump(mode="json") for parameter, d in model.space.items()},
-            **tune.model_dump(mode="json", exclude={"trials", "repeats"}),
+            **tune.model_dump(mode="json", exclude={"trials", "repeats", "start_from"}),
         },
         inputs={
             "preprocess": _TABLE,
@@ -203,6 +226,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin) -> list[Node]:
             "trials": Input("budget", (f"{name}/trials.json",)),
         },
         plugins={"model": _model(model.kind), "metric": metric},
+        sources=starts,
         outputs=("trials.parquet", "recipe.json"),
         seed=derive(experiment.seed, "tune", name),
         continues=("trials",),

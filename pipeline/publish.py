@@ -40,6 +40,15 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
     return path
 
 
+def publish_studies(folder: Path, experiment: str, results: Mapping[str, Result]) -> None:
+    """Write the trials of every search as <experiment>.<model>.parquet, for other experiments to start from."""
+    for name, result in results.items():
+        stage, _, model = name.rstrip("]").partition("[")
+        if stage == "tune":
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(folder / f"{experiment}.{model}.parquet", (result.folder / "trials.parquet").read_bytes())
+
+
 def check_place(folder: Path) -> None:
     """Make the folder of submissions, and refuse one that cannot be written before the work rather than after it."""
     folder.mkdir(parents=True, exist_ok=True)

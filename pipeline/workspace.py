@@ -74,6 +74,10 @@ class Workspace:
             )
         return path
 
+    def studies(self, slug: str) -> Path:
+        """Return where a competition's trials lie, for other experiments to start from: <name>.<model>.parquet."""
+        return self.experiments / slug / "studies"
+
     def experiments_of(self, slug: str) -> list[str]:
         """Return the names of a competition's experiments."""
         return sorted(path.stem for path in self.competition(slug).glob("*.toml") if path.stem != "competition")

@@ -95,3 +95,36 @@ def test_a_sample_may_have_a_name_of_its_own(workspace: Workspace, there: list[s
             build(workspace, competition, experiment)
     else:
         assert build(workspace, competition, experiment)[0].sources["sample"].name == taken
+
+
+def started(wanted: str) -> str:
+    return f'{TUNED}[tune]\nstart_from = ["{wanted}"]\n'
+
+
+def study(workspace: Workspace, slug: str, name: str) -> Path:
+    folder = workspace.studies(slug)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.parquet").write_bytes(b"trials")
+    return folder / f"{name}.parquet"
+
+
+@pytest.mark.parametrize(("wanted", "slug"), [("wide", "shop"), ("other/wide", "other")])
+def test_a_search_reads_the_trials_that_it_starts_from(workspace: Workspace, wanted: str, slug: str) -> None:
+    path = study(workspace, slug, "wide.linear")
+    nodes = {node.name: node for node in build(workspace, *read(workspace, started(wanted)))}
+    assert nodes["tune[linear]"].sources == {"start:0": path}
+    assert wanted not in str(nodes["tune[linear]"].config), "the trials are in the key, not the name of their place"
+
+
+@pytest.mark.parametrize("wanted", ["wide", "other/wide"])
+def test_trials_that_are_not_there_are_asked_for(workspace: Workspace, wanted: str) -> None:
+    study(workspace, "shop", "wide.mlp")
+    with pytest.raises(ConfigError, match=f"'{wanted}' has no trials of linear"):
+        build(workspace, *read(workspace, started(wanted)))
+
+
+@pytest.mark.parametrize("wanted", ["default", "shop/default"])
+def test_an_experiment_does_not_start_from_itself(workspace: Workspace, wanted: str) -> None:
+    study(workspace, "shop", "default.linear")
+    with pytest.raises(ConfigError, match="this experiment itself"):
+        build(workspace, *read(workspace, started(wanted)))

@@ -14,7 +14,7 @@ from pipeline.engine.key import hash_file
 from pipeline.engine.stage import Job, Node
 from pipeline.engine.store import Result, Store
 from pipeline.errors import DataError, SubmissionError
-from pipeline.publish import kept_keys, provenances, publish, trace
+from pipeline.publish import kept_keys, provenances, publish, publish_studies, trace
 
 
 @pytest.fixture
@@ -133,3 +133,12 @@ def test_bytes_that_are_not_the_result_s_are_not_published(store: Store, raw: Pa
     with pytest.raises(SubmissionError, match="damaged"):
         publish(tmp_path / "submissions", "default", found["submit"], found)
     assert not (tmp_path / "submissions").exists()
+
+
+def test_trials_are_left_for_other_experiments(store: Store, raw: Path, tmp_path: Path) -> None:
+    found = dict(results(store, raw))
+    trials = found["b"].folder / "trials.parquet"
+    trials.write_bytes(b"trials")
+    publish_studies(tmp_path / "studies", "wide", {"tune[mlp]": found["b"], "submit": found["submit"]})
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["wide.mlp.parquet"]
+    assert (tmp_path / "studies/wide.mlp.parquet").read_bytes() == b"trials"

@@ -76,11 +76,12 @@ class Search:
 
     @property
     def start(self) -> list[dict[str, Any]]:
-        """Parameters of the first trials: the recipe around which the space lies, as far as it lies in it."""
+        """Parameters of the first trials, as far as they lie in the space: the default, then other studies' best."""
         settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
-        recipe = settled(self.wanted, self.table.task, self.folds.n_fit_rows)  # a number where it says "auto"
-        own = study.stored_form(recipe.model_dump(), self.space)
-        return [own] if own else []
+        default = settled(self.wanted, self.table.task, self.folds.n_fit_rows)  # a number where it says "auto"
+        others = [trial for path in self.job.sources.values() for trial in study.best_of(path)]
+        known = [study.stored_form(parameters, self.space) for parameters in (default.model_dump(), *others)]
+        return [parameters for parameters in known if parameters]
 
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""

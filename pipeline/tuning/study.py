@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
@@ -26,6 +27,8 @@ Parameters = Mapping[str, Any]
 
 N_STARTUP = 10
 """Trials at random before the sampler learns from them; Optuna's default."""
+N_FROM_OTHERS = 3
+"""Trials that a study takes over from each that it starts from."""
 
 
 @contextmanager
@@ -121,6 +124,12 @@ def stored_form(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, A
     return {
         n: d.stored(parameters[n]) for n, d in dimensions(space).items() if n in parameters and d.holds(parameters[n])
     }
+
+
+def best_of(path: Path) -> list[dict[str, Any]]:
+    """Return the parameters of the best trials of another study, as its trials.parquet has them."""
+    trials = pd.read_parquet(path).dropna(subset=["error"]).nsmallest(N_FROM_OTHERS, "error")
+    return list(trials.to_dict(orient="records"))
 
 
 def dimensions(space: Mapping[str, Any]) -> dict[str, Any]:

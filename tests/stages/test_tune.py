@@ -235,3 +235,22 @@ def test_the_choice_among_many_is_told(tmp_path: Path) -> None:
     trials = pd.read_parquet(tmp_path / "told/out/trials.parquet").set_index("number")
     assert facts["best"] == trials.loc[facts["best_number"], "error"]
     assert np.isfinite(facts["corrected"])
+
+
+def test_a_search_tries_the_best_of_another_study_as_far_as_its_space_reaches(tmp_path: Path) -> None:
+    others = pd.DataFrame(
+        {
+            "number": range(5),
+            "error": [5.0, 2.0, np.nan, 1.0, 3.0],
+            "lr": [0.1, 0.02, 0.03, 0.04, 0.05],
+            "width": [1, 2, 3, 99, 5],
+            "depth": 1,
+        }
+    )
+    others.to_parquet(tmp_path / "others.parquet")
+    job = make_job(tmp_path / "started", Model(), 6, tmp_path / "progress")
+    tune.run(replace(job, sources={"start:0": tmp_path / "others.parquet"}))
+    trials = pd.read_parquet(tmp_path / "started/out/trials.parquet")
+    assert list(trials["lr"][:4]) == [1.0, 0.04, 0.02, 0.05]
+    assert list(trials["width"][[0, 2, 3]]) == [4, 2, 5]
+    assert 1 <= trials["width"][1] <= 8, "what lies outside the space is proposed"
