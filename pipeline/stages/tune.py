@@ -6,7 +6,8 @@ The folds are not the final ones, and those of the test are others again. The st
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
-from pipeline.tuning import study
+from pipeline.tuning import storage, study
 from pipeline.tuning.choice import optimism, safest
 from pipeline.tuning.guard import Verdict, confirm
 from pipeline.tuning.halving import rungs_for, shares_of
@@ -35,16 +36,17 @@ def run(job: Job) -> dict[str, Any]:
     The recipe is that of the best trial if it is better than the default on fresh folds, else the default.
     """
     search = search_of(job)
-    with study.opened(job.progress / "study.db", search.entry) as stored:
-        fill(search, stored)
-        trials = stored.trials[: search.n_trials]
+    began = time.monotonic()
+    with storage.opened(job.progress, search.entry) as kept:
+        trials = fill(search, kept)
+    seconds = round(time.monotonic() - began, 1)
     _write_trials(job, trials)
     best = _best(search, trials)
     verdict = _settle(search, best)
     cut = [f"{len(trials)} of {search.n_trials} trials"] * (len(trials) < search.n_trials)
     if verdict is not None and verdict.truncated:
         cut.append(f"the test of what was found: {verdict.truncated}")
-    facts = _facts(trials, best, verdict)
+    facts = _facts(trials, best, verdict) | {"seconds_searching": seconds}
     return facts | ({"truncated": cut} if cut else {})
 
 
@@ -77,11 +79,15 @@ class Search:
     @property
     def start(self) -> list[dict[str, Any]]:
         """Parameters of the first trials, as far as they lie in the space: the default, then other studies' best."""
-        settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
-        default = settled(self.wanted, self.table.task, self.folds.n_fit_rows)  # a number where it says "auto"
+        default = self.settled(self.wanted)
         others = [trial for path in self.job.sources.values() for trial in study.best_of(path)]
         known = [study.stored_form(parameters, self.space) for parameters in (default.model_dump(), *others)]
         return [parameters for parameters in known if parameters]
+
+    def settled(self, recipe: Any) -> Any:
+        """Return the recipe with a number where it says "auto", if the model knows one."""
+        settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
+        return settled(recipe, self.table.task, self.folds.n_fit_rows)
 
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""
@@ -109,94 +115,110 @@ def search_of(job: Job) -> Search:
     return Search(job, n_trials, job.plugins["model"].Recipe.model_validate(recipe), table)
 
 
-def fill(search: Search, stored: optuna.Study) -> None:
-    """Run waves until the study holds all trials, or time is up; a wave cut short by it is not judged."""
-    job, ratio = search.job, rows_ratio(search.folds)
+def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
+    """Run waves until all trials are there, or time is up; return them by their places, in order.
+
+    A wave that time cuts short is not judged.
+    """
+    job, size, shown = search.job, search.job.config["wave"], 0
     with job.log.progress(f"tune {search.entry}", search.n_trials) as bar:
-        bar.advance(min(len(stored.trials), search.n_trials))
-        while len(stored.trials) < search.n_trials and not job.log.late():
-            done = stored.trials
-            n_judged = len(done) // job.config["wave"] * job.config["wave"]
-            asked = study.ask_wave(
-                done,
-                search.space,
-                size=job.config["wave"],
-                n_trials=search.n_trials,
-                sampler=job.config["sampler"],
-                seed=job.seed,
-                start=search.start,
-            )
-            seen = [study.rung_errors(trial) for trial in done[:n_judged]]
-            entries = search.cross_fit(asked, rungs_for(search.shares, seen, job.config["reduction"]))
-            if any(entry.truncated for entry in entries):
+        while True:
+            done = {place: trial for place, trial in kept.finished().items() if place < search.n_trials}
+            bar.advance(len(done) - shown, note=_note(done.values()))
+            shown = len(done)
+            if shown == search.n_trials or job.log.late():
                 break
-            for trial, entry in zip(asked, entries, strict=True):
-                if not entry.failed:
-                    np.save(search.oof_path(trial.number), entry.oof.astype(np.float32))
-                stored.add_trial(study.finished(trial, entry, ratio))
-            bar.advance(len(asked), note=_note(stored.trials))
+            open_places = [place for place in range(search.n_trials) if place not in done]
+            first = open_places[0] // size * size
+            places = kept.claim([place for place in open_places if place < first + size])
+            if not places:
+                kept.wait()
+            elif not _fit(search, kept, [done[place] for place in range(first)], places):
+                break
+    return dict(sorted(done.items()))
 
 
-def _note(trials: list[FrozenTrial]) -> str:
-    complete = study.complete(trials)
-    best = f"best {min(t.value for t in complete):.5f}" if complete else "none finished yet"
-    return f"{best}, {sum(t.state is TrialState.PRUNED for t in trials)} given up"
+def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int]) -> bool:
+    """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
+    config, seed = search.job.config, derive(search.job.seed, "wave", len(earlier) // search.job.config["wave"])
+    size = min(config["wave"], search.n_trials - len(earlier))
+    wave = study.ask_wave(earlier, search.space, size, sampler=config["sampler"], seed=seed, start=search.start)
+    asked = [wave[place - len(earlier)] for place in places]
+    rungs = rungs_for(search.shares, [study.rung_errors(trial) for trial in earlier], config["reduction"])
+    entries = search.cross_fit(asked, rungs)
+    if any(entry.truncated for entry in entries):
+        return False
+    for place, trial, entry in zip(places, asked, entries, strict=True):
+        if not entry.failed:
+            np.save(search.oof_path(place), entry.oof.astype(np.float32))
+        kept.tell(place, study.finished(trial, entry, rows_ratio(search.folds)))
+    return True
+
+
+def _note(trials: Iterable[FrozenTrial]) -> str:
+    trials = list(trials)
+    errors = [trial.value for trial in trials if trial.value is not None]
+    best = f"best {min(errors):.5f}" if errors else "none finished yet"
+    return f"{best}, {sum(trial.state is TrialState.PRUNED for trial in trials)} given up"
 
 
 @dataclass(frozen=True)
 class Best:
     """The trial that a search ends with; corrected: its error with the choice among all finished ones counted."""
 
+    place: int
     trial: FrozenTrial
-    n_finished: int
     corrected: float | None
 
 
-def _best(search: Search, trials: list[FrozenTrial]) -> Best | None:
-    finished = study.complete(trials)
-    if not finished:
+def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
+    places = [place for place, trial in trials.items() if trial.state is TrialState.COMPLETE]
+    if not places:
         return None
-    trial = finished[safest(np.array([study.fold_errors(t) for t in finished]), rows_ratio(search.folds))]
-    paths = [search.oof_path(t.number) for t in finished]
-    corrected = None
-    if all(path.is_file() for path in paths):
+    errors = np.array([study.fold_errors(trials[place]) for place in places])
+    place = places[safest(errors, rows_ratio(search.folds))]
+    paths, corrected = [search.oof_path(place) for place in places], None
+    if all(path.is_file() for path in paths):  # those of other machines are not here
         oofs = [np.load(path) for path in paths]
-        corrected = trial.value + optimism(search.table, search.folds, oofs, search.job.seed)
-    return Best(trial, len(finished), corrected)
+        corrected = trials[place].value + optimism(search.table, search.folds, oofs, search.job.seed)
+    return Best(place, trials[place], corrected)
 
 
 def _settle(search: Search, best: Best | None) -> Verdict | None:
     """Write the recipe that is used: what was found if it stands the test, else the one that was wanted."""
     job, recipe, verdict = search.job, search.wanted, None
-    if best is not None:
+    if best is not None and search.settled(search.recipe(best.trial)) == search.settled(search.wanted):
+        verdict = Verdict(False, 0.0, 0.0, "the default is kept: no trial was better")
+    elif best is not None:
         found = search.recipe(best.trial)
         folds, seed = read_folds(job.inputs["fresh"]), derive(job.seed, "confirm")
         verdict = confirm(job.plugins["model"], search.wanted, found, search.table, folds, seed=seed, log=job.log)
         recipe = found if verdict.kept else search.wanted
+    if verdict is not None:
         job.log.info(f"{search.entry}: {verdict.text}")
     write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
     return verdict
 
 
-def _facts(trials: list[FrozenTrial], best: Best | None, verdict: Verdict | None) -> dict[str, Any]:
-    counts = {state: sum(t.state is key for t in trials) for key, state in STATES.items()}
+def _facts(trials: Mapping[int, FrozenTrial], best: Best | None, verdict: Verdict | None) -> dict[str, Any]:
+    counts = {state: sum(t.state is key for t in trials.values()) for key, state in STATES.items()}
     facts: dict[str, Any] = {"trials": len(trials), "failed": counts["failed"], "given_up": counts["given up"]}
     if best is not None:
-        facts |= {"best": best.trial.value, "corrected": best.corrected, "best_number": best.trial.number}
+        facts |= {"best": best.trial.value, "corrected": best.corrected, "best_number": best.place}
     return facts | ({} if verdict is None else {"kept": verdict.kept, "verdict": verdict.text})
 
 
-def _write_trials(job: Job, trials: list[FrozenTrial]) -> None:
+def _write_trials(job: Job, trials: Mapping[int, FrozenTrial]) -> None:
     rows = [
         {
-            "number": trial.number,
+            "number": place,
             "state": STATES[trial.state],
             "error": trial.value,
             "se": trial.user_attrs.get("se"),
             "rungs": study.rung_errors(trial),
         }
         | _plain(study.values(trial.params, job.config["space"]))
-        for trial in trials
+        for place, trial in trials.items()
     ]
     pd.DataFrame(rows).to_parquet(job.out / "trials.parquet", index=False)
 

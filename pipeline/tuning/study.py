@@ -1,14 +1,12 @@
-"""The stored study of finished trials, and the waves of trials that Optuna proposes from it.
+"""Trials: the waves that Optuna proposes, what becomes of a trial, and its parameters as recipes take them.
 
-A wave's trials are asked of a copy in memory by a sampler seeded with (seed, wave), so a resumed study proposes what an
+A wave's trials are asked of a copy in memory by a sampler seeded for the wave, so a resumed study proposes what an
 undisturbed one would.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
-from pipeline.seeds import derive
 from pipeline.tuning.space import Dimension
 from pipeline.types import CrossFit
 from pipeline.uncertainty import cv_figure
@@ -31,46 +28,31 @@ N_FROM_OTHERS = 3
 """Trials that a study takes over from each that it starts from."""
 
 
-@contextmanager
-def opened(path: Path, name: str) -> Iterator[optuna.Study]:
-    """Open the stored study, or begin it; its database is closed in the end."""
-    logging.getLogger("optuna").setLevel(logging.WARNING)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    try:
-        yield optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
 def ask_wave(
-    done: Sequence[FrozenTrial],
+    earlier: Sequence[FrozenTrial],
     space: Mapping[str, Any],
-    *,
     size: int,
-    n_trials: int,
+    *,
     sampler: str,
     seed: int,
     start: Sequence[Parameters] = (),
 ) -> list[optuna.Trial]:
-    """Ask for what is still missing of the wave that the trials have reached, up to `n_trials` in all.
+    """Ask for a whole wave of trials, given all trials of earlier waves.
 
-    The whole wave is asked again from its start, so that a wave cut short goes on as if it had not been.
-    start: parameters of the first trials; what they leave open is proposed.
+    It is asked again from its start wherever it is continued, so that a wave cut short goes on as if it had not been.
+    seed: of this wave. start: parameters of the study's first trials; what they leave open is proposed.
     """
-    wave, offset = divmod(len(done), size)
-    first = wave * size
-    study = optuna.create_study(sampler=_sampler(sampler, derive(seed, "wave", wave)))
-    study.add_trials(done[:first])
-    for parameters in start[first : first + size]:
+    study = optuna.create_study(sampler=_sampler(sampler, seed))
+    study.add_trials(earlier)
+    for parameters in start[len(earlier) : len(earlier) + size]:
         study.enqueue_trial(dict(parameters))
     asked = []
-    for _ in range(min(size, n_trials - first)):
+    for _ in range(size):
         trial = study.ask()
         for name, dimension in dimensions(space).items():
             dimension.suggest(trial, name)
         asked.append(trial)
-    return asked[offset:]
+    return asked
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
@@ -108,11 +90,6 @@ def fold_errors(trial: FrozenTrial) -> np.ndarray:
     return np.array(trial.user_attrs["fold_errors"])
 
 
-def complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the trials that were trained to their end and did not diverge."""
-    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
-
-
 def values(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
     """Return a trial's parameters as the recipe takes them; choices are stored by their place."""
     known = dimensions(space)
@@ -129,7 +106,7 @@ def stored_form(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, A
 def best_of(path: Path) -> list[dict[str, Any]]:
     """Return the parameters of the best trials of another study, as its trials.parquet has them."""
     trials = pd.read_parquet(path).dropna(subset=["error"]).nsmallest(N_FROM_OTHERS, "error")
-    return list(trials.to_dict(orient="records"))
+    return [{str(name): value for name, value in row.items()} for row in trials.to_dict(orient="records")]
 
 
 def dimensions(space: Mapping[str, Any]) -> dict[str, Any]:

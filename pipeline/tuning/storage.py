@@ -1,0 +1,207 @@
+"""Where the trials of a search are kept: in a file of its own, or in a database that several machines fill together.
+
+A place is a trial's position in the search; what is tried there depends on the seed and on all earlier waves alone, so
+that any machine can work it out. With a database a machine claims places before it fits them: its claim is a running
+trial whose heart beats, and the lowest number wins. A claim without a heartbeat is void, and its place is free again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Protocol
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.errors import StoreError
+
+ADDRESS = "PIPELINE_STUDIES"
+BEAT_SECONDS, GRACE_SECONDS = 10, 60
+POLL_SECONDS = 1.0
+ATTEMPTS = 5
+PLACE, TOLD = "place", "told"
+
+
+class Trials(Protocol):
+    """What a search needs to know of its trials, and to leave behind."""
+
+    def finished(self) -> Mapping[int, FrozenTrial]:
+        """Return all finished trials by their places."""
+
+    def claim(self, places: Sequence[int]) -> list[int]:
+        """Return those of the free places that this process is to fit now."""
+
+    def tell(self, place: int, trial: FrozenTrial) -> None:
+        """Keep a finished trial."""
+
+    def wait(self) -> None:
+        """Wait a moment for what others are fitting."""
+
+
+@contextmanager
+def opened(folder: Path, entry: str) -> Iterator[Trials]:
+    """Open a search's trials: in the database that PIPELINE_STUDIES names, else in a file below its folder.
+
+    The folder's name is the search's key, so that other data, code or settings are another study.
+    """
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    url, name = os.environ.get(ADDRESS), f"{entry}-{folder.name}"
+    storage = _database(url) if url else RDBStorage(f"sqlite:///{folder / 'study.db'}")
+    shared = None
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+        if not url:
+            yield Own(study)
+            return
+        shared = Shared(study, storage)
+        yield shared
+    finally:
+        if shared is not None:
+            shared.close()
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _database(url: str) -> RDBStorage:
+    """Connect; what is wrong with the address or the server is said without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        raise StoreError(f"{ADDRESS} is not an address of a database", hint=_EXAMPLE) from None
+    for attempt in range(ATTEMPTS):
+        try:
+            with _heartbeats():
+                return RDBStorage(
+                    url, {"pool_pre_ping": True}, heartbeat_interval=BEAT_SECONDS, grace_period=GRACE_SECONDS
+                )
+        except (SQLAlchemyError, ImportError, OSError) as error:
+            # two processes that come first make the tables at once, and the slower one is refused
+            if "already exists" in str(error) and attempt + 1 < ATTEMPTS:
+                continue
+            reason = str(error).strip().splitlines()[0]
+            raise StoreError(f"{ADDRESS}: {shown} cannot be opened: {reason}", hint=_EXAMPLE) from error
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def _heartbeats() -> Iterator[None]:
+    """Use Optuna's heartbeats without its warning that they may change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+_EXAMPLE = f"{ADDRESS}=postgresql+psycopg://user:password@host/name, with `pip install 'psycopg[binary]'`"
+
+
+class Own:
+    """A study that nobody else fills: it holds finished trials only, in the order of their places."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    def finished(self) -> Mapping[int, FrozenTrial]:
+        """Return all finished trials by their places."""
+        return {trial.number: trial for trial in self._study.get_trials(deepcopy=False)}
+
+    def claim(self, places: Sequence[int]) -> list[int]:
+        """Return all of the places."""
+        return list(places)
+
+    def tell(self, place: int, trial: FrozenTrial) -> None:
+        """Keep a finished trial."""
+        if place != len(self._study.get_trials(deepcopy=False)):
+            raise ValueError(f"trial {place} told out of order")
+        self._study.add_trial(trial)
+
+    def wait(self) -> None:
+        """Nobody else fits anything."""
+        raise ValueError("all places are this process's own")
+
+
+class Shared:
+    """A study that several processes fill; each takes half of what is free, so that all end at about the same time."""
+
+    def __init__(self, study: optuna.Study, storage: RDBStorage) -> None:
+        self._study, self._storage = study, storage
+        self._claims: dict[int, int] = {}  # trial ids by place
+        self._ended = Event()
+        self._heart = Thread(target=self._beat, daemon=True)
+        self._heart.start()
+
+    def finished(self) -> Mapping[int, FrozenTrial]:
+        """Return all finished trials by their places."""
+        told = [t for t in self._study.get_trials(deepcopy=False) if t.state.is_finished() and TOLD in t.user_attrs]
+        return {trial.user_attrs[PLACE]: trial for trial in reversed(told)}  # the lowest number of a place stays
+
+    def claim(self, places: Sequence[int]) -> list[int]:
+        """Return half of the places that nobody is fitting, and make them this process's own."""
+        with _heartbeats():
+            optuna.storages.fail_stale_trials(self._study)
+        taken = self._owners()
+        free = [place for place in places if place not in taken]
+        for place in free[: -(-len(free) // 2)]:
+            claim = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={PLACE: place})
+            number = self._storage.create_new_trial(self._study._study_id, claim)
+            self._storage.record_heartbeat(number)
+            self._claims[place] = number
+        owners, done = self._owners(), self.finished()
+        for place, own in list(self._claims.items()):
+            if owners[place] != own or place in done:
+                self._release(place)
+        return sorted(self._claims)
+
+    def tell(self, place: int, trial: FrozenTrial) -> None:
+        """Keep a finished trial, unless the claim was void by then: then another process fits its place."""
+        number = self._claims.pop(place)
+        try:
+            for name, value in trial.params.items():
+                distribution = trial.distributions[name]
+                self._storage.set_trial_param(number, name, distribution.to_internal_repr(value), distribution)
+            for step, error in trial.intermediate_values.items():
+                self._storage.set_trial_intermediate_value(number, step, error)
+            for name, value in (trial.user_attrs | {TOLD: True}).items():
+                self._storage.set_trial_user_attr(number, name, value)
+            values = None if trial.value is None else [trial.value]
+            self._storage.set_trial_state_values(number, trial.state, values)
+        except UpdateFinishedTrialError:
+            return
+
+    def wait(self) -> None:
+        """Wait a moment for what others are fitting."""
+        time.sleep(POLL_SECONDS)
+
+    def close(self) -> None:
+        """Stop the heartbeat, and free the places that were claimed and not told."""
+        self._ended.set()
+        self._heart.join()
+        for place in list(self._claims):
+            self._release(place)
+
+    def _owners(self) -> dict[int, int]:
+        """Return of each claimed place the trial whose claim counts: the one with the lowest number."""
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return {trial.user_attrs[PLACE]: trial._trial_id for trial in reversed(trials)}
+
+    def _release(self, place: int) -> None:
+        try:
+            self._storage.set_trial_state_values(self._claims.pop(place), TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            for number in list(self._claims.values()):
+                self._storage.record_heartbeat(number)

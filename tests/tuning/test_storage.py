@@ -1,0 +1,228 @@
+"""A study in a database that several processes fill: no place twice, none lost, and the same trials as with one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from pipeline.errors import StoreError
+from pipeline.tuning import storage
+
+ROOT = Path(__file__).parents[2]
+LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
+WIDTH = optuna.distributions.CategoricalDistribution([0, 1, 2])
+
+
+def trial(error: float, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
+    return optuna.trial.create_trial(
+        params={"lr": 0.01, "width": 2},
+        distributions={"lr": LR, "width": WIDTH},
+        value=error if state is TrialState.COMPLETE else None,
+        state=state,
+        intermediate_values={1: 0.5, 2: 0.25},
+        user_attrs={"fold_errors": [[0.1, 0.2]]},
+    )
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(storage.ADDRESS, f"sqlite:///{tmp_path / 'shared.db'}")
+    (tmp_path / "key").mkdir()
+    return tmp_path / "key"
+
+
+def assert_kept(found: FrozenTrial, wanted: FrozenTrial) -> None:
+    for part in ("params", "distributions", "state", "intermediate_values"):
+        assert getattr(found, part) == getattr(wanted, part)
+    assert found.value == wanted.value
+    assert found.user_attrs.items() >= wanted.user_attrs.items()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_was_told_is_there_when_it_is_opened_again(
+    address: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shared:
+        monkeypatch.delenv(storage.ADDRESS)
+    states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE]
+    told = {place: trial(0.1 * place, state) for place, state in enumerate(states)}
+    with storage.opened(address, "mlp") as kept:
+        while open_places := [place for place in told if place not in kept.finished()]:
+            for place in kept.claim(open_places):
+                kept.tell(place, told[place])
+    with storage.opened(address, "mlp") as kept:
+        assert kept.finished().keys() == told.keys()
+        for place, found in kept.finished().items():
+            assert_kept(found, told[place])
+
+
+def test_two_processes_claim_different_places_and_what_one_leaves_is_free(address: Path) -> None:
+    with storage.opened(address, "mlp") as one:
+        with storage.opened(address, "mlp") as other:
+            ours, theirs = one.claim(range(8)), other.claim(range(8))
+            assert len(ours) == 4
+            assert len(theirs) == 2
+            assert not {*ours} & {*theirs}
+        assert {*one.claim(range(8))} > {*ours}
+
+
+def test_what_others_are_fitting_is_not_claimed(address: Path) -> None:
+    with storage.opened(address, "mlp") as one, storage.opened(address, "mlp") as other:
+        assert one.claim([0]) == [0]
+        assert other.claim([0]) == []
+
+
+def test_a_claim_whose_heart_stopped_is_void_and_its_place_is_fitted_by_another(
+    address: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with storage.opened(address, "mlp") as dead, storage.opened(address, "mlp") as other:
+        assert dead.claim([0]) == [0]
+        monkeypatch.setattr(optuna.storages, "fail_stale_trials", _fail_running)
+        assert other.claim([0]) == [0]
+        other.tell(0, trial(0.5))
+        dead.tell(0, trial(0.9))  # it was only slow: what it says comes too late
+        assert other.finished()[0].value == 0.5
+
+
+def _fail_running(study: optuna.Study) -> None:
+    for running in study.get_trials(states=(TrialState.RUNNING,)):
+        study._storage.set_trial_state_values(running._trial_id, TrialState.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "is not an address of a database"),
+        ("postgresql+psycopg://me:secret@localhost:1/none", "cannot be opened"),
+        ("unknown://me:secret@host/none", "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_a_message_without_its_password(
+    url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(storage.ADDRESS, url)
+    with pytest.raises(StoreError, match=said) as error, storage.opened(tmp_path, "mlp"):
+        pass
+    assert "secret" not in f"{error.value} {error.value.hint}"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A server of its own, below a temporary folder, reached by a socket there."""
+    if shutil.which("postgres") is None or shutil.which("initdb") is None:
+        pytest.skip("needs PostgreSQL's server: postgres and initdb")
+    pytest.importorskip("psycopg", reason="needs psycopg, PostgreSQL's client: pip install 'psycopg[binary]'")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    user = {"user": "postgres"} if os.geteuid() == 0 else {}  # the server refuses to be root
+    if user:
+        shutil.chown(folder, "postgres")
+    subprocess.run(["initdb", "-D", folder / "db", "-U", "me", "-A", "trust"], check=True, capture_output=True, **user)
+    words = ["postgres", "-D", folder / "db", "-k", folder, "-h", "", "-F"]
+    server = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=folder, **user)
+    assert server.stderr is not None
+    for line in server.stderr:
+        if "ready to accept connections" in line:
+            break
+    yield f"postgresql+psycopg://me@/postgres?host={folder}"
+    server.send_signal(signal.SIGINT)
+    server.communicate()
+    shutil.rmtree(folder)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from threading import Event
+from pipeline.tuning import storage
+from test_tune import Model, make_job
+from pipeline.stages import tune
+
+storage.BEAT_SECONDS, storage.GRACE_SECONDS, storage.POLL_SECONDS = 1, 3, 0.05
+folder, how = Path(sys.argv[1]), sys.argv[2]
+
+class Worker(Model):
+    def cross_fit(self, recipes, table, folds, **how_else):
+        if folds.n_repeats == 1:
+            print("fitting", *recipes, flush=True)
+            if how == "hangs":
+                Event().wait()
+            sys.stdin.readline()  # until told to go on; at once when closed
+        return super().cross_fit(recipes, table, folds, **how_else)
+
+tune.run(make_job(folder / "work", Worker(), 14, folder / "same-key"))
+"""
+
+
+class Process:
+    """A worker: a real process with a data folder of its own."""
+
+    def __init__(self, folder: Path, url: str, how: str) -> None:
+        self.folder = folder
+        folder.mkdir()
+        path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/stages")))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, folder, how],
+            env=os.environ | {"PYTHONPATH": path, storage.ADDRESS: url},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def fitting(self) -> str:
+        """Wait until it fits something, and return what."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def finish(self) -> int:
+        """Let it go on to its end; return how often it fitted trials after that."""
+        said, errors = self.process.communicate()
+        assert self.process.returncode == 0, errors
+        return said.count("fitting")
+
+    @property
+    def trials(self) -> bytes:
+        return (self.folder / "work/out/trials.parquet").read_bytes()
+
+
+def test_two_workers_on_postgresql_find_what_one_finds(postgresql: str, tmp_path: Path) -> None:
+    alone = Process(tmp_path / "alone", f"sqlite:///{tmp_path / 'alone.db'}", "works")
+    assert alone.finish() > 0
+    one, other = (Process(tmp_path / name, postgresql, "works") for name in ("one", "other"))
+    first, second = one.fitting(), other.fitting()  # both hold places of the first wave now
+    assert not {*first.split()[1:]} & {*second.split()[1:]}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Process.finish, (one, other)))
+    assert one.trials == other.trials == alone.trials
+
+
+def test_a_worker_that_is_killed_loses_nothing_but_its_time(postgresql: str, tmp_path: Path) -> None:
+    alone = Process(tmp_path / "alone", f"sqlite:///{tmp_path / 'alone.db'}", "works")
+    alone.finish()
+    url = f"{postgresql}&application_name=second"
+    subprocess.run([sys.executable, "-c", EMPTY, postgresql], check=True)
+    hangs = Process(tmp_path / "hangs", url, "hangs")
+    assert hangs.fitting()
+    hangs.process.send_signal(signal.SIGKILL)
+    hangs.process.communicate()
+    works = Process(tmp_path / "works", url, "works")
+    assert works.finish() > 0
+    assert works.trials == alone.trials
+
+
+EMPTY = """
+import sys, optuna
+for name in optuna.get_all_study_names(sys.argv[1]):
+    optuna.delete_study(study_name=name, storage=sys.argv[1])
+"""
