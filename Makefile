@@ -14,7 +14,7 @@ CHOICE     = "$(COMPETITION)" --experiment "$(EXPERIMENT)" $(if $(MINUTES),--min
 STAGES    := ingest preprocess split budget train tune ensemble submit
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run $(STAGES) plan explain show report ui new holdout verify gc test test-slow lint type check bench bench-fused bench-growth bench-rivals bench-search bench-guard bench-quality clean
+.PHONY: help setup run $(STAGES) plan explain show report ui dashboard new holdout verify gc test test-slow lint type check bench bench-fused bench-growth bench-rivals bench-search bench-guard bench-quality clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z%-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ report: setup ## write the HTML report of an experiment
 
 ui: setup ## open the MLflow UI on http://127.0.0.1:5000
 	@$(BIN)/pipeline ui
+
+dashboard: setup ## open optuna-dashboard, which it installs, on a search: http://127.0.0.1:8080
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,dashboard]"
+	@$(BIN)/pipeline dashboard $(RUN)
 
 new: setup ## scaffold a competition from data/<slug>/raw: make new COMPETITION=slug [METRIC=name]
 	@$(BIN)/pipeline new "$(COMPETITION)" $(if $(METRIC),--metric "$(METRIC)")

@@ -227,6 +227,22 @@ def ui(
 
 
 @app.command()
+def dashboard(
+    context: typer.Context,
+    slug: Slug = DEFAULT,
+    experiment: Name = "default",
+    model: Annotated[str | None, typer.Option(help="Which model's search, where several are tuned.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+) -> None:
+    """Open optuna-dashboard on a search, while it runs or afterwards."""
+    from pipeline.dashboard import serve
+
+    _, _, nodes = _load(context.obj, slug, experiment, None)
+    serve(nodes, Store(context.obj.cache(slug)), model, host, port)
+
+
+@app.command()
 def new(
     context: typer.Context,
     slug: NewSlug,

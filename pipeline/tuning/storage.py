@@ -23,8 +23,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import StoreError
+from pipeline.workspace import STUDIES
 
-ADDRESS = "PIPELINE_STUDIES"
 BEAT_SECONDS, GRACE_SECONDS = 10, 60
 POLL_SECONDS = 1.0
 ATTEMPTS = 5
@@ -54,7 +54,7 @@ def opened(folder: Path, entry: str) -> Iterator[Trials]:
     The folder's name is the search's key, so that other data, code or settings are another study.
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    url, name = os.environ.get(ADDRESS), f"{entry}-{folder.name}"
+    url, name = os.environ.get(STUDIES), f"{entry}-{folder.name}"
     storage = _database(url) if url else RDBStorage(f"sqlite:///{folder / 'study.db'}")
     shared = None
     try:
@@ -79,7 +79,7 @@ def _database(url: str) -> RDBStorage:
     try:
         shown = make_url(url).render_as_string(hide_password=True)
     except SQLAlchemyError:
-        raise StoreError(f"{ADDRESS} is not an address of a database", hint=_EXAMPLE) from None
+        raise StoreError(f"{STUDIES} is not an address of a database", hint=_EXAMPLE) from None
     for attempt in range(ATTEMPTS):
         try:
             with _heartbeats():
@@ -91,7 +91,7 @@ def _database(url: str) -> RDBStorage:
             if "already exists" in str(error) and attempt + 1 < ATTEMPTS:
                 continue
             reason = str(error).strip().splitlines()[0]
-            raise StoreError(f"{ADDRESS}: {shown} cannot be opened: {reason}", hint=_EXAMPLE) from error
+            raise StoreError(f"{STUDIES}: {shown} cannot be opened: {reason}", hint=_EXAMPLE) from error
     raise AssertionError("unreachable")
 
 
@@ -103,7 +103,7 @@ def _heartbeats() -> Iterator[None]:
         yield
 
 
-_EXAMPLE = f"{ADDRESS}=postgresql+psycopg://user:password@host/name, with `pip install 'psycopg[binary]'`"
+_EXAMPLE = f"{STUDIES}=postgresql+psycopg://user:password@host/name, with `pip install 'psycopg[binary]'`"
 
 
 class Own:

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import StoreError
 from pipeline.tuning import storage
+from pipeline.workspace import STUDIES
 
 ROOT = Path(__file__).parents[2]
 LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
@@ -37,7 +38,7 @@ def trial(error: float, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(storage.ADDRESS, f"sqlite:///{tmp_path / 'shared.db'}")
+    monkeypatch.setenv(STUDIES, f"sqlite:///{tmp_path / 'shared.db'}")
     (tmp_path / "key").mkdir()
     return tmp_path / "key"
 
@@ -54,7 +55,7 @@ def test_what_was_told_is_there_when_it_is_opened_again(
     address: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shared:
-        monkeypatch.delenv(storage.ADDRESS)
+        monkeypatch.delenv(STUDIES)
     states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.COMPLETE]
     told = {place: trial(0.1 * place, state) for place, state in enumerate(states)}
     with storage.opened(address, "mlp") as kept:
@@ -111,7 +112,7 @@ def _fail_running(study: optuna.Study) -> None:
 def test_a_database_that_cannot_be_opened_is_a_message_without_its_password(
     url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(storage.ADDRESS, url)
+    monkeypatch.setenv(STUDIES, url)
     with pytest.raises(StoreError, match=said) as error, storage.opened(tmp_path, "mlp"):
         pass
     assert "secret" not in f"{error.value} {error.value.hint}"
@@ -145,6 +146,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from pipeline.tuning import storage
+from pipeline.workspace import STUDIES
 from test_tune import Model, make_job
 from pipeline.stages import tune
 
@@ -173,7 +175,7 @@ class Process:
         path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/stages")))
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER, folder, how],
-            env=os.environ | {"PYTHONPATH": path, storage.ADDRESS: url},
+            env=os.environ | {"PYTHONPATH": path, STUDIES: url},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

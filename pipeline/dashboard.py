@@ -1,0 +1,45 @@
+"""optuna-dashboard on the study that an experiment's search fills, while it runs or afterwards."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.engine.key import progress_key
+from pipeline.engine.plan import plan
+from pipeline.engine.stage import Node
+from pipeline.engine.store import Store
+from pipeline.errors import ConfigError
+from pipeline.workspace import STUDIES
+
+START = "import sys; from optuna_dashboard._cli import main; main()"
+
+
+def serve(nodes: Sequence[Node], store: Store, model: str | None, host: str, port: int) -> None:
+    """Become optuna-dashboard on one model's study, or on the database that PIPELINE_STUDIES names; does not return."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise ConfigError(
+            "optuna-dashboard is not installed",
+            hint="`make dashboard` installs it, or pip install --constraint constraints.txt optuna-dashboard",
+        )
+    address = os.environ.get(STUDIES) or f"sqlite:///{study_of(nodes, store, model)}"
+    os.execv(sys.executable, [sys.executable, "-c", START, address, "--host", host, "--port", str(port)])
+
+
+def study_of(nodes: Sequence[Node], store: Store, model: str | None) -> Path:
+    """Return the database of the search over one model, the only one if there is one only."""
+    steps = {step.node.variant: step for step in plan(nodes, store) if step.node.stage == "tune"}
+    if not steps:
+        raise ConfigError("this experiment tunes no model", hint="give a parameter a search space: { tune = ... }")
+    if model is None and len(steps) > 1:
+        raise ConfigError(f"this experiment tunes {', '.join(steps)}", hint="choose one with --model")
+    if model is not None and model not in steps:
+        raise ConfigError(f"this experiment does not tune '{model}'", hint=f"it tunes {', '.join(steps)}")
+    step = steps[model or next(iter(steps))]
+    path = store.progress(progress_key(step.node, step.parts)) / "study.db"
+    if not path.is_file():
+        raise ConfigError(f"{step.node.name} has no trials yet", hint="`pipeline tune` begins the search")
+    return path
