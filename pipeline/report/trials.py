@@ -181,7 +181,7 @@ def _from_0_to_1(values: pd.Series) -> np.ndarray:
 
 def _ends(values: pd.Series) -> tuple[str, str]:
     if _is_number(values):
-        return f"{values.min():.2g}", f"{values.max():.2g}"
+        return f"{values.min():.3g}", f"{values.max():.3g}"
     levels = _levels(values)
     return levels[0][:10], levels[-1][:10]
 
