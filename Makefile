@@ -55,7 +55,7 @@ ui: setup ## open the MLflow UI on http://127.0.0.1:5000
 
 dashboard: setup ## open optuna-dashboard, which it installs, on a search: http://127.0.0.1:8080
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,dashboard]"
-	@$(BIN)/pipeline dashboard $(RUN)
+	@$(BIN)/pipeline dashboard $(CHOICE)
 
 new: setup ## scaffold a competition from data/<slug>/raw: make new COMPETITION=slug [METRIC=name]
 	@$(BIN)/pipeline new "$(COMPETITION)" $(if $(METRIC),--metric "$(METRIC)")

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from pipeline import show as shown
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
 from pipeline.engine.console import Console
+from pipeline.engine.key import progress_key
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.run import Outcome
 from pipeline.engine.run import run as run_graph
@@ -231,6 +232,7 @@ def dashboard(
     context: typer.Context,
     slug: Slug = DEFAULT,
     experiment: Name = "default",
+    minutes: Minutes = None,
     model: Annotated[str | None, typer.Option(help="Which model's search, where several are tuned.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
@@ -238,7 +240,7 @@ def dashboard(
     """Open optuna-dashboard on a search, while it runs or afterwards."""
     from pipeline.dashboard import serve
 
-    _, _, nodes = _load(context.obj, slug, experiment, None)
+    _, _, nodes = _load(context.obj, slug, experiment, minutes)
     serve(nodes, Store(context.obj.cache(slug)), model, host, port)
 
 
@@ -292,11 +294,13 @@ def gc(
     """Remove cached results that neither an experiment as it stands nor a submission in submissions/ reaches."""
     workspace: Workspace = context.obj
     store = Store(workspace.cache(slug))
-    keep = kept_keys(workspace.submissions / slug)
+    keep, continued = kept_keys(workspace.submissions / slug), set()
     for name in workspace.experiments_of(slug):
         _, _, nodes = _load(workspace, slug, name, None)
-        keep |= {step.key for step in make_plan(nodes, store) if step.key}
-    swept = sweep(store, keep, made_from(store, lambda result: truncated and bool(shortened(result))))
+        steps = [step for step in make_plan(nodes, store) if step.key]
+        keep |= {step.key for step in steps}
+        continued |= {progress_key(step.node, step.parts) for step in steps}  # of what was killed, and can go on
+    swept = sweep(store, keep | continued, made_from(store, lambda result: truncated and bool(shortened(result))))
     out.print(f"{len(swept.removed)} results removed, {swept.bytes / 1e6:.1f} MB freed, {len(keep)} kept or expected")
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from pipeline.engine.key import progress_key
 from pipeline.engine.plan import plan
 from pipeline.engine.stage import Node
-from pipeline.engine.store import Store
+from pipeline.engine.store import SHORT, Store
 from pipeline.errors import ConfigError
 from pipeline.workspace import STUDIES
 
-START = "import sys; from optuna_dashboard._cli import main; main()"
+START = f"import os, sys; sys.argv.insert(1, os.environ['{STUDIES}']); from optuna_dashboard._cli import main; main()"
 
 
 def serve(nodes: Sequence[Node], store: Store, model: str | None, host: str, port: int) -> None:
@@ -25,8 +25,10 @@ def serve(nodes: Sequence[Node], store: Store, model: str | None, host: str, por
             "optuna-dashboard is not installed",
             hint="`make dashboard` installs it, or pip install --constraint constraints.txt optuna-dashboard",
         )
-    address = os.environ.get(STUDIES) or f"sqlite:///{study_of(nodes, store, model)}"
-    os.execv(sys.executable, [sys.executable, "-c", START, address, "--host", host, "--port", str(port)])
+    # by the environment: whoever lists processes sees their arguments, and an address may hold a password
+    if not os.environ.get(STUDIES):
+        os.environ[STUDIES] = f"sqlite:///{study_of(nodes, store, model)}"
+    os.execv(sys.executable, [sys.executable, "-c", START, "--host", host, "--port", str(port)])
 
 
 def study_of(nodes: Sequence[Node], store: Store, model: str | None) -> Path:
@@ -39,7 +41,8 @@ def study_of(nodes: Sequence[Node], store: Store, model: str | None) -> Path:
     if model is not None and model not in steps:
         raise ConfigError(f"this experiment does not tune '{model}'", hint=f"it tunes {', '.join(steps)}")
     step = steps[model or next(iter(steps))]
-    path = store.progress(progress_key(step.node, step.parts)) / "study.db"
-    if not path.is_file():
-        raise ConfigError(f"{step.node.name} has no trials yet", hint="`pipeline tune` begins the search")
+    path = store.root / ".progress" / progress_key(step.node, step.parts)[:SHORT] / "study.db"
+    if step.state == "maybe" or not path.is_file():
+        hint = "`pipeline tune` begins the search; with other --minutes it is another one"
+        raise ConfigError(f"{step.node.name} has no trials yet", hint=hint)
     return path

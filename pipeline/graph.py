@@ -151,7 +151,9 @@ def _budget(experiment: Experiment) -> Node:
         config={
             "minutes": experiment.minutes,
             "repeats": experiment.split.repeats,
-            "tune": experiment.tune.model_dump(mode="json", include={"trials", "repeats", "rungs", "reduction"}),
+            "tune": experiment.tune.model_dump(
+                mode="json", include={"trials", "wave", "repeats", "rungs", "reduction"}
+            ),
             "models": {
                 name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)} for name, m in models.items()
             },

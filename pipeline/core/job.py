@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,8 +93,8 @@ def _keeper(job: Job, hooks: Hooks) -> checkpoint.Keeper:
 
 
 def _snapshot(job: Job, run: Run, reports: Reports) -> Snapshot:
-    errors = {place: own for place, own in reports.errors.items() if place in job.members}
-    return Snapshot(run.capacity, run.training, run.wave.state if run.wave else {}, run.finished, errors)
+    state = run.wave.state if run.wave else {}
+    return Snapshot(run.capacity, run.training, state, run.finished, reports.of(job.members))
 
 
 def _begin(job: Job, keeper: checkpoint.Keeper | None, hooks: Hooks) -> Run:
@@ -164,7 +165,7 @@ def _left(run: Run, ended: list[int], reports: Reports) -> set[int]:
     """Have the members measured that stand at a rung or have ended; return the places of those that leave."""
     assert run.wave is not None
     places, epochs = run.training, run.wave.state["epoch"].tolist()
-    due = [row for row in range(len(places)) if row in ended or reports.due(places[row], epochs[row])]
+    due = [row for row in range(len(places)) if reports.due(places[row], math.inf if row in ended else epochs[row])]
     if due:
         reports.report(harvest(run.wave, due), ended={places[row] for row in ended})
     return reports.left()

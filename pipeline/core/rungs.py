@@ -45,7 +45,7 @@ class Reports:
         self.errors: dict[int, list[float]] = {}
         self._lock = Lock()
 
-    def due(self, place: int, epoch: int) -> bool:
+    def due(self, place: int, epoch: float) -> bool:
         """Say whether a member that has done so many epochs has a rung to report."""
         return len(self.errors.get(place, ())) < self._n_reached(epoch)
 
@@ -58,8 +58,13 @@ class Reports:
                 n_epochs = len(members[place].losses)
                 own += [error] * ((len(self.rungs.epochs) if place in ended else self._n_reached(n_epochs)) - len(own))
 
-    def _n_reached(self, n_epochs: int) -> int:
+    def _n_reached(self, n_epochs: float) -> int:
         return sum(epoch <= n_epochs for epoch in self.rungs.epochs)
+
+    def of(self, places: Collection[int]) -> dict[int, list[float]]:
+        """Return what these members have reported."""
+        with self._lock:
+            return {place: list(own) for place, own in self.errors.items() if place in places}
 
     def restore(self, errors: Mapping[int, list[float]]) -> None:
         """Take what an earlier run had written down."""

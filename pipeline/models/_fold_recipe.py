@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Auto = Literal["auto"]
 
 FEWEST_ROUNDS = 100
@@ -31,17 +32,12 @@ On House Prices, Mercedes and Titanic they beat both the meta-tuned defaults (of
 those of AutoGluon, clearly on the first two; chosen there."""
 
 
-class FoldRecipe(BaseModel):
+class BoosterRecipe(BaseModel):
     """What every such model has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: Target = Field("auto", description="transform of a regression target")
-
-
-class BoosterRecipe(FoldRecipe):
-    """What every booster has beside that."""
-
     rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
     stop_on: Literal["inner", "fold", "none"] = Field(
@@ -81,7 +77,7 @@ def verbs(
     """Return a plug-in's `cross_fit` and `load`; kind: imports the library and says how it learns and predicts."""
 
     def cross_fit(
-        recipes: Mapping[str, FoldRecipe],
+        recipes: Mapping[str, BoosterRecipe],
         table: Table,
         folds: Folds,
         *,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,13 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Kind:
-    """A library's four verbs; predict (of a model, X and the number of outputs) returns values (n,), probabilities
-    (n, n_classes), or of two classes that of the second (n,)."""
+    """A library's name and four verbs.
 
+    predict, of a model, X and the number of outputs, returns values (n,), probabilities (n, n_classes), or, of two
+    classes, that of the second (n,).
+    """
+
+    library: str
     learn: Callable[[Lesson], Learnt]
     predict: Callable[[Any, pd.DataFrame, int], np.ndarray]
     write: Callable[[Any, Path], None]
@@ -78,12 +82,11 @@ class FoldFit:
         return self._predict(rows)
 
     def _predict(self, rows: pd.DataFrame) -> np.ndarray:
-        X = pd.DataFrame(
-            {
-                name: rows[name].astype("float64" if levels is None else pd.CategoricalDtype(levels))
-                for name, levels in self.levels.items()
-            }
-        )
+        typed = {
+            name: rows[name].astype("float64" if levels is None else pd.CategoricalDtype(levels))
+            for name, levels in self.levels.items()
+        }
+        X = _numbered(pd.DataFrame(typed))
         found = np.asarray(self.kind.predict(self.model, X, self.n_outputs), dtype=np.float64)
         if self.target is not None:
             return self.target.inverse(found)[:, None]
@@ -115,9 +118,15 @@ def cross_fit(
     with log.progress(f"{text}: fit", len(recipes) * n_fits) as bar:
         for name, recipe in recipes.items():
             if entries and log.late():
-                entries[name] = _left_out(recipe, table, folds)
+                why = "not begun: time was up"
+                entries[name] = replace(_failed(recipe, table, folds, why), truncated=why)
                 continue
-            entries[name] = _cross_fit(kind, recipe, table, folds, seed, bar.advance)
+            try:
+                entries[name] = _cross_fit(kind, recipe, table, folds, seed, bar.advance)
+            except Exception as error:
+                if kind.library not in type(error).__module__:
+                    raise
+                entries[name] = _failed(recipe, table, folds, f"{kind.library}: {str(error).splitlines()[0]}")
     return entries
 
 
@@ -137,6 +146,8 @@ def _cross_fit(
         tests.append(fit.predict(table.test))
         fitted[key] = fit
         advance(1)
+        if not all(np.isfinite(predicted).all() for predicted in (oof[key[0], valid], tests[-1])):
+            return _failed(recipe, table, folds, f"repeat {key[0]}, fold {key[1]} predicts NaN or infinity")
     test = np.mean(tests, axis=0)
     seconds = time.perf_counter() - began
     return CrossFit(oof, test, errors, train_errors, rounds, recipe.stop_on, seconds=seconds, fitted=fitted)
@@ -164,7 +175,12 @@ def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, in
 
 def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> Rows:
     y = table.target[rows]
-    return Rows(table.train.iloc[rows], y if target is None else target.forward(y))
+    return Rows(_numbered(table.train.iloc[rows]), y if target is None else target.forward(y))
+
+
+def _numbered(X: pd.DataFrame) -> pd.DataFrame:
+    """Name columns by their places: libraries refuse some names, as those with brackets."""
+    return X.set_axis([str(place) for place in range(X.shape[1])], axis=1)
 
 
 def _levels(table: Table) -> dict[str, list[str] | None]:
@@ -172,9 +188,9 @@ def _levels(table: Table) -> dict[str, list[str] | None]:
     return {str(name): list(table.train[name].cat.categories) if name in categorical else None for name in table.train}
 
 
-def _left_out(recipe: Any, table: Table, folds: Folds) -> CrossFit:
+def _failed(recipe: Any, table: Table, folds: Folds, why: str) -> CrossFit:
+    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for."""
     unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     test = np.full((len(table.test), table.task.n_outputs), np.nan)
-    why = "not begun: time was up"
-    return CrossFit(oof, test, unknown, unknown, unknown, recipe.stop_on, truncated=why, failed=why)
+    return CrossFit(oof, test, unknown, unknown, unknown, recipe.stop_on, failed=why)

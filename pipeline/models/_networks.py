@@ -86,6 +86,11 @@ class Case:
             }
         return self.encoded[how]
 
+    def forget(self, part: Literal["train", "inner"]) -> None:
+        """Drop encodings that are done with: they are as large as the table, once a fold."""
+        for how in [how for how in self.encoded if how[0] == part]:
+            del self.encoded[how]
+
 
 def cross_fit(plans: Mapping[str, Plan], case: Case) -> dict[str, CrossFit]:
     """Cross-fit all plans, those that can be trained together as one program; entries keep the plans' order."""
@@ -104,6 +109,7 @@ def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
     shared = next(iter(plans.values()))
     inner = shared.stop_on == "inner"
     first = _train(plans, case, "inner" if inner else "train", {})
+    case.forget("inner")
     going = {name: plan for name, plan in plans.items() if not _given_up(first[name])}
     last = _train(going, case, "train", _choose_epochs(going, first)) if inner and going else first
     data, seconds = case.encode(shared, "train"), (time.perf_counter() - began) / len(plans)
@@ -116,7 +122,7 @@ def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
             curves=_curves(first[name]),
             seconds=seconds,
             findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
-            truncated=_truncated(list(parts.values())),
+            truncated=_truncated([*first[name].values(), *parts.values()]),
             rungs=next(iter(first[name].values())).rungs,
         )
     return entries
@@ -190,7 +196,8 @@ def _rungs(case: Case, program: Program, data: Mapping[Key, Fold], labels: Seque
         predicted = fit.predict_encoded(data[key].valid)
         if not np.isfinite(predicted).all():
             return float("inf")
-        return case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key)], predicted)
+        error = case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key)], predicted)
+        return error if np.isfinite(error) else float("inf")
 
     names = [name for name, _, _ in labels]
     epochs = tuple(max(1, round(rung.share * program.epochs)) for rung in case.rungs)

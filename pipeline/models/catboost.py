@@ -7,11 +7,11 @@ Columns of levels become its ordered target statistics.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ class Recipe(BoosterRecipe):
     lr: Rate | Auto = Field(
         "auto", description="learning rate: 0.05 if small, else 0.09 for regression, 0.08 for classes"
     )
-    depth: Count | Auto = Field("auto", description="depth of a tree: 6 if small, else 9 for regression, 7 for classes")
+    depth: Annotated[int, Field(ge=1, le=16)] | Auto = Field(
+        "auto", description="depth of a tree: 6 if small, else 9 for regression, 7 for classes"
+    )
     subsample: Share | Auto = Field("auto", description="share of the rows a tree sees: 0.8 if small, else 0.9")
-    l2: float | Auto = Field("auto", description="L2 penalty on the leaves' values: 3 if small, else 1e-5")
-    noise: float | Auto = Field(
+    l2: NotNegative | Auto = Field("auto", description="L2 penalty on the leaves' values: 3 if small, else 1e-5")
+    noise: NotNegative | Auto = Field(
         "auto", description="randomness of the splits' scores: 1 if small, else 0, or 0.8 for classes"
     )
     leaf_steps: Count | Auto = Field(
@@ -51,7 +53,7 @@ class Recipe(BoosterRecipe):
 def _kind() -> Kind:
     from pipeline.models._folds import Kind
 
-    return Kind(_learn, _predict, _write, _read)
+    return Kind("catboost", _learn, _predict, _write, _read)
 
 
 def _learn(lesson: Lesson) -> Learnt:

@@ -46,7 +46,7 @@ class Recipe(BoosterRecipe):
 def _kind() -> Kind:
     from pipeline.models._folds import Kind
 
-    return Kind(_learn, _predict, _write, _read)
+    return Kind("lightgbm", _learn, _predict, _write, _read)
 
 
 def _learn(lesson: Lesson) -> Learnt:

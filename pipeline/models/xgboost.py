@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -35,18 +35,22 @@ class Recipe(BoosterRecipe):
     depth: Count | Auto = Field(
         "auto", description="depth of a tree, at most: 4 if small, else 9 for regression, 6 for classes"
     )
-    min_weight: float | Auto = Field("auto", description="hessian of a leaf, at least: 2, or 5e-6 for classes")
+    min_weight: NotNegative | Auto = Field(
+        "auto", description="hessian of a leaf, at least: 2, but 5e-6 for classes unless small"
+    )
     subsample: Share = Field(0.7, description="share of the rows a tree sees")
     columns: Share | Auto = Field("auto", description="share of the columns a tree sees: 0.5 if small, else all")
-    level_columns: Share | Auto = Field("auto", description="share of these a level sees: 1, or 0.9 for classes")
-    l2: float | Auto = Field("auto", description="L2 penalty on the leaves' values: 1 if small, else 0")
+    level_columns: Share | Auto = Field(
+        "auto", description="share of these a level sees: 1, but 0.9 for classes unless small"
+    )
+    l2: NotNegative | Auto = Field("auto", description="L2 penalty on the leaves' values: 1 if small, else 0")
     bins: Count = Field(256, description="values that a number is reduced to, at most")
 
 
 def _kind() -> Kind:
     from pipeline.models._folds import Kind
 
-    return Kind(_learn, _predict, _write, _read)
+    return Kind("xgboost", _learn, _predict, _write, _read)
 
 
 def _learn(lesson: Lesson) -> Learnt:

@@ -22,8 +22,8 @@ class Evidence:
     """A finished run: its figures, its configuration, every entry's predictions, and what tuning tried.
 
     entries, recipes, seconds and the monitor's findings by entry; blend: the ensemble's own predictions,
-    cross-fitted; target (n_train,) values or codes into `classes`; trials: a frame (number, error, se, parameters) by
-    model.
+    cross-fitted; target (n_train,) values or codes into `classes`; trials: by model a frame (number, state, error, se,
+    rungs, parameters).
     """
 
     results: Mapping[str, Result]

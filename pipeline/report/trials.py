@@ -32,7 +32,7 @@ def figures(trials: pd.DataFrame) -> dict[str, Figure]:
     if len(finished) > 1 and parameters(finished):
         made["parameters"] = slices(finished)
         made["parallel"] = parallel(finished)
-    if trials["rungs"].map(len).any():
+    if any(np.isfinite(errors).any() for errors in trials["rungs"]):
         made["rungs"] = rungs(trials)
     if len(finished) >= ENOUGH and len(parameters(finished)) > 1:
         made["importance"] = importance(finished)

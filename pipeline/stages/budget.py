@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.tuning.halving import cost, shares_of
+from pipeline.tuning.halving import n_trials, shares_of
 
 TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
@@ -51,8 +51,8 @@ def _trials(job: Job, plugin: Any, recipe: Any, minutes: float, size: dict[str, 
     """Return how many trials are made; those that are given up at a rung leave their time to others."""
     tune = job.config["tune"]
     size = size | {"n_fits": size["n_fits"] // job.config["repeats"] * tune["repeats"]}
-    saved = cost(shares_of(plugin, tune["rungs"]), tune["reduction"])
-    return min(plugin.affordable_trials(recipe, minutes / saved, **size), tune["trials"])
+    n_whole, shares = plugin.affordable_trials(recipe, minutes, **size), shares_of(plugin, tune["rungs"])
+    return min(n_trials(n_whole, tune["wave"], shares, tune["reduction"]), tune["trials"])
 
 
 def _size(job: Job) -> dict[str, int]:

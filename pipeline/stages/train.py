@@ -42,7 +42,10 @@ def run(job: Job) -> dict[str, Any]:
 def check(name: str, entry: CrossFit, folds: Folds) -> None:
     """Refuse an entry that failed, or whose out-of-fold predictions do not cover exactly the rows that validate."""
     if entry.failed:
-        raise ModelError(f"{name}: {entry.failed}", hint="try a smaller lr, a longer warmup or another init")
+        raise ModelError(
+            f"{name}: {entry.failed}",
+            hint="a network: a smaller lr, a longer warmup or another init; a booster: another split or fewer columns",
+        )
     covered = np.isfinite(entry.oof).all(axis=2)
     wanted = folds.covered
     if covered.shape != wanted.shape or (covered != wanted).any():

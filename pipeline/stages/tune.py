@@ -5,11 +5,13 @@ The folds are not the final ones, and those of the test are others again. The st
 
 from __future__ import annotations
 
-import json
+import math
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from pipeline.tuning import storage, study
 from pipeline.tuning.choice import optimism, safest
 from pipeline.tuning.guard import Verdict, confirm
 from pipeline.tuning.halving import rungs_for, shares_of
-from pipeline.types import CrossFit, Folds, Metric, Rung, Table
+from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
 from pipeline.uncertainty import rows_ratio
 
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "given up", TrialState.FAIL: "failed"}
@@ -80,9 +82,9 @@ class Search:
     def start(self) -> list[dict[str, Any]]:
         """Parameters of the first trials, as far as they lie in the space: the default, then other studies' best."""
         default = self.settled(self.wanted)
-        others = [trial for path in self.job.sources.values() for trial in study.best_of(path)]
-        known = [study.stored_form(parameters, self.space) for parameters in (default.model_dump(), *others)]
-        return [parameters for parameters in known if parameters]
+        others = [trial for path in self.job.sources.values() for trial in study.best_of(path, self.space)]
+        known = [study.stored_form(own, self.space) for own in (default.model_dump(mode="json"), *others)]
+        return [own for place, own in enumerate(known) if own and own not in known[:place]]
 
     def settled(self, recipe: Any) -> Any:
         """Return the recipe with a number where it says "auto", if the model knows one."""
@@ -99,11 +101,16 @@ class Search:
         model, job = self.job.plugins["model"], self.job
         recipes = {str(trial.number): model.for_tuning(self.recipe(trial)) for trial in trials}
         table = replace(self.table, test=self.table.test[:0], test_ids=self.table.test_ids[:0])
-        seed = derive(job.seed, "fit")
-        return list(model.cross_fit(recipes, table, self.folds, seed=seed, log=job.log, rungs=rungs).values())
+        how = {"seed": derive(job.seed, "fit"), "log": job.log, "progress": self.wave_folder, "rungs": rungs}
+        return list(model.cross_fit(recipes, table, self.folds, **how).values())
 
-    def oof_path(self, number: int) -> Any:
-        """Where a trial's out-of-fold predictions lie until the search has ended."""
+    @property
+    def wave_folder(self) -> Path:
+        """Where a model keeps what a killed wave goes on from, until the wave is told."""
+        return self.job.progress / "wave"
+
+    def oof_path(self, number: int) -> Path:
+        """Where a trial's out-of-fold predictions lie, so that a search can be continued."""
         return self.job.progress / f"oof-{number}.npy"
 
 
@@ -152,6 +159,7 @@ def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], place
         if not entry.failed:
             np.save(search.oof_path(place), entry.oof.astype(np.float32))
         kept.tell(place, study.finished(trial, entry, rows_ratio(search.folds)))
+    shutil.rmtree(search.wave_folder, ignore_errors=True)
     return True
 
 
@@ -164,11 +172,17 @@ def _note(trials: Iterable[FrozenTrial]) -> str:
 
 @dataclass(frozen=True)
 class Best:
-    """The trial that a search ends with; corrected: its error with the choice among all finished ones counted."""
+    """The trial that a search ends with; optimism: by how much the choice among all finished ones flatters it."""
 
     place: int
     trial: FrozenTrial
-    corrected: float | None
+    optimism: float
+
+    @property
+    def corrected(self) -> float | None:
+        """Its error with the choice counted, if that is known."""
+        corrected = (self.trial.value or 0.0) + self.optimism
+        return corrected if math.isfinite(corrected) else None
 
 
 def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
@@ -177,11 +191,11 @@ def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
         return None
     errors = np.array([study.fold_errors(trials[place]) for place in places])
     place = places[safest(errors, rows_ratio(search.folds))]
-    paths, corrected = [search.oof_path(place) for place in places], None
+    paths, flattery = [search.oof_path(place) for place in places], math.nan
     if all(path.is_file() for path in paths):  # those of other machines are not here
         oofs = [np.load(path) for path in paths]
-        corrected = trials[place].value + optimism(search.table, search.folds, oofs, search.job.seed)
-    return Best(place, trials[place], corrected)
+        flattery = optimism(search.table, search.folds, oofs, search.job.seed)
+    return Best(place, trials[place], flattery)
 
 
 def _settle(search: Search, best: Best | None) -> Verdict | None:
@@ -192,12 +206,28 @@ def _settle(search: Search, best: Best | None) -> Verdict | None:
     elif best is not None:
         found = search.recipe(best.trial)
         folds, seed = read_folds(job.inputs["fresh"]), derive(job.seed, "confirm")
-        verdict = confirm(job.plugins["model"], search.wanted, found, search.table, folds, seed=seed, log=job.log)
+        optimism = best.optimism if _same(folds, search.folds) else None
+        verdict = confirm(
+            job.plugins["model"],
+            search.wanted,
+            found,
+            search.table,
+            folds,
+            seed=seed,
+            log=job.log,
+            optimism=optimism,
+        )
         recipe = found if verdict.kept else search.wanted
     if verdict is not None:
         job.log.info(f"{search.entry}: {verdict.text}")
     write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
     return verdict
+
+
+def _same(one: Folds, other: Folds) -> bool:
+    """Say whether two splits validate the same rows together: one in time knows no others."""
+    sets = [{(folds.role[key] == VALID).tobytes() for key in folds} for folds in (one, other)]
+    return sets[0] == sets[1]
 
 
 def _facts(trials: Mapping[int, FrozenTrial], best: Best | None, verdict: Verdict | None) -> dict[str, Any]:
@@ -209,6 +239,7 @@ def _facts(trials: Mapping[int, FrozenTrial], best: Best | None, verdict: Verdic
 
 
 def _write_trials(job: Job, trials: Mapping[int, FrozenTrial]) -> None:
+    columns = ["number", "state", "error", "se", "rungs", *job.config["space"]]
     rows = [
         {
             "number": place,
@@ -217,11 +248,8 @@ def _write_trials(job: Job, trials: Mapping[int, FrozenTrial]) -> None:
             "se": trial.user_attrs.get("se"),
             "rungs": study.rung_errors(trial),
         }
-        | _plain(study.values(trial.params, job.config["space"]))
+        | study.written(trial.params, job.config["space"])
         for place, trial in trials.items()
     ]
-    pd.DataFrame(rows).to_parquet(job.out / "trials.parquet", index=False)
-
-
-def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: json.dumps(v) if isinstance(v, list | dict) else v for n, v in parameters.items()}
+    frame = pd.DataFrame(rows, columns=columns).astype({"error": float, "se": float})
+    frame.to_parquet(job.out / "trials.parquet", index=False)

@@ -27,10 +27,11 @@ def safest(fold_errors: np.ndarray, valid_to_train: float) -> int:
 
 
 def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) -> float:
-    """Return by how much the lowest error among trials is too low because it was chosen, out of fold.
+    """Return by how much the lowest error among trials is too low because it was chosen; a cautious figure.
 
-    oofs: predictions (n_repeats, n, n_outputs) of each trial. On every bootstrap sample of the rows (of whole groups,
-    where there are any) the best trial is chosen, and judged by the rows that the sample left out.
+    On every bootstrap sample of the rows (of whole groups, where there are any) the best trial is chosen, and judged by
+    the rows that the sample left out. NaN where no sample can judge, or fewer than 20 could in some seconds.
+    oofs: predictions (n_repeats, n, n_outputs) of each trial.
     Source: Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
     accurate cross-validation" (BBC-CV).
     """
@@ -39,16 +40,21 @@ def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) 
     generator = np.random.default_rng(derive(seed, "bbc"))
     covered = [np.flatnonzero(rows) for rows in folds.covered]
 
-    def error(oof: np.ndarray, times: np.ndarray) -> float:
-        """The mean over repeats of the error of rows that are drawn so many times."""
+    def errors(times: np.ndarray) -> np.ndarray:
+        """Each trial's mean error over repeats, of rows that are drawn so many times; NaN where there are none."""
         drawn = [np.repeat(rows, times[rows]) for rows in covered]
-        return float(np.mean([table.task.metric.error(table.target[d], oof[r, d]) for r, d in enumerate(drawn)]))
+        if not all(map(len, drawn)):
+            return np.full(len(oofs), np.nan)
+        judge = table.task.metric.error
+        return np.mean([[judge(table.target[d], oof[r, d]) for oof in oofs] for r, d in enumerate(drawn)], axis=0)
 
-    lowest = min(error(oof, np.ones(n_rows, dtype=np.int64)) for oof in oofs)
+    lowest = errors(np.ones(n_rows, dtype=np.int64)).min()
+    n_samples = min(MOST, int(WORK / (len(oofs) * folds.n_repeats * n_rows)))
     left_out = []
-    for _ in range(int(np.clip(WORK / (len(oofs) * folds.n_repeats * n_rows), FEWEST, MOST))):
+    for _ in range(n_samples if n_samples >= FEWEST else 0):
         n_units = unit.max() + 1
         times = np.bincount(generator.integers(n_units, size=n_units), minlength=n_units)[unit]
-        best = min(oofs, key=lambda oof: error(oof, times))
-        left_out.append(error(best, (times == 0).astype(np.int64)))
-    return float(np.nanmean(left_out)) - lowest
+        chosen_by, judged_by = errors(times), errors((times == 0).astype(np.int64))
+        if np.isfinite([chosen_by, judged_by]).all():  # AUC, say, needs both classes on both sides
+            left_out.append(judged_by[chosen_by.argmin()])
+    return float(np.mean(left_out) - lowest) if left_out else float("nan")

@@ -6,7 +6,8 @@ The best of many trials is partly the luckiest one, the more so the smaller the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.types import Folds, Log, Table
@@ -27,20 +28,40 @@ class Verdict:
     truncated: str = ""
 
 
-def confirm(model: Any, default: Any, found: Any, table: Table, folds: Folds, *, seed: int, log: Log) -> Verdict:
+def confirm(
+    model: Any,
+    default: Any,
+    found: Any,
+    table: Table,
+    folds: Folds,
+    *,
+    seed: int,
+    log: Log,
+    optimism: float | None = None,
+) -> Verdict:
     """Cross-fit default and found recipe, whole as they will be used, on the same fresh folds.
 
     The found one is kept if its gain is larger than the standard error that knows that folds share rows (Nadeau and
-    Bengio 2003); otherwise the default is.
+    Bengio 2003); otherwise the default is. optimism: given where there are no fresh folds, as with a split in time,
+    and these are the ones that it was chosen on: by how much that flatters it; NaN where nobody knows.
     """
+    if log.late():
+        return Verdict(False, math.nan, math.nan, "the default is kept: time was up before the test", "not begun")
     entries = model.cross_fit({"default": default, "found": found}, table, folds, seed=seed, log=log)
     for entry in entries.values():
         if trouble := entry.failed or entry.truncated:
             text = f"the default is kept: on fresh folds {trouble}"
-            return Verdict(False, float("nan"), float("nan"), text, entry.truncated)
+            return Verdict(False, math.nan, math.nan, text, entry.truncated)
+    where = "fresh folds"
     gain = paired_difference(entries["default"].fold_errors, entries["found"].fold_errors, rows_ratio(folds))
+    if optimism is not None:
+        gain = replace(gain, mean=gain.mean - optimism)
+        where = "the folds of the search, for want of others, its choice counted"
+        if not math.isfinite(gain.mean):
+            text = "the default is kept: this split has no fresh folds, and what the choice is worth is not known"
+            return Verdict(False, math.nan, gain.se, text)
     kept = gain.mean > (gain.se if gain.n_values > 1 else 0.0)
-    size = f"{abs(gain.mean):.5g} ± {gain.se:.2g} on fresh folds"
+    size = f"{abs(gain.mean):.5g} ± {gain.se:.2g} on {where}"
     if kept:
         text = f"what tuning found is kept: better than the default by {size}"
     elif gain.mean > 0:

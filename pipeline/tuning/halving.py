@@ -15,8 +15,12 @@ from pipeline.types import Rung
 
 
 def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
-    """Return the shares of a training at which trials are compared; "auto" are those that the model declares."""
-    return list(getattr(model, "RUNGS", ())) if isinstance(wanted, str) else list(wanted)
+    """Return the shares of a training at which trials are compared; "auto" are those that the model declares.
+
+    A model without RUNGS fits every trial to its end.
+    """
+    own = getattr(model, "RUNGS", None)
+    return [] if own is None else list(own) if isinstance(wanted, str) else list(wanted)
 
 
 def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:
@@ -33,6 +37,12 @@ def cost(shares: Sequence[float], reduction: int) -> float:
     return sum((end - begin) / reduction**n for n, (begin, end) in enumerate(zip((0.0, *shares), ends, strict=True)))
 
 
+def n_trials(n_whole: int, wave: int, shares: Sequence[float], reduction: int) -> int:
+    """Return how many trials take as long as so many whole ones: the first wave goes to its end, later ones are cut."""
+    return n_whole if n_whole <= wave else wave + int((n_whole - wave) / cost(shares, reduction))
+
+
 def _limit(errors: Sequence[float], reduction: int) -> float:
+    errors = [error for error in errors if math.isfinite(error)]
     n_kept = len(errors) // reduction
     return sorted(errors)[n_kept - 1] if n_kept else math.inf

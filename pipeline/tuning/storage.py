@@ -12,13 +12,14 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -64,6 +65,11 @@ def opened(folder: Path, entry: str) -> Iterator[Trials]:
             return
         shared = Shared(study, storage)
         yield shared
+    except StorageInternalError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise StoreError(
+            f"the database of studies was lost: {reason}", hint="run again: told trials are kept"
+        ) from None
     finally:
         if shared is not None:
             shared.close()
@@ -137,19 +143,20 @@ class Shared:
     def __init__(self, study: optuna.Study, storage: RDBStorage) -> None:
         self._study, self._storage = study, storage
         self._claims: dict[int, int] = {}  # trial ids by place
+        self._seen: set[int] = set()  # old claims of others that were given a beat
         self._ended = Event()
         self._heart = Thread(target=self._beat, daemon=True)
         self._heart.start()
 
     def finished(self) -> Mapping[int, FrozenTrial]:
         """Return all finished trials by their places."""
-        told = [t for t in self._study.get_trials(deepcopy=False) if t.state.is_finished() and TOLD in t.user_attrs]
+        # a trial that was being told when its claim became void has failed, and is not what it was to become
+        told = [t for t in self._study.get_trials(deepcopy=False) if t.user_attrs.get(TOLD) == t.state.name]
         return {trial.user_attrs[PLACE]: trial for trial in reversed(told)}  # the lowest number of a place stays
 
     def claim(self, places: Sequence[int]) -> list[int]:
         """Return half of the places that nobody is fitting, and make them this process's own."""
-        with _heartbeats():
-            optuna.storages.fail_stale_trials(self._study)
+        self._fail_dead()
         taken = self._owners()
         free = [place for place in places if place not in taken]
         for place in free[: -(-len(free) // 2)]:
@@ -159,7 +166,7 @@ class Shared:
             self._claims[place] = number
         owners, done = self._owners(), self.finished()
         for place, own in list(self._claims.items()):
-            if owners[place] != own or place in done:
+            if owners.get(place) != own or place in done:
                 self._release(place)
         return sorted(self._claims)
 
@@ -172,7 +179,7 @@ class Shared:
                 self._storage.set_trial_param(number, name, distribution.to_internal_repr(value), distribution)
             for step, error in trial.intermediate_values.items():
                 self._storage.set_trial_intermediate_value(number, step, error)
-            for name, value in (trial.user_attrs | {TOLD: True}).items():
+            for name, value in (trial.user_attrs | {TOLD: trial.state.name}).items():
                 self._storage.set_trial_user_attr(number, name, value)
             values = None if trial.value is None else [trial.value]
             self._storage.set_trial_state_values(number, trial.state, values)
@@ -187,13 +194,25 @@ class Shared:
         """Stop the heartbeat, and free the places that were claimed and not told."""
         self._ended.set()
         self._heart.join()
-        for place in list(self._claims):
-            self._release(place)
+        with suppress(StorageInternalError):  # a lost server frees them when the grace is over
+            for place in list(self._claims):
+                self._release(place)
 
     def _owners(self) -> dict[int, int]:
         """Return of each claimed place the trial whose claim counts: the one with the lowest number."""
         trials = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return {trial.user_attrs[PLACE]: trial._trial_id for trial in reversed(trials)}
+
+    def _fail_dead(self) -> None:
+        """Make claims void whose heart stopped; one that never beat gets a beat from here, and so its time."""
+        with _heartbeats():
+            optuna.storages.fail_stale_trials(self._study)
+        oldest = datetime.now() - timedelta(seconds=GRACE_SECONDS)
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            old = trial.datetime_start is not None and trial.datetime_start < oldest
+            if old and trial._trial_id not in self._seen:
+                self._seen.add(trial._trial_id)
+                self._storage.record_heartbeat(trial._trial_id)
 
     def _release(self, place: int) -> None:
         try:
@@ -204,4 +223,5 @@ class Shared:
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
             for number in list(self._claims.values()):
-                self._storage.record_heartbeat(number)
+                with suppress(StorageInternalError):  # the server may be back before the grace is over
+                    self._storage.record_heartbeat(number)

@@ -6,6 +6,7 @@ undisturbed one would.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,18 @@ def values(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
     return {n: known[n].values[v] if known[n].tune == "choice" else v for n, v in parameters.items()}
 
 
+def written(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trial's parameters for a table: choices of lists, tables or several types as JSON."""
+    own = values(parameters, space)
+    mixed = {n for n, d in dimensions(space).items() if d.tune == "choice" and not _alike(d.values)}
+    return {name: json.dumps(value) if name in mixed else value for name, value in own.items()}
+
+
+def _alike(choices: Sequence[Any]) -> bool:
+    kinds = {type(choice) for choice in choices}
+    return len(kinds) == 1 and kinds <= {bool, int, float, str}
+
+
 def stored_form(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a recipe's parameters that lie in the space, as trials store them: the inverse of `values`."""
     return {
@@ -103,10 +116,20 @@ def stored_form(parameters: Parameters, space: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def best_of(path: Path) -> list[dict[str, Any]]:
+def best_of(path: Path, space: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the parameters of the best trials of another study, as its trials.parquet has them."""
+    mixed = {n for n, d in dimensions(space).items() if d.tune == "choice" and not _alike(d.values)}
     trials = pd.read_parquet(path).dropna(subset=["error"]).nsmallest(N_FROM_OTHERS, "error")
-    return [{str(name): value for name, value in row.items()} for row in trials.to_dict(orient="records")]
+    rows = trials.to_dict(orient="records")
+    return [{str(n): _read(v) if n in mixed else v for n, v in row.items()} for row in rows]
+
+
+def _read(value: Any) -> Any:
+    """Read what `written` wrote; a value that is no JSON was written by a study with other choices."""
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def dimensions(space: Mapping[str, Any]) -> dict[str, Any]:

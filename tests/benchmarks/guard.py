@@ -8,6 +8,7 @@ search, and what the guard let through. Results land in tests/benchmarks/results
 from __future__ import annotations
 
 import importlib
+import os
 import statistics
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from pipeline.splitters import kfold, stratified
 from pipeline.stages import tune
 from pipeline.stages.split import make_folds
 from pipeline.types import Folds, Metric, Table, Task
+from pipeline.workspace import STUDIES
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import publish, standard_error, table
 
@@ -75,6 +77,7 @@ SETS: dict[str, tuple[Callable[[], Rows], str]] = {
 
 def main() -> None:
     """Search, fit, judge, write."""
+    os.environ.pop(STUDIES, None)  # every search here is a study of its own
     found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "sets": {}}
     for name in sys.argv[1:] or SETS:
         load, metric = SETS[name]

@@ -39,7 +39,7 @@ from pipeline.models._networks import Case, _view
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
 from pipeline.types import Metric
-from pipeline.workspace import Workspace
+from pipeline.workspace import STUDIES, Workspace
 from tests.benchmarks import loops
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import RESULTS, publish, table
@@ -54,6 +54,7 @@ KINDS = ("fused", "sequential")
 
 def main() -> None:
     """Search, loop, race, write."""
+    os.environ.pop(STUDIES, None)  # every search here is a study of its own
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="of the race, 20 minutes each")
     seeds = parser.parse_args().seeds

@@ -95,3 +95,29 @@ def test_short_time_means_fewer_rounds_and_enough_of_it_none(model: ModuleType) 
     rounds = [model.affordable(recipe, minutes, **size).rounds for minutes in (0.001, 0.1, 1.0)]
     assert rounds == sorted(rounds)
     assert rounds[0] == 100
+
+
+def test_columns_may_have_any_name(model: ModuleType) -> None:
+    data = values()
+    names = dict(zip("abcd", ["Age [years]", "a, b: {c}", "x<y", "a b"], strict=True))
+    renamed = Table(data.task, data.train.rename(columns=names), data.test.rename(columns=names), *rest(data))
+    np.testing.assert_array_equal(fit(model, renamed).test, fit(model, data).test)
+
+
+def rest(data: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return data.target, data.train_ids, data.test_ids
+
+
+def test_what_the_library_refuses_is_a_failed_entry_and_not_a_crash(
+    model: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = model.__name__.rpartition(".")[2]
+    refusal = type("RefusalError", (Exception,), {"__module__": f"_{name}"})
+
+    def refuse(_: object) -> None:
+        raise refusal("all features are constant\nand more")
+
+    monkeypatch.setattr(model, "_learn", refuse)
+    found = fit(model, values())
+    assert found.failed == f"{name}: all features are constant"
+    assert np.isnan(found.fold_errors).all()

@@ -17,7 +17,7 @@ from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
 MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
-TUNE = {"trials": 30, "repeats": 1, "rungs": [], "reduction": 3}
+TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
 def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:

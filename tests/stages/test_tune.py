@@ -15,9 +15,11 @@ from heard import Heard
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.engine.stage import Job
-from pipeline.files import read_json, write_folds, write_json, write_table
+from pipeline.files import read_folds, read_json, write_folds, write_json, write_table
 from pipeline.metrics import rmse
+from pipeline.report.trials import figures
 from pipeline.stages import tune
+from pipeline.tuning import study
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
 
 N = 12
@@ -74,7 +76,8 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: 
     progress.mkdir(exist_ok=True)
     write_table(folder / "preprocess", Table(task, rows, rows, rows["x"].to_numpy(), np.arange(N), np.arange(N)))
     write_folds(folder / "split", Folds(role))
-    write_folds(folder / "fresh", Folds(np.concatenate([role, role[:, ::-1]])))
+    others = role[..., np.random.default_rng(0).permutation(N)]
+    write_folds(folder / "fresh", Folds(np.concatenate([others, others[:, ::-1]])))
     write_json(folder / "budget/net/trials.json", trials)
     write_json(folder / "budget/net/recipe.json", Recipe().model_dump())
     space = {
@@ -130,7 +133,7 @@ def test_when_time_is_up_the_finished_waves_are_what_there_is_and_the_search_can
 ) -> None:
     progress = tmp_path / "progress"
     facts = tune.run(make_job(tmp_path / "late", Model(), 14, progress, patience=2))
-    assert facts["truncated"] == ["8 of 14 trials"]
+    assert facts["truncated"] == ["8 of 14 trials", "the test of what was found: not begun"]
     assert len(pd.read_parquet(tmp_path / "late/out/trials.parquet")) == 8
     assert "truncated" not in tune.run(make_job(tmp_path / "later", Model(), 14, progress))
     assert trials_of(tmp_path / "later") == trials_of(undisturbed)
@@ -175,6 +178,8 @@ def test_without_a_finished_trial_the_recipe_stays_as_it_was(tmp_path: Path) -> 
 
 class Watched(Model):
     """Remembers the rungs that it was given, and gives up trials as it is told."""
+
+    RUNGS = ()
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -254,3 +259,40 @@ def test_a_search_tries_the_best_of_another_study_as_far_as_its_space_reaches(tm
     assert list(trials["lr"][:4]) == [1.0, 0.04, 0.02, 0.05]
     assert list(trials["width"][[0, 2, 3]]) == [4, 2, 5]
     assert 1 <= trials["width"][1] <= 8, "what lies outside the space is proposed"
+
+
+def test_without_fresh_folds_the_choice_itself_is_counted(tmp_path: Path) -> None:
+    job = make_job(tmp_path / "time", Model(), 14, tmp_path / "progress")
+    write_folds(job.inputs["fresh"], read_folds(job.inputs["split"]))
+    facts = tune.run(job)
+    assert "on the folds of the search, for want of others, its choice counted" in facts["verdict"]
+    counted = facts["corrected"] - facts["best"]
+    fresh = tune.run(make_job(tmp_path / "fresh", Model(), 14, tmp_path / "other-progress"))
+    gains = [float(said["verdict"].split(" by ")[1].split()[0]) for said in (facts, fresh)]
+    assert gains[0] == pytest.approx(gains[1] - counted, abs=0.05)
+
+
+def test_a_default_that_nothing_beats_is_kept_without_a_test(tmp_path: Path) -> None:
+    class Best(Model):
+        def _entry(self, recipe: Recipe, table: Table, fresh: bool) -> CrossFit:
+            assert not fresh, "tested against itself"
+            entry = super()._entry(recipe, table, fresh)
+            return replace(entry, fold_errors=entry.fold_errors - 100 * (recipe == Recipe()))
+
+    facts = tune.run(make_job(tmp_path / "best", Best(), 8, tmp_path / "progress"))
+    assert facts["verdict"] == "the default is kept: no trial was better"
+    assert facts["best_number"] == 0
+
+
+def test_a_search_without_a_single_trial_leaves_a_table_all_the_same(tmp_path: Path) -> None:
+    tune.run(make_job(tmp_path / "none", Model(), 0, tmp_path / "progress"))
+    trials = pd.read_parquet(tmp_path / "none/out/trials.parquet")
+    assert list(trials.columns) == ["number", "state", "error", "se", "rungs", "lr", "width"]
+    assert figures(trials) == {}
+
+
+def test_choices_of_several_types_are_written_and_read_back(tmp_path: Path) -> None:
+    space = {"leaves": {"tune": "choice", "values": ["auto", 31, [1, 2]]}}
+    rows = pd.DataFrame([{"error": 1.0} | study.written({"leaves": place}, space) for place in range(3)])
+    rows.to_parquet(tmp_path / "trials.parquet")
+    assert [own["leaves"] for own in study.best_of(tmp_path / "trials.parquet", space)] == ["auto", 31, [1, 2]]

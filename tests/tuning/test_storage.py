@@ -96,6 +96,26 @@ def test_a_claim_whose_heart_stopped_is_void_and_its_place_is_fitted_by_another(
         assert other.finished()[0].value == 0.5
 
 
+def test_a_claim_that_never_had_a_heartbeat_is_void_in_the_end(address: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was killed between its claim and its first beat must not keep the others waiting for ever."""
+    with storage.opened(address, "mlp") as dead, storage.opened(address, "mlp") as other:
+        monkeypatch.setattr(dead._storage, "record_heartbeat", lambda _: None)
+        assert dead.claim([0]) == [0]
+        monkeypatch.setattr(storage, "GRACE_SECONDS", 0)
+        monkeypatch.setattr(other._storage, "grace_period", 0)
+        assert other.claim([0]) == []  # it gets a beat, and with it a time to live
+        while not other.claim([0]):
+            pass
+
+
+def test_a_trial_that_was_half_told_when_its_claim_became_void_is_not_finished(address: Path) -> None:
+    with storage.opened(address, "mlp") as one:
+        one.claim([0])
+        one._storage.set_trial_user_attr(one._claims[0], storage.TOLD, TrialState.COMPLETE.name)
+        _fail_running(one._study)
+        assert one.finished() == {}
+
+
 def _fail_running(study: optuna.Study) -> None:
     for running in study.get_trials(states=(TrialState.RUNNING,)):
         study._storage.set_trial_state_values(running._trial_id, TrialState.FAIL)
