@@ -137,7 +137,10 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
                 break
             open_places = [place for place in range(search.n_trials) if place not in done]
             first = open_places[0] // size * size
-            places = kept.claim([place for place in open_places if place < first + size])
+            wave = range(first, min(first + size, search.n_trials))
+            # of a killed wave all are fitted again, from where they were: in another company the last bits are others
+            begun = search.wave_folder.exists()
+            places = kept.claim([place for place in wave if begun or place not in done])
             if not places:
                 kept.wait()
             elif not _fit(search, kept, [done[place] for place in range(first)], places):

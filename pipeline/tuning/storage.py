@@ -39,7 +39,7 @@ class Trials(Protocol):
         """Return all finished trials by their places."""
 
     def claim(self, places: Sequence[int]) -> list[int]:
-        """Return those of the free places that this process is to fit now."""
+        """Return those of the places that this process is to fit now."""
 
     def tell(self, place: int, trial: FrozenTrial) -> None:
         """Keep a finished trial."""
@@ -128,9 +128,11 @@ class Own:
 
     def tell(self, place: int, trial: FrozenTrial) -> None:
         """Keep a finished trial."""
-        if place != len(self._study.get_trials(deepcopy=False)):
+        n_told = len(self._study.get_trials(deepcopy=False))
+        if place > n_told:
             raise ValueError(f"trial {place} told out of order")
-        self._study.add_trial(trial)
+        if place == n_told:  # else it was told before the wave was killed
+            self._study.add_trial(trial)
 
     def wait(self) -> None:
         """Nobody else fits anything."""
@@ -158,7 +160,8 @@ class Shared:
         """Return half of the places that nobody is fitting, and make them this process's own."""
         self._fail_dead()
         taken = self._owners()
-        free = [place for place in places if place not in taken]
+        done = self.finished()
+        free = [place for place in places if place not in taken and place not in done]
         for place in free[: -(-len(free) // 2)]:
             claim = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={PLACE: place})
             number = self._storage.create_new_trial(self._study._study_id, claim)

@@ -19,7 +19,7 @@ from pipeline.files import read_folds, read_json, write_folds, write_json, write
 from pipeline.metrics import rmse
 from pipeline.report.trials import figures
 from pipeline.stages import tune
-from pipeline.tuning import study
+from pipeline.tuning import storage, study
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
 
 N = 12
@@ -296,3 +296,29 @@ def test_choices_of_several_types_are_written_and_read_back(tmp_path: Path) -> N
     rows = pd.DataFrame([{"error": 1.0} | study.written({"leaves": place}, space) for place in range(3)])
     rows.to_parquet(tmp_path / "trials.parquet")
     assert [own["leaves"] for own in study.best_of(tmp_path / "trials.parquet", space)] == ["auto", 31, [1, 2]]
+
+
+def test_a_search_killed_while_a_wave_is_told_fits_the_wave_as_it_was(tmp_path: Path, undisturbed: Path) -> None:
+    asked = list[list[str]]()
+
+    class Half(Model):
+        def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, folds: Folds, **how: Any) -> Any:
+            if folds.n_repeats == 1:
+                asked.append(list(recipes))
+                how["progress"].mkdir(exist_ok=True)
+            return super().cross_fit(recipes, table, folds, **how)
+
+    progress, told = tmp_path / "progress", storage.Own.tell
+
+    def killed(self: storage.Own, place: int, trial: Any) -> None:
+        if place == 6:
+            raise KeyboardInterrupt
+        told(self, place, trial)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage.Own, "tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tune.run(make_job(tmp_path / "killed", Half(), 14, progress))
+    tune.run(make_job(tmp_path / "resumed", Half(), 14, progress))
+    assert asked[1] == asked[2], "a wave in other company than before"
+    assert trials_of(tmp_path / "resumed") == trials_of(undisturbed)
