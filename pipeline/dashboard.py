@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -13,18 +12,20 @@ from pipeline.engine.plan import plan
 from pipeline.engine.stage import Node
 from pipeline.engine.store import SHORT, Store
 from pipeline.errors import ConfigError
-from pipeline.workspace import STUDIES
+from pipeline.tuning import STUDIES
 
 START = f"import os, sys; sys.argv.insert(1, os.environ['{STUDIES}']); from optuna_dashboard._cli import main; main()"
 
 
 def serve(nodes: Sequence[Node], store: Store, model: str | None, host: str, port: int) -> None:
     """Become optuna-dashboard on one model's study, or on the database that PIPELINE_STUDIES names; does not return."""
-    if importlib.util.find_spec("optuna_dashboard") is None:
+    try:
+        import optuna_dashboard  # noqa: F401
+    except ImportError:
         raise ConfigError(
             "optuna-dashboard is not installed",
             hint="`make dashboard` installs it, or pip install --constraint constraints.txt optuna-dashboard",
-        )
+        ) from None
     # by the environment: whoever lists processes sees their arguments, and an address may hold a password
     if not os.environ.get(STUDIES):
         os.environ[STUDIES] = f"sqlite:///{study_of(nodes, store, model)}"

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, nearest
 
-STUDIES = "PIPELINE_STUDIES"
-"""The environment variable that names a database of studies which several machines fill together."""
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 

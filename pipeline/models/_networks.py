@@ -122,7 +122,7 @@ def _cross_fit_group(plans: dict[str, Plan], case: Case) -> dict[str, CrossFit]:
             curves=_curves(first[name]),
             seconds=seconds,
             findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
-            truncated=_truncated([*first[name].values(), *parts.values()]),
+            truncated=_truncated(first[name]) or _truncated(parts),
             rungs=next(iter(first[name].values())).rungs,
         )
     return entries
@@ -132,9 +132,9 @@ def _given_up(parts: Parts) -> bool:
     return any(member.left for member in parts.values())
 
 
-def _truncated(members: Sequence[Trained]) -> str:
-    n_truncated = sum(member.truncated for member in members)
-    return f"{n_truncated} of {len(members)} networks were not trained to their end" if n_truncated else ""
+def _truncated(parts: Parts) -> str:
+    n_truncated = sum(member.truncated for member in parts.values())
+    return f"{n_truncated} of {len(parts)} networks were not trained to their end" if n_truncated else ""
 
 
 def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts]) -> dict[str, dict[Key, int]]:

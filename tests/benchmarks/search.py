@@ -37,9 +37,9 @@ from pipeline.models import mlp
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._networks import Case, _view
 from pipeline.stages import tune
-from pipeline.tuning import storage, study
+from pipeline.tuning import STUDIES, storage, study
 from pipeline.types import Metric
-from pipeline.workspace import STUDIES, Workspace
+from pipeline.workspace import Workspace
 from tests.benchmarks import loops
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import RESULTS, publish, table

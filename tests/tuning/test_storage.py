@@ -17,8 +17,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import StoreError
-from pipeline.tuning import storage
-from pipeline.workspace import STUDIES
+from pipeline.tuning import STUDIES, storage
 
 ROOT = Path(__file__).parents[2]
 LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
@@ -166,7 +165,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from pipeline.tuning import storage
-from pipeline.workspace import STUDIES
+from pipeline.tuning import STUDIES
 from test_tune import Model, make_job
 from pipeline.stages import tune
 
