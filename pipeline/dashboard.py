@@ -12,7 +12,7 @@ from pipeline.engine.plan import plan
 from pipeline.engine.stage import Node
 from pipeline.engine.store import SHORT, Store
 from pipeline.errors import ConfigError
-from pipeline.tuning import STUDIES
+from pipeline.tuning.address import STUDIES
 
 START = f"import os, sys; sys.argv.insert(1, os.environ['{STUDIES}']); from optuna_dashboard._cli import main; main()"
 

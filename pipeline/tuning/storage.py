@@ -24,7 +24,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import StoreError
-from pipeline.tuning import STUDIES
+from pipeline.tuning.address import STUDIES
 
 BEAT_SECONDS, GRACE_SECONDS = 10, 60
 POLL_SECONDS = 1.0

@@ -28,7 +28,7 @@ from pipeline.models import mlp
 from pipeline.splitters import kfold, stratified
 from pipeline.stages import tune
 from pipeline.stages.split import make_folds
-from pipeline.tuning import STUDIES
+from pipeline.tuning.address import STUDIES
 from pipeline.types import Folds, Metric, Table, Task
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import publish, standard_error, table

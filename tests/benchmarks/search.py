@@ -37,7 +37,8 @@ from pipeline.models import mlp
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._networks import Case, _view
 from pipeline.stages import tune
-from pipeline.tuning import STUDIES, storage, study
+from pipeline.tuning import storage, study
+from pipeline.tuning.address import STUDIES
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
 from tests.benchmarks import loops

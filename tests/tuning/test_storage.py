@@ -17,7 +17,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.errors import StoreError
-from pipeline.tuning import STUDIES, storage
+from pipeline.tuning import storage
+from pipeline.tuning.address import STUDIES
 
 ROOT = Path(__file__).parents[2]
 LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
@@ -165,7 +166,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from pipeline.tuning import storage
-from pipeline.tuning import STUDIES
+from pipeline.tuning.address import STUDIES
 from test_tune import Model, make_job
 from pipeline.stages import tune
 
