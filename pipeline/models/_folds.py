@@ -52,13 +52,13 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Kind:
-    """A library's name and four verbs.
+    """A library: its package's name, and four verbs.
 
     predict, of a model, X and the number of outputs, returns values (n,), probabilities (n, n_classes), or, of two
     classes, that of the second (n,).
     """
 
-    library: str
+    package: str
     learn: Callable[[Lesson], Learnt]
     predict: Callable[[Any, pd.DataFrame, int], np.ndarray]
     write: Callable[[Any, Path], None]
@@ -124,9 +124,9 @@ def cross_fit(
             try:
                 entries[name] = _cross_fit(kind, recipe, table, folds, seed, bar.advance)
             except Exception as error:
-                if kind.library not in type(error).__module__:
+                if kind.package not in type(error).__module__:
                     raise
-                entries[name] = _failed(recipe, table, folds, f"{kind.library}: {str(error).splitlines()[0]}")
+                entries[name] = _failed(recipe, table, folds, f"{kind.package}: {str(error).splitlines()[0]}")
     return entries
 
 

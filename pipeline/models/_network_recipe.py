@@ -6,7 +6,7 @@ Imports no torch, so that a recipe is checked at once; `_networks` is imported w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,22 +71,27 @@ class DeepRecipe(NetworkRecipe):
 Recipe = TypeVar("Recipe", bound=NetworkRecipe)
 
 
-def cross_fit_resolved(
-    resolve: Callable[[Recipe, Task, int], Plan],
-    recipes: Mapping[str, Recipe],
-    table: Table,
-    folds: Folds,
-    *,
-    seed: int,
-    log: Log,
-    progress: Path | None,
-    rungs: Sequence[Rung],
-) -> dict[str, CrossFit]:
-    """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
-    from pipeline.models._networks import Case, cross_fit
+def cross_fitter(resolve: Callable[[Any, Task, int], Plan]) -> Callable[..., dict[str, CrossFit]]:
+    """Return a plug-in's `cross_fit`; resolve: turns a recipe into a plan, given the task and the rows of a fold."""
 
-    plans = {name: resolve(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
-    return cross_fit(plans, Case(table, folds, seed, log, progress, tuple(rungs)))
+    def cross_fit(
+        recipes: Mapping[str, NetworkRecipe],
+        table: Table,
+        folds: Folds,
+        *,
+        seed: int,
+        log: Log,
+        progress: Path | None = None,
+        rungs: Sequence[Rung] = (),
+    ) -> dict[str, CrossFit]:
+        """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
+        from pipeline.models._networks import Case
+        from pipeline.models._networks import cross_fit as train_all
+
+        plans = {name: resolve(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
+        return train_all(plans, Case(table, folds, seed, log, progress, tuple(rungs)))
+
+    return cross_fit
 
 
 def load(folder: Path) -> NetworkFit:

@@ -7,7 +7,6 @@ an experiment: experiments/house-prices-advanced-regression-techniques/d2l.toml.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from pipeline.models._network_recipe import (
     Count,
     NetworkRecipe,
     Schedule,
-    cross_fit_resolved,
+    cross_fitter,
     for_tuning,
     trials_in,
 )
@@ -26,10 +25,8 @@ from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 0.1
@@ -55,20 +52,6 @@ class Recipe(NetworkRecipe):
     )
     n_seeds: Count = Field(1, description="fits averaged in each fold")
     encode: Encode = Field(Encode(skew="yeo-johnson", min_rows=5), description="how columns become numbers")
-
-
-def cross_fit(
-    recipes: Mapping[str, Recipe],
-    table: Table,
-    folds: Folds,
-    *,
-    seed: int,
-    log: Log,
-    progress: Path | None = None,
-    rungs: Sequence[Rung] = (),
-) -> dict[str, CrossFit]:
-    """Train every recipe on every fold; recipes that differ only in lr or penalty share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
@@ -127,3 +110,6 @@ def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_output
     del n_test, n_columns, n_outputs
     steps = recipe.phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
     return SECONDS_A_NETWORK * n_fits + SECONDS_A_STEP * steps * recipe.n_seeds
+
+
+cross_fit = cross_fitter(resolve)

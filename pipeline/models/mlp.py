@@ -6,7 +6,6 @@ smooth clipping, a scaling layer, its parametrisation, initialisation and schedu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +18,7 @@ from pipeline.models._network_recipe import (
     Count,
     DeepRecipe,
     Schedule,
-    cross_fit_resolved,
+    cross_fitter,
     for_tuning,
     trials_in,
 )
@@ -27,10 +26,8 @@ from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
@@ -86,20 +83,6 @@ class Recipe(DeepRecipe):
         if self.tied and len(self.hidden) > 2 and len(set(self.hidden)) > 1:
             raise ValueError("tied layers share one weight matrix, so that all of `hidden` must be equally wide")
         return self
-
-
-def cross_fit(
-    recipes: Mapping[str, Recipe],
-    table: Table,
-    folds: Folds,
-    *,
-    seed: int,
-    log: Log,
-    progress: Path | None = None,
-    rungs: Sequence[Rung] = (),
-) -> dict[str, CrossFit]:
-    """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
@@ -210,3 +193,6 @@ def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_output
         weights += PART * recipe.embedding_numeric_parts * n_columns
     trained = recipe.phases * _epochs(recipe, n_train) * n_train
     return SECONDS_A_NETWORK * n_fits + SECONDS * n_fits * _n_seeds(recipe, n_train) * weights * (trained + n_test)
+
+
+cross_fit = cross_fitter(resolve)

@@ -7,20 +7,18 @@ epochs of which the best is kept, embeddings for columns of more than eight leve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from pipeline.models import mlp
-from pipeline.models._network_recipe import Activation, Numeric
+from pipeline.models._network_recipe import Activation, Numeric, cross_fitter
 from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.models._networks import Plan
+    from pipeline.types import Task
 
 __all__ = [
     "LIBRARIES",
@@ -58,21 +56,6 @@ class Recipe(mlp.Recipe):
     )
 
 
-def cross_fit(
-    recipes: Mapping[str, Recipe],
-    table: Table,
-    folds: Folds,
-    *,
-    seed: int,
-    log: Log,
-    progress: Path | None = None,
-    rungs: Sequence[Rung] = (),
-) -> dict[str, CrossFit]:
-    """Train every recipe on every fold, as `mlp` does."""
-    numbers = {name: settled(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
-    return mlp.cross_fit(numbers, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
-
-
 def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
     """Return the recipe without "auto": RealMLP's own activation and lr, otherwise what `mlp` takes."""
     regression, update = task.kind == "regression", dict[str, object]()
@@ -81,3 +64,11 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
     if recipe.lr == "auto":
         update["lr"] = 0.2 if regression else 0.04
     return mlp.settled(recipe.model_copy(update=update), task, n_rows)
+
+
+def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
+    """Turn a recipe into a plan, as `mlp` does."""
+    return mlp.resolve(settled(recipe, task, n_rows), task, n_rows)
+
+
+cross_fit = cross_fitter(resolve)

@@ -6,7 +6,6 @@ defaults of its package: k, width, dropout, AdamW's rates, piecewise-linear embe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from pipeline.models._network_recipe import (
     Count,
     DeepRecipe,
     Numeric,
-    cross_fit_resolved,
+    cross_fitter,
     for_tuning,
     trials_in,
 )
@@ -26,10 +25,8 @@ from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
@@ -68,20 +65,6 @@ class Recipe(DeepRecipe):
     )
     patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
-
-
-def cross_fit(
-    recipes: Mapping[str, Recipe],
-    table: Table,
-    folds: Folds,
-    *,
-    seed: int,
-    log: Log,
-    progress: Path | None = None,
-    rungs: Sequence[Rung] = (),
-) -> dict[str, CrossFit]:
-    """Train every recipe on every fold; recipes that differ only in lr, decay, dropout or smoothing share a program."""
-    return cross_fit_resolved(resolve, recipes, table, folds, seed=seed, log=log, progress=progress, rungs=rungs)
 
 
 def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 - every plug-in's has the task
@@ -187,3 +170,6 @@ def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_output
     weights = recipe.width * (INPUTS * n_columns + recipe.width * (depth - 1) + n_outputs)
     passed = recipe.phases * _epochs(recipe, n_train) * n_train + n_test
     return n_fits * recipe.n_seeds * (SECONDS_A_NETWORK + SECONDS * recipe.k * weights * passed)
+
+
+cross_fit = cross_fitter(resolve)
