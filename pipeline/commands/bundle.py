@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, load, out, run_nodes
-from pipeline.engine.console import Console
+from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, ensure_run, load, out
 from pipeline.engine.store import Store
 from pipeline.publish import check_place, publish
 from pipeline.workspace import Workspace
@@ -37,10 +36,10 @@ def bundle(
     from pipeline.kaggle.bundle_wheels import collect_wheels
 
     workspace: Workspace = context.obj
-    _, _, nodes = load(workspace, slug, experiment, minutes)
+    competition, wanted, nodes = load(workspace, slug, experiment, minutes)
     check_place(workspace.submissions / slug)
-    console, store = Console(), Store(workspace.cache(slug))
-    results = run_nodes(workspace, slug, nodes, console).results
+    console, store = console_for(wanted), Store(workspace.cache(slug))
+    results = ensure_run(workspace, competition, wanted, nodes, console).results
     submission = publish(workspace.submissions / slug, experiment, results["submit"], results)
     folder = folder or submission.with_name(f"{submission.stem}-bundle")
     with console.stage("bundle", [str(folder)]):
@@ -75,10 +74,10 @@ def predict(
 ) -> None:
     """Predict new rows with what an experiment has fitted (which is run first where it is not cached)."""
     workspace: Workspace = context.obj
-    _, _, nodes = load(workspace, slug, experiment, minutes)
+    competition, wanted, nodes = load(workspace, slug, experiment, minutes)
     check_place(predictions.parent)
-    console, store = Console(), Store(workspace.cache(slug))
-    results = run_nodes(workspace, slug, nodes, console).results
+    console, store = console_for(wanted), Store(workspace.cache(slug))
+    results = ensure_run(workspace, competition, wanted, nodes, console).results
     from pipeline.inference.gather import gather
     from pipeline.inference.predict import predict as infer
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console as Rich
+from rich.markup import escape
 
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
 from pipeline.engine import cluster
@@ -15,12 +16,21 @@ from pipeline.engine.run import Outcome, in_order
 from pipeline.engine.run import run as run_graph
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
-from pipeline.errors import Interrupted
+from pipeline.errors import Interrupted, refusal
 from pipeline.graph import build
 from pipeline.practice.catalogue import provide
+from pipeline.publish import publish_studies
 from pipeline.workspace import Workspace
 
 DEFAULT = "practice-houses"
+
+GRACE, LEAST_GRACE = 2.0, 20.0
+"""The safety stop: work ends with what there is after the planned minutes and GRACE times as many, at least 20.
+
+Plans are formulas, not clocks, so that a run can be repeated; on a machine that is slower than they assume, the stop
+keeps a run from going on for ever.
+"""
+
 out = Rich(highlight=False)
 
 Slug = Annotated[str, typer.Argument(help="The competition: a folder of experiments/ with a competition.toml.")]
@@ -36,6 +46,53 @@ def load(
     competition = load_competition(workspace, slug)
     experiment = load_experiment(workspace, slug, name, minutes)
     return competition, experiment, build(workspace, competition, experiment)
+
+
+def console_for(experiment: Experiment) -> Console:
+    """Return where an experiment's run is told, with its safety stop."""
+    return Console(limit=60 * (experiment.minutes + max(GRACE * experiment.minutes, LEAST_GRACE)))
+
+
+def ensure_run(
+    workspace: Workspace, competition: Competition, experiment: Experiment, nodes: list[Node], console: Console
+) -> Outcome:
+    """Run an experiment to its end where it is not cached; MLflow hears of what had to be made."""
+    outcome = run_experiment(workspace, competition, experiment, nodes, console)
+    if outcome.made:
+        track(workspace, competition, experiment, outcome, console)
+    return outcome
+
+
+def run_experiment(
+    workspace: Workspace, competition: Competition, experiment: Experiment, nodes: list[Node], console: Console
+) -> Outcome:
+    """Run an experiment's graph, or a part of it, and leave its trials for other experiments."""
+    title = competition.title or competition.slug
+    console.rich.print(f"[bold]{escape(title)}[/] [dim]experiment {escape(experiment.name)}[/]")
+    outcome = run_nodes(workspace, competition.slug, nodes, console)
+    _publish_studies(workspace, competition.slug, experiment.name, outcome, console)
+    return outcome
+
+
+def track(
+    workspace: Workspace, competition: Competition, experiment: Experiment, outcome: Outcome, console: Console
+) -> None:
+    """Tell MLflow of a run and of the leak audit, where it has been made."""
+    from pipeline import tracking
+    from pipeline.audit_graph import audit
+    from pipeline.report.audit import checked, facts
+
+    slug = competition.slug
+    found = cached(workspace, slug, audit(workspace, competition, experiment)) if outcome.made else {}
+    tracking.mirror(workspace, competition, experiment, outcome, console, facts(checked(found)))
+
+
+def _publish_studies(workspace: Workspace, slug: str, name: str, outcome: Outcome, console: Console) -> None:
+    """Leave the trials where other experiments can start from them; a place that is read-only stops nothing."""
+    try:
+        publish_studies(workspace.studies(slug), name, outcome.results)
+    except OSError as error:
+        console.warn(f"no other experiment can start from these trials: {refusal(error)}")
 
 
 def run_nodes(workspace: Workspace, slug: str, nodes: list[Node], console: Console) -> Outcome:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pipeline.audit_graph import audit
-from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, load, out, run_nodes
+from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, ensure_run, load, out, run_nodes
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.store import Store
@@ -77,8 +77,8 @@ def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
 def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
     """Write the HTML report of an experiment, which is run and audited first where that is not cached."""
     competition, wanted, nodes = load(context.obj, slug, experiment, minutes)
-    console = Console()
-    outcome = run_nodes(context.obj, slug, nodes, console)
+    console = console_for(wanted)
+    outcome = ensure_run(context.obj, competition, wanted, nodes, console)
     checks = checked(run_nodes(context.obj, slug, audit(context.obj, competition, wanted), console).results)
     with console.stage("report", ["drawing the plots takes some seconds"]):
         from pipeline.report import html

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, load, out, run_nodes
+from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, load, out, run_experiment
 from pipeline.config import Competition, load_competition, metric_plugin
 from pipeline.engine import plugins
-from pipeline.engine.console import Console
 from pipeline.entries import ENSEMBLE
 from pipeline.graph import build, up_to
 
@@ -36,7 +35,7 @@ def score(
     competition, wanted, _ = load(context.obj, slug, experiment, minutes)
     competition = _with(competition, public)
     nodes = build(context.obj, competition, wanted)
-    outcome = run_nodes(context.obj, slug, up_to("score", nodes), Console())
+    outcome = run_experiment(context.obj, competition, wanted, up_to("score", nodes), console_for(wanted))
     from pipeline.show import expected
     from pipeline.types import Metric
 

@@ -124,7 +124,8 @@ def test_an_interruption_while_the_command_is_imported_leaves_no_traceback(shop:
 
 
 def test_a_report_says_that_it_is_being_written(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "run_nodes", lambda *_: Outcome({}, ()))
+    for name in ("run_nodes", "ensure_run"):
+        monkeypatch.setattr(looking, name, lambda *_: Outcome({}, ()))
     monkeypatch.setattr(html, "write", lambda *_: Path("[a]/there.html"))
     done = call("report", SLUG, "-e", "quick")
     assert "drawing the plots" in done.stderr
@@ -139,6 +140,13 @@ def test_a_process_ends_as_the_call_does(shop: Shop) -> None:
     done = shop.call("plann")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_removed_while_an_experiment_cannot_be_read(call: Call, shop: Shop) -> None:
+    change(shop, "quick.toml", "n_folds", "n_fold")
+    told = refused(call("gc", SLUG))
+    assert "nothing is removed while experiment 'quick' cannot be read" in told
+    assert "did you mean 'n_folds'?" in told
 
 
 def test_a_cache_that_cannot_be_written(shop: Shop, call: Call) -> None:
