@@ -2,7 +2,9 @@
 
 The rule is that of asynchronous successive halving without promotion (Li et al. 2020, "A system for massively parallel
 hyperparameter tuning"): at each rung a trial goes on if it is among the best 1/reduction of all trials seen there.
-"Seen" means earlier waves here, so that no order within a wave decides; the first trials all go on.
+"Seen" means the latest of earlier waves here: no order within a wave decides, and the first trials all go on. Among all
+trials ever seen nearly every later one is of the best, since a sampler learns: on House Prices 60 of 200 went to the
+end where 1 in 27 was planned.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.types import Rung
+
+RECENT = 20
+"""Trials, the latest seen at a rung, to which the next wave is compared there."""
 
 
 def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
@@ -24,9 +29,12 @@ def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
 
 
 def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:
-    """Return a rung for each share of the training; seen: of every earlier trial its errors at the rungs it reached."""
+    """Return a rung for each share of the training.
+
+    seen: of every earlier trial, in their order, its errors at the rungs it reached.
+    """
     return tuple(
-        Rung(share, _limit([errors[place] for errors in seen if len(errors) > place], reduction))
+        Rung(share, _limit([errors[place] for errors in seen if len(errors) > place][-RECENT:], reduction))
         for place, share in enumerate(shares)
     )
 
