@@ -22,6 +22,7 @@ from pipeline.core.losses import loss_of, row_losses
 from pipeline.core.members import Program, Rows
 from pipeline.core.monitor import Watch
 from pipeline.core.optimiser import Rates, Settings, Stacked
+from pipeline.core.precision import products_in
 from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.table import Table
 from pipeline.core.wave import Wave
@@ -84,7 +85,9 @@ def _stepper(
         n_active = len(batch.weights)
         if not leaves or len(leaves[0]) != n_active:
             leaves = _bind(net, weights, names, n_active)
-        output = net(batch.rows.dense, batch.rows.codes, batch.masks, batch.weights)
+        dense = batch.rows.dense
+        with products_in(program.precision, dense.device):
+            output = net(dense, batch.rows.codes, batch.masks, batch.weights).to(dense.dtype)
         loss = (row_losses(row_loss, output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
         gradients = dict(zip(names, torch.autograd.grad(loss.sum(), leaves), strict=True))
         if penalised:

@@ -14,6 +14,7 @@ from pipeline.core.blocks import Architecture
 from pipeline.core.init import Init, Parametrisation
 from pipeline.core.losses import Loss
 from pipeline.core.optimiser import Optimiser
+from pipeline.core.precision import Precision
 from pipeline.core.schedule import Schedule
 
 
@@ -70,7 +71,7 @@ class Program:
     the root of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
     lr fit all widths, and decays all but biases (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
     patience: epochs without a better stopping loss after which a member ends (None: never).
-    level: the quantile that the loss "quantile" aims at.
+    level: the quantile that the loss "quantile" aims at. precision: of the products in training; what judges is exact.
     """
 
     architecture: Architecture
@@ -88,6 +89,7 @@ class Program:
     dropout_schedule: Schedule = "constant"
     patience: int | None = None
     level: float = 0.5
+    precision: Precision = "full"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Watch:
         def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             units = inputs[0].detach()
             same = units.amax(dim=1) == units.amin(dim=1)
-            self._dead[start] = same.flatten(1).to(units.dtype).mean(dim=1)
+            self._dead[start] = same.flatten(1).float().mean(dim=1)
 
         return look
 

@@ -70,6 +70,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         architecture=Architecture(n_outputs=outputs_for(recipe.loss, task)),
         loss=loss_for(recipe.loss, task),
         level=recipe.level,
+        precision=recipe.precision,
         epochs=_epochs(recipe, n_rows),
         batch_size=recipe.batch_size,
         init=recipe.init,

@@ -157,6 +157,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         architecture=architecture,
         loss=loss_for(recipe.loss, task),
         level=recipe.level,
+        precision=recipe.precision,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         init=recipe.init,

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -22,8 +23,9 @@ from torch.profiler import ProfilerActivity, profile
 from pipeline.core.blocks import Architecture
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.precision import Precision
 from tests.benchmarks.loops import HIDDEN, N_FOLDS, Part, Setting, book, folds, tuned
-from tests.benchmarks.machine import machine, timed
+from tests.benchmarks.machine import machine, multiplies_bfloat16, timed
 from tests.benchmarks.turns import interleaved, publish, table
 
 THREADS = 2
@@ -64,19 +66,19 @@ def main() -> None:
 def five_folds(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:
     """Cross-validate one network by each contender."""
 
-    def fused(seed: int) -> float:
+    def fused(seed: int, precision: Precision = "full") -> float:
         members = [Member(fold, seed * N_FOLDS + fold, setting.lr, dropout=setting.dropout) for fold in range(N_FOLDS)]
-        return _error(train(_program(setting), members, _views(parts)))
+        return _error(train(replace(_program(setting), precision=precision), members, _views(parts)))
 
     def in_one_group(seed: int) -> float:
         with patch("pipeline.core.fused.cpu_jobs", lambda n_members: 1):  # noqa: ARG005
             return fused(seed)
 
     loops = {"book": _over_folds(book, parts, setting), "tuned": _over_folds(tuned, parts, setting)}
-    return {
-        "batch_size": setting.batch_size,
-        "contenders": interleaved(loops | {"fused": fused, "fused, one group": in_one_group}, REPEATS),
-    }
+    own = {"fused": fused, "fused, one group": in_one_group}
+    if multiplies_bfloat16():
+        own["fused, bfloat16"] = partial(fused, precision="bfloat16")
+    return {"batch_size": setting.batch_size, "contenders": interleaved(loops | own, REPEATS)}
 
 
 def many_members(parts: Sequence[Part], setting: Setting) -> dict[str, Any]:

@@ -24,6 +24,12 @@ def machine() -> dict[str, Any]:
     return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
 
 
+def multiplies_bfloat16() -> bool:
+    """Say whether the processor has units for products of bfloat16 (AMX)."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
+
+
 @dataclass(frozen=True)
 class Timing:
     """Seconds of a call; result: what it returned; foreign: cores that other processes kept busy meanwhile."""
