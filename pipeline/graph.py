@@ -272,7 +272,7 @@ def _ensemble(experiment: Experiment, entries: list[str], metric: Plugin) -> Nod
         plugins={"blender": blender, "metric": metric},
         outputs=(
             "ensemble.safetensors",
-            *(f"{part}.json" for part in ("weights", "temperatures", "blend", "leaderboard", "result")),
+            *(f"{part}.json" for part in ("weights", "temperatures", "blend", "leaderboard", "worth", "result")),
         ),
         seed=derive(experiment.seed, "ensemble"),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from pipeline.blenders._decision import Decision, fit_decision
+from pipeline.blenders._blend import Blend
+from pipeline.blenders._decision import fit_decision
+from pipeline.blenders._ranks import fit_quantiles
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
@@ -20,48 +23,39 @@ PARTS = 5
 
 
 @dataclass(frozen=True)
-class Blender:
-    """A blender plug-in with its validated options."""
+class Seen:
+    """What a blend is fitted on: calibrated predictions (n_rows, n_entries, n_outputs), target (n_rows,) and each
+    entry's temperature (n_entries,), 1 for values. part (n_rows,): rows that are left out together."""
 
-    module: ModuleType
-    options: Any
-
-    def fit(self, oof: np.ndarray, target: np.ndarray, metric: Metric, seed: int) -> np.ndarray:
-        """Return weights (n_entries,) for predictions (n_rows, n_entries, n_outputs)."""
-        weights: np.ndarray = self.module.fit_weights(oof, target, metric, seed=seed, options=self.options)
-        return weights
+    oof: np.ndarray
+    target: np.ndarray
+    part: np.ndarray
+    temperatures: np.ndarray
 
 
 @dataclass(frozen=True)
-class Blend:
-    """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), a decision.
+class Blender:
+    """A blender plug-in with its validated options. among: positions of the entries that it may use, None for all."""
 
-    logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE.
-    """
+    module: ModuleType
+    options: Any
+    among: np.ndarray | None = None
 
-    weights: np.ndarray
-    temperatures: np.ndarray
-    last_temperature: float = 1.0
-    logs: bool = False
-    decision: Decision = field(default_factory=Decision)
+    @property
+    def averages_ranks(self) -> bool:
+        """Whether its weights are meant for ranks."""
+        return getattr(self.module, "AVERAGES", "values") == "ranks"
 
-    def apply(self, predictions: np.ndarray) -> np.ndarray:
-        """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
-        if predictions.shape[2] > 1:
-            shares = np.tensordot(temper(predictions, self.temperatures), self.weights, (1, 0))
-            return self.decision.apply(temper(shares, self.last_temperature))
-        averages = np.tensordot(predictions, self.weights, (1, 0))
-        return np.expm1(averages) if self.logs else averages
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""
-        arrays = {"weights": self.weights.tolist(), "temperatures": self.temperatures.tolist()}
-        return vars(self) | arrays | {"decision": self.decision.to_dict()}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Blend:
-        arrays = {name: np.array(state[name], dtype=np.float64) for name in ("weights", "temperatures")}
-        return cls(**(state | arrays | {"decision": Decision.from_dict(state["decision"])}))
+    def fit(self, seen: Seen, metric: Metric, seed: int) -> np.ndarray:
+        """Return weights (n_entries,), 0 for entries that it may not use."""
+        n_entries = seen.oof.shape[1]
+        among = np.arange(n_entries) if self.among is None else self.among
+        oof = seen.oof if self.among is None else seen.oof[:, among]
+        weights = np.zeros(n_entries)
+        weights[among] = self.module.fit_weights(
+            oof, seen.target, metric, part=seen.part, seed=seed, options=self.options
+        )
+        return weights
 
 
 @dataclass(frozen=True)
@@ -78,6 +72,7 @@ class Library:
     test: np.ndarray
     target: np.ndarray
     metric: Metric
+    folds: Folds
     logs: bool
 
     @property
@@ -85,38 +80,76 @@ class Library:
         """Whether the predictions are probabilities."""
         return self.oof.shape[3] > 1
 
-    def fit(self, blender: Blender, use: np.ndarray, seed: int) -> Blend:
-        """Fit temperatures and a blender's weights on the rows marked in `use` (n_repeats, n_train)."""
-        repeats, rows = np.nonzero(use)
-        oof, target = self.oof[repeats, rows], self.target[rows]
-        if not self.of_classes:
-            return Blend(blender.fit(oof, target, self.metric, seed), np.ones(len(self.names)), logs=self.logs)
-        temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
-        oof = temper(oof, temperatures)
-        weights = blender.fit(oof, target, self.metric, seed)
-        shares = np.tensordot(oof, weights, (1, 0))
-        last = fit_temperature(shares, target)
-        decision = fit_decision(temper(shares, last), target, self.metric)
-        return Blend(weights, temperatures, last, decision=decision)
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """(n_repeats, n_train): a row's fold, or with a single fold a random fifth; -1 where uncovered."""
+        parts = np.full(self.folds.covered.shape, -1)
+        for repeat, fold in self.folds:
+            parts[repeat, self.folds.valid_rows(repeat, fold)] = fold
+        if self.folds.n_folds == 1:
+            for repeat, part in enumerate(parts):
+                rows = np.flatnonzero(part == 0)
+                part[rows] = np.random.default_rng(derive(0, "parts", repeat)).permutation(len(rows)) % PARTS
+        return parts
 
-    def blend_oof(self, blender: Blender, folds: Folds, seed: int) -> np.ndarray:
-        """Return cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
+    def fit(self, blender: Blender, seed: int) -> Blend:
+        """Fit a blend on all rows that any repeat covers; a row's part is that of the first that does."""
+        first = (self.parts >= 0).argmax(axis=0)
+        return self._fit(blender, self._see(self.parts[first, np.arange(len(first))]), seed)
 
-        The rows of each part of a repeat are blended as fitted on the other parts of that repeat.
+    def cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
+        """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
+
+        The rows of each part of a repeat are blended as fitted on the rows of its other parts, in every repeat: a row
+        that is judged is seen in none. All that a blender chooses is chosen anew. advance: called once a fit.
         """
         n_repeats, n_rows, _, n_outputs = self.oof.shape
-        blended = np.full((n_repeats, n_rows, n_outputs), np.nan)
-        for repeat, part in enumerate(_parts(folds, seed)):
-            for number in range(part.max() + 1):
-                use = np.zeros((n_repeats, n_rows), dtype=bool)
-                use[repeat] = (part >= 0) & (part != number)
-                rows = np.flatnonzero(part == number)
-                blend = self.fit(blender, use, derive(seed, repeat, number))
-                blended[repeat, rows] = blend.apply(self.oof[repeat, rows])
+        blended = [np.full((n_repeats, n_rows, n_outputs), np.nan) for _ in blenders]
+        for repeat, number, rows in self._judged():
+            part = self.parts[repeat]
+            seen = self._see(np.where(part == number, -1, part))
+            held = self.oof[repeat, rows]
+            held = temper(held, seen.temperatures) if self.of_classes else held
+            for blender, values in zip(blenders, blended, strict=True):
+                blend = self._fit(blender, seen, derive(seed, repeat, number))
+                values[repeat, rows] = blend.of_calibrated(held)
+                advance()
         return blended
 
+    @property
+    def n_parts(self) -> int:
+        """How many times `cross_fit` fits each blender."""
+        return len(list(self._judged()))
 
-def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric) -> Library:
+    def _judged(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Yield every repeat and part with its rows."""
+        for repeat, part in enumerate(self.parts):
+            for number in range(part.max() + 1):
+                yield repeat, number, np.flatnonzero(part == number)
+
+    def _see(self, part: np.ndarray) -> Seen:
+        """Return the rows whose part (n_train,) is not -1, as often as repeats cover them, with fitted temperatures."""
+        repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
+        oof, target = self.oof[repeats, rows], self.target[rows]
+        temperatures = np.ones(len(self.names))
+        if self.of_classes:
+            temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
+            oof = temper(oof, temperatures)
+        return Seen(oof, target, part[rows], temperatures)
+
+    def _fit(self, blender: Blender, seen: Seen, seed: int) -> Blend:
+        weights = blender.fit(seen, self.metric, seed)
+        quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
+        blend = Blend(weights, seen.temperatures, logs=self.logs, quantiles=quantiles)
+        if not self.of_classes:
+            return blend
+        shares = blend.average(seen.oof)
+        last = fit_temperature(shares, seen.target)
+        decision = fit_decision(temper(shares, last), seen.target, self.metric)
+        return Blend(weights, seen.temperatures, last, decision=decision, quantiles=quantiles)
+
+
+def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric, folds: Folds) -> Library:
     """Stack every entry that is not a reference; nothing to stack is a ConfigError.
 
     For rmsle log(1 + value) is averaged, which is what the metric compares; elsewhere the predictions as they are.
@@ -130,25 +163,11 @@ def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: M
     oof = np.stack([entry.oof for entry in candidates.values()], axis=2)
     test = np.stack([entry.test for entry in candidates.values()], axis=1)
     if metric.name != "rmsle":
-        return Library(tuple(candidates), oof, test, target, metric, logs=False)
+        return Library(tuple(candidates), oof, test, target, metric, folds, logs=False)
     oof, test = map(in_logs, (oof, test))
-    return Library(tuple(candidates), oof, test, np.log1p(target), Metric.from_module(rmse), logs=True)
+    return Library(tuple(candidates), oof, test, np.log1p(target), Metric.from_module(rmse), folds, logs=True)
 
 
 def in_logs(values: np.ndarray) -> np.ndarray:
     """Return log(1 + value); RMSLE counts a negative value as 0."""
     return np.asarray(np.log1p(np.maximum(values, 0.0)))
-
-
-def _parts(folds: Folds, seed: int) -> list[np.ndarray]:
-    """Return, a repeat each, every row's part, -1 where uncovered: its fold, or with a single fold a random fifth."""
-    parts = []
-    for repeat in range(folds.n_repeats):
-        part = np.full(folds.role.shape[2], -1)
-        for fold in range(folds.n_folds):
-            part[folds.valid_rows(repeat, fold)] = fold
-        if folds.n_folds == 1:
-            rows = np.flatnonzero(part == 0)
-            part[rows] = np.random.default_rng(derive(seed, "parts", repeat)).permutation(len(rows)) % PARTS
-        parts.append(part)
-    return parts

@@ -1,4 +1,4 @@
-"""The error of every one-entry extension of a blend, for the greedy selection; quick for the common metrics."""
+"""What blenders minimise: residuals, and for the greedy selection the error of every one-entry extension, quickly."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ def candidate_errors(
     if metric.name == "log_loss" or metric.reads == "label":
         return _log_loss(oof, target)
     return _any_metric(oof, target, metric)
+
+
+def residuals_of(oof: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return (n_rows, n_outputs, n_entries) what predictions (n_rows, n_entries, n_outputs) are off by.
+
+    Values are compared with the target, probabilities with the one-hot class.
+    """
+    truth = target.astype(np.float64)[:, None] if oof.shape[2] == 1 else np.eye(oof.shape[2])[target]
+    return np.asarray(np.moveaxis(oof, 1, 2) - truth[:, :, None])
+
+
+def gram_of(residuals: np.ndarray) -> np.ndarray:
+    """Return the residuals' scalar products (n_entries, n_entries), divided so that their mean square is 1."""
+    flat = residuals.reshape(-1, residuals.shape[-1])
+    gram = flat.T @ flat
+    scale = np.trace(gram) / len(gram)
+    return np.asarray(gram / scale) if scale > 0 else np.zeros_like(gram)
 
 
 def _squared(oof: np.ndarray, target: np.ndarray) -> Errors:

@@ -22,6 +22,7 @@ def fit_weights(
     target: np.ndarray,
     metric: Metric,
     *,
+    part: np.ndarray,  # noqa: ARG001
     seed: int,  # noqa: ARG001
     options: Options,  # noqa: ARG001
 ) -> np.ndarray:

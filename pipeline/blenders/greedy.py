@@ -41,7 +41,15 @@ class Options(BaseModel):
     max_rows: int = Field(20_000, ge=100, description="rows that a metric without a closed form is computed on")
 
 
-def fit_weights(oof: np.ndarray, target: np.ndarray, metric: Metric, *, seed: int, options: Options) -> np.ndarray:
+def fit_weights(
+    oof: np.ndarray,
+    target: np.ndarray,
+    metric: Metric,
+    *,
+    part: np.ndarray,  # noqa: ARG001
+    seed: int,
+    options: Options,
+) -> np.ndarray:
     """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs).
 
     Where the metric is undefined on the rows (AUC of one class), the weights are equal.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.blenders._objective import residuals_of
+
 if TYPE_CHECKING:
     from pipeline.types import Metric
 
@@ -29,6 +31,7 @@ def fit_weights(
     target: np.ndarray,
     metric: Metric,  # noqa: ARG001
     *,
+    part: np.ndarray,  # noqa: ARG001
     seed: int,  # noqa: ARG001
     options: Options,
 ) -> np.ndarray:
@@ -41,7 +44,7 @@ def fit_weights(
     from scipy.optimize import nnls
 
     n_entries = oof.shape[1]
-    residuals = np.moveaxis(oof, 1, 2).reshape(-1, n_entries) - _as_outputs(target, oof.shape[2]).reshape(-1, 1)
+    residuals = residuals_of(oof, target).reshape(-1, n_entries)
     scale = np.sqrt(np.mean(residuals**2) * len(residuals))
     if scale == 0.0:
         return np.full(n_entries, 1.0 / n_entries)
@@ -51,11 +54,3 @@ def fit_weights(
     weights: np.ndarray = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))[0]
     weights /= weights.sum()
     return weights
-
-
-def _as_outputs(target: np.ndarray, n_outputs: int) -> np.ndarray:
-    """Return the target as (n_rows, n_outputs): values, or one-hot classes."""
-    if n_outputs == 1:
-        return target.astype(np.float64)[:, None]
-    one_hot: np.ndarray = np.eye(n_outputs)[target]
-    return one_hot

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.blenders._library import Blend, in_logs
+from pipeline.blenders._blend import Blend
+from pipeline.blenders._library import in_logs
 from pipeline.engine import plugins
 from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Plugin

@@ -63,6 +63,8 @@ def _sections(evidence: Evidence, audit: Sequence[Checked]) -> Iterator[str]:
     if evidence.summary.judged is not None:
         yield _section("Practice: what the judge found", *_practice(evidence.summary))
     yield _section("Ensemble", _image(plots.weights(evidence.summary.weights)), *_predictions(evidence))
+    if evidence.summary.worth:
+        yield _section("What each model is worth", *_worth(evidence.summary))
     yield _section("Folds", _image(plots.fold_errors(evidence.summary.rows, evidence.summary.metric)), _split(evidence))
     if audit:
         yield _section("Leak audit", *_leaks(audit))
@@ -177,6 +179,19 @@ def _predictions(evidence: Evidence) -> Iterator[str]:
         yield _image(plots.confusion(target, predicted.argmax(axis=1), evidence.classes))
     if not rows.all():
         yield f"<p class='note'>{int(rows.sum())} of {len(rows)} rows are validated by a fold.</p>"
+
+
+def _worth(summary: Summary) -> Iterator[str]:
+    lines = []
+    for row in summary.worth:
+        cells = [escape(row.model), str(row.n_entries), f"{row.weight:.3f}", f"{row.worth:+.{summary.decimals}f}"]
+        lines.append(([*cells, number(row.se, summary.decimals), escape(duration(row.seconds))], ""))
+    yield _table(["model", "entries", "weight", "error without it", "± se", "time"], lines)
+    yield (
+        "<p class='note'>By how much the error of the ensemble is larger where a model is left out and all else is "
+        "fitted anew, on the same folds; ± is the standard error of that difference. Models that know the same are "
+        "worth little each, even where both together are worth much.</p>"
+    )
 
 
 def _split(evidence: Evidence) -> str:

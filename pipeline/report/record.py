@@ -119,6 +119,7 @@ def _metrics(summary: Summary) -> dict[str, float]:
         metrics |= {"drift_auc": found.drift_auc}
     metrics |= {f"cv/{row.entry}": row.cv_score for row in summary.rows}
     metrics |= {f"weight/{name}": share for name, share in summary.weights.items()}
+    metrics |= {f"worth/{row.model}": row.worth for row in summary.worth}
     metrics |= {f"seconds/{name}": value for name, value in summary.seconds.items()}
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
@@ -173,7 +174,8 @@ def _artifacts(evidence: Evidence, config: Mapping[str, Any], submissions: Path,
     (folder / "plots").mkdir(parents=True)
     write_json(folder / "config.json", config)
     ensemble, submit = evidence.results["ensemble"].folder, evidence.results["submit"].folder
-    for path in (ensemble / "leaderboard.json", ensemble / "weights.json", submit / "judged.json"):
+    told = [ensemble / f"{name}.json" for name in ("leaderboard", "weights", "worth")]
+    for path in (*told, submit / "judged.json"):
         if path.is_file():
             shutil.copy(path, folder)
     for path in _published(evidence, submissions):

@@ -73,10 +73,26 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """What a model is worth: by how much the ensemble's error is larger without it (se: NaN where there is one fold).
+
+    n_entries: of the library; weight: theirs together; seconds: its training and, where it was tuned, its search.
+    """
+
+    model: str
+    n_entries: int
+    weight: float
+    worth: float
+    se: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """A run in a few numbers: the leaderboard best first, the ensemble's row, the judge's scores, seconds by node.
 
     truncated: what was left out because time was up, a line each. expected: None where the stage `score` was not run.
+    worth: a row a model, the most valuable first; none where there is only one.
     """
 
     metric: str
@@ -91,6 +107,7 @@ class Summary:
     seconds: Mapping[str, float]
     truncated: tuple[str, ...]
     expected: Expected | None = None
+    worth: tuple[Worth, ...] = ()
 
     @property
     def ensemble(self) -> Row:
@@ -112,6 +129,7 @@ def summarise(results: Mapping[str, Result]) -> Summary:
     """Read the summary of the results of one run, by node name."""
     ensemble, submit = results["ensemble"].folder, results["submit"].folder
     result = _read(ensemble / "result.json")
+    seconds = {name: float(r.manifest["seconds"]) for name, r in results.items()}
     return Summary(
         metric=result["metric"],
         greater_is_better=result["greater_is_better"],
@@ -122,9 +140,10 @@ def summarise(results: Mapping[str, Result]) -> Summary:
         rows=tuple(_row(row) for row in _read(ensemble / "leaderboard.json")),
         weights=_read(ensemble / "weights.json"),
         judged=_judged(_read(submit / "judged.json")) if (submit / "judged.json").is_file() else None,
-        seconds={name: float(r.manifest["seconds"]) for name, r in results.items()},
+        seconds=seconds,
         truncated=tuple(f"{name}: {cut}" for name, r in results.items() for cut in truncated(r)),
         expected=read_expected(results["score"].folder) if "score" in results else None,
+        worth=_worth(ensemble / "worth.json", seconds),
     )
 
 
@@ -206,6 +225,28 @@ def _row(row: Mapping[str, Any]) -> Row:
         weight=_known(row["weight"]),
         fold_errors=tuple(tuple(errors) for errors in row["fold_errors"]),
     )
+
+
+def _worth(path: Path, seconds: Mapping[str, float]) -> tuple[Worth, ...]:
+    """Read a table of worths, which results of earlier versions do not have."""
+    rows = _read(path) if path.is_file() else []
+    return tuple(
+        Worth(
+            model=row["model"],
+            n_entries=row["entries"],
+            weight=row["weight"],
+            worth=row["worth"],
+            se=_known(row["se"]),
+            seconds=sum(seconds.get(node, 0.0) for node in _nodes_of(row["model"])),
+        )
+        for row in rows
+    )
+
+
+def _nodes_of(model: str) -> list[str]:
+    """Return what was run for a model: its training and, of a tuned one, the search."""
+    searched = [f"tune[{model.removesuffix('-tuned')}]"] if model.endswith("-tuned") else []
+    return [f"train[{model}]", *searched]
 
 
 def _judged(judged: Mapping[str, Any]) -> Judged:

@@ -45,6 +45,7 @@ def finish(
     out.print()
     _print_leaderboard(summary, out)
     out.print()
+    _print_worth(summary, out)
     _print_figures(summary, path, out)
     _print_truncated(summary, slug, out)
     out.print()
@@ -94,6 +95,24 @@ def _chosen(summary: Summary) -> list[Row]:
     must = [row for row in summary.rows if row.entry in ways or row.reference]
     others = [row for row in summary.rows if row.kind == "entry" and not row.reference]
     return [row for row in summary.rows if row in must or row in others[: max(ROWS_SHOWN - len(must), 3)]]
+
+
+def _print_worth(summary: Summary, out: Console) -> None:
+    """Print what each model is worth and what it cost, the most and the least valuable where there are many."""
+    if not summary.worth:
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model")
+    for label in ("worth", "± se", "took"):
+        table.add_column(label, justify="right")
+    hidden = max(len(summary.worth) - ROWS_SHOWN, 0)
+    for row in summary.worth[: ROWS_SHOWN - 2] + summary.worth[ROWS_SHOWN - 2 + hidden :]:
+        worth = f"{row.worth:+.{summary.decimals}f}"
+        table.add_row(escape(row.model), worth, number(row.se, summary.decimals), duration(row.seconds))
+    out.print(table)
+    more = f"; {hidden} between them in the report" if hidden else ""
+    out.print(f"worth: by how much the ensemble's error is larger without it{more}", style="dim")
+    out.print()
 
 
 def _print_figures(summary: Summary, path: Path, out: Console) -> None:

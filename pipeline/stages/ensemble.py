@@ -1,4 +1,4 @@
-"""Stage ensemble: convex weights over every model's predictions, scored on rows the weights were not fitted on."""
+"""Stage ensemble: every model's predictions as one, scored on rows that neither weights nor choices were fitted on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
 from pipeline.blenders._library import Blender, Library, build_library
+from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
@@ -48,7 +49,7 @@ class Judge:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,result}.json.
+    """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json.
 
     Reads preprocess (rows.parquet), split and the entries of every input `train:<name>`. config: options of
     the blender. Raises ModelError where an entry misses rows that the folds
@@ -60,11 +61,12 @@ def run(job: Job) -> dict[str, Any]:
     entries = read_library(job.inputs)
     covered = judge.folds.covered
     _check_coverage(entries, covered)
-    library = build_library(entries, target, metric)
+    library = build_library(entries, target, metric, judge.folds)
     blender = _blender(job.plugins["blender"], job.config.get("options", {}))
-    blends = _blends(library, blender, judge.folds, job)
-    blend = library.fit(blender, covered, derive(job.seed, ENSEMBLE))
-    shares = {name: float(w) for name, w in zip(library.names, blend.weights, strict=True) if w > 0}
+    blends, without = _cross_fit(library, blender, job)
+    blend = library.fit(blender, derive(job.seed, ENSEMBLE))
+    weights = {name: float(w) for name, w in zip(library.names, blend.weights, strict=True)}
+    shares = {name: weight for name, weight in weights.items() if weight}
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     temperatures[ENSEMBLE] = blend.last_temperature
     rows = _leaderboard(entries, blends, shares, judge)
@@ -73,6 +75,7 @@ def run(job: Job) -> dict[str, Any]:
     write_json(job.out / "temperatures.json", temperatures)
     write_json(job.out / "blend.json", {"names": list(library.names), "blend": blend.to_dict()})
     write_json(job.out / "leaderboard.json", rows)
+    write_json(job.out / "worth.json", _worth(blends[ENSEMBLE], without, weights, judge))
     write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
     return _facts(covered, library, job)
 
@@ -97,15 +100,20 @@ def _blender(module: ModuleType, options: Mapping[str, Any]) -> Blender:
         raise ConfigError(f"ensemble.options: {error}", hint=f"options of this blender: {known}") from error
 
 
-def _blends(library: Library, blender: Blender, folds: Folds, job: Job) -> dict[str, np.ndarray]:
-    """Return the cross-fitted predictions of the ensemble and of the two plain ways to which it is compared."""
-    blenders = {ENSEMBLE: blender, EQUAL: Blender(mean, mean.Options()), BEST: Blender(best, best.Options())}
-    blends = {}
-    with job.log.progress("ensemble", len(blenders)) as bar:
-        for name, how in blenders.items():
-            blends[name] = library.blend_oof(how, folds, derive(job.seed, name))
-            bar.advance(note=name)
-    return blends
+def _cross_fit(library: Library, blender: Blender, job: Job) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return cross-fitted predictions: of the ensemble and the two plain ways beside it; of it without each model."""
+    plain = {ENSEMBLE: blender, EQUAL: Blender(mean, mean.Options()), BEST: Blender(best, best.Options())}
+    without = without_each(blender, library.names)
+    with job.log.progress("ensemble", (len(plain) + len(without)) * library.n_parts) as bar:
+        found = library.cross_fit([*plain.values(), *without.values()], derive(job.seed, "cross-fit"), bar.advance)
+    return dict(zip(plain, found, strict=False)), dict(zip(without, found[len(plain) :], strict=True))
+
+
+def _worth(
+    oof: np.ndarray, without: Mapping[str, np.ndarray], weights: Mapping[str, float], judge: Judge
+) -> list[dict[str, Any]]:
+    errors = {model: judge.fold_errors(other) for model, other in without.items()}
+    return worth_table(judge.fold_errors(oof), errors, weights, rows_ratio(judge.folds))
 
 
 def _leaderboard(

@@ -13,7 +13,7 @@ import pytest
 from heard import Heard
 
 from pipeline.blenders import greedy, nnls
-from pipeline.blenders._library import Blend
+from pipeline.blenders._blend import Blend
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_entries, read_json, write_entry, write_folds

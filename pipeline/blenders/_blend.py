@@ -1,0 +1,58 @@
+"""A fitted blend: everything that makes one prediction of those of all entries, for out-of-fold, test and new rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.blenders._decision import Decision
+from pipeline.blenders._ranks import average_ranks
+from pipeline.blenders._temperature import temper
+
+
+@dataclass(frozen=True)
+class Blend:
+    """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), a decision.
+
+    logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. quantiles (n_entries, n_outputs,
+    n_levels): of each entry's calibrated predictions, where it is ranks that are averaged; else None.
+    """
+
+    weights: np.ndarray
+    temperatures: np.ndarray
+    last_temperature: float = 1.0
+    logs: bool = False
+    decision: Decision = field(default_factory=Decision)
+    quantiles: np.ndarray | None = None
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
+        of_classes = predictions.shape[2] > 1
+        return self.of_calibrated(temper(predictions, self.temperatures) if of_classes else predictions)
+
+    def of_calibrated(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the same of predictions to which the entries' own temperatures have been applied."""
+        averages = self.average(predictions)
+        if predictions.shape[2] > 1:
+            return self.decision.apply(temper(averages, self.last_temperature))
+        return np.expm1(averages) if self.logs else averages
+
+    def average(self, predictions: np.ndarray) -> np.ndarray:
+        """Return the weighted averages (n, n_outputs) of calibrated predictions, or of their ranks."""
+        if self.quantiles is None:
+            return np.tensordot(predictions, self.weights, (1, 0))
+        return average_ranks(predictions, self.weights, self.quantiles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""
+        arrays = {name: getattr(self, name) for name in ("weights", "temperatures", "quantiles")}
+        listed = {name: None if array is None else array.tolist() for name, array in arrays.items()}
+        return vars(self) | listed | {"decision": self.decision.to_dict()}
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Blend:
+        known = {name: np.array(state[name]) for name in ("weights", "temperatures")}
+        quantiles = None if state["quantiles"] is None else np.array(state["quantiles"])
+        return cls(**(state | known | {"quantiles": quantiles, "decision": Decision.from_dict(state["decision"])}))

@@ -1,0 +1,42 @@
+"""What each model is worth to a blend: how much larger the error becomes without it, everything else fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pipeline.blenders._library import Blender
+from pipeline.uncertainty import paired_difference
+
+
+def model_of(entry: str) -> str:
+    """Return which model made an entry: base models of AutoGluon are called `<model>/<base model>`."""
+    return entry.partition("/")[0]
+
+
+def without_each(blender: Blender, names: tuple[str, ...]) -> dict[str, Blender]:
+    """Return, by model, the blender that may not use its entries; none where there is only one model."""
+    models = np.array([model_of(name) for name in names])
+    if len(set(models)) < 2:
+        return {}
+    return {model: replace(blender, among=np.flatnonzero(models != model)) for model in sorted(set(models))}
+
+
+def worth_table(
+    errors: np.ndarray, without: Mapping[str, np.ndarray], weights: Mapping[str, float], valid_to_train: float
+) -> list[dict[str, Any]]:
+    """Return a row a model, the most valuable first: `worth`, its `se` (None with one fold), entries and weight.
+
+    errors: cross-fitted fold errors (n_repeats, n_folds) of the ensemble; without: those by model without it. weights:
+    by entry. Two models that know the same are worth little each, even where both together are worth much.
+    """
+    rows = []
+    for model, others in without.items():
+        own = [weight for name, weight in weights.items() if model_of(name) == model]
+        gain = paired_difference(others, errors, valid_to_train)
+        se = gain.se if np.isfinite(gain.se) else None
+        rows.append({"model": model, "entries": len(own), "weight": sum(own), "worth": gain.mean, "se": se})
+    return sorted(rows, key=lambda row: (-row["worth"], row["model"]))

@@ -1,0 +1,76 @@
+"""Pulled weights: equal where nothing tells the entries apart, unequal where much does."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.blenders import nnls, shrunk
+from pipeline.blenders._choice import simplest
+from pipeline.blenders._objective import gram_of, residuals_of
+from pipeline.blenders.shrunk import pulled
+from pipeline.metrics import log_loss, mae, rmse
+from pipeline.types import Metric
+
+RMSE = Metric.from_module(rmse)
+
+
+def fit(oof: np.ndarray, target: np.ndarray, metric: Metric = RMSE) -> np.ndarray:
+    part = np.arange(len(oof)) % 5
+    return shrunk.fit_weights(oof, target, metric, part=part, seed=0, options=shrunk.Options())
+
+
+def values(n_rows: int, noise: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=n_rows)
+    return target[:, None, None] + rng.normal(size=(n_rows, len(noise), 1)) * np.array(noise)[:, None], target
+
+
+def test_entries_that_are_equally_good_have_equal_weights() -> None:
+    equal = [fit(*values(300, [1.0] * 12, seed)) for seed in range(10)]
+    assert np.mean([np.ptp(weights) == 0.0 for weights in equal]) >= 0.7
+
+
+@pytest.mark.parametrize("metric", [rmse, mae])
+def test_a_useless_entry_has_hardly_any_weight(metric) -> None:
+    oof, target = values(500, [1.0, 1.0, 1.0, 10.0])
+    weights = fit(oof, target, Metric.from_module(metric))
+    assert weights[3] < 0.05
+    assert weights[:3].min() > 0.25
+
+
+def test_a_useless_classifier_has_hardly_any_weight() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(3, size=300)
+    good = np.eye(3)[target] * 0.6 + 0.4 / 3
+    oof = np.stack([rng.dirichlet(np.ones(3), size=300), good], axis=1)
+    assert fit(oof, target, Metric.from_module(log_loss))[1] > 0.9
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 8), st.sampled_from([0.001, 0.03, 1.0, 30.0]))
+def test_the_short_cut_finds_what_least_squares_finds(seed: int, n_entries: int, pull: float) -> None:
+    oof, target = values(80, list(np.random.default_rng(seed).uniform(0.1, 3, n_entries)), seed)
+    wanted = nnls.fit_weights(
+        oof, target, RMSE, part=np.zeros(80, dtype=int), seed=0, options=nnls.Options(ridge=pull / n_entries)
+    )
+    np.testing.assert_allclose(pulled(gram_of(residuals_of(oof, target)), pull / n_entries), wanted, atol=1e-6)
+
+
+def test_the_simplest_within_a_standard_error_of_the_best_is_taken() -> None:
+    errors = np.array([[9.0, 3.1, 3.0], [9.0, 2.9, 3.0], [9.0, 3.2, 3.1]])
+    assert simplest(errors) == 1
+    assert simplest(errors + np.array([0, 10, 0])) == 2
+    assert simplest(np.where(errors == 9, np.inf, errors)) == 1
+    assert simplest(np.full((3, 2), np.inf)) == 0
+
+
+def test_three_hundred_entries_take_seconds() -> None:
+    oof, target = values(2000, list(np.linspace(1, 3, 300)))
+    started = time.perf_counter()
+    fit(oof, target)
+    assert time.perf_counter() - started < 5.0
