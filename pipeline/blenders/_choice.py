@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.blenders._seen import Seen
 from pipeline.metrics import log_loss
 from pipeline.types import Metric
 
-N_CUTS = 5
-"""Parts that rows are dealt into where they come in one only, as with two folds."""
-
-Ways = Callable[[np.ndarray], Sequence[np.ndarray]]
+Ways = Callable[[np.ndarray], np.ndarray]
 
 
-def choose(ways: Ways, oof: np.ndarray, target: np.ndarray, metric: Metric, part: np.ndarray, seed: int) -> int:
+def choose(ways: Ways, seen: Seen) -> int:
     """Return the number of the first way whose cross-fitted error is within a standard error of the lowest.
 
-    ways: from the rows to fit on (n_rows,) to weights (n_entries,) a way, the simplest way first. The standard error is
-    that of the difference to the lowest, paired over parts (Breiman, Friedman, Olshen and Stone 1984, 3.4.3).
+    ways: from the parts to fit on (n_parts,), as marks, to weights (n_ways, n_entries), the simplest way first. The
+    standard error is that of the difference to the lowest, paired over parts (Breiman, Friedman, Olshen and Stone 1984,
+    3.4.3, who take that of the error itself).
     """
-    judge, cuts = _judge(metric), _cuts(part, seed)
+    judge = _judge(seen.metric)
+    numbers = np.arange(len(seen.grams))
     errors = []
-    for number in np.unique(cuts):
-        fitted = ways(cuts != number)
-        held = cuts == number
-        errors.append([judge.error(target[held], np.tensordot(oof[held], weights, (1, 0))) for weights in fitted])
+    for number in numbers:
+        held = seen.part == number
+        blends = np.tensordot(seen.oof[held], ways(numbers != number), (1, 1))
+        errors.append([judge.error(seen.target[held], blend) for blend in np.moveaxis(blends, 2, 0)])
     return simplest(np.nan_to_num(errors, nan=np.inf))
 
 
 def simplest(errors: np.ndarray) -> int:
     """Return the first way whose mean of errors (n_parts, n_ways) is within a standard error of the lowest mean."""
     means = errors.mean(axis=0)
-    if not np.isfinite(means).any():
+    known = np.flatnonzero(np.isfinite(means))
+    if not len(known):
         return 0
-    lowest = int(np.argmin(means))
-    known = np.isfinite(means)
-    differences = np.where(known, errors - errors[:, [lowest]], np.inf)
-    spread = np.zeros(len(means))
-    spread[known] = differences[:, known].std(axis=0, ddof=1) / np.sqrt(len(errors))
-    return int(np.flatnonzero(known & (means - means[lowest] <= spread))[0])
+    lowest = known[np.argmin(means[known])]
+    differences = errors[:, known] - errors[:, [lowest]]
+    spread = differences.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    return int(known[differences.mean(axis=0) <= spread][0])
 
 
 def _judge(metric: Metric) -> Metric:
     """Return the metric itself; for labels, whose errors are a staircase, the log loss."""
     return Metric.from_module(log_loss) if metric.reads == "label" else metric
-
-
-def _cuts(part: np.ndarray, seed: int) -> np.ndarray:
-    if (part != part[0]).any():
-        return part
-    return np.random.default_rng(seed).permutation(len(part)) % N_CUTS

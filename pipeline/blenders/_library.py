@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -13,24 +13,12 @@ import numpy as np
 from pipeline.blenders._blend import Blend
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._ranks import fit_quantiles
+from pipeline.blenders._seen import PARTS, Seen
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric
-
-PARTS = 5
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a blend is fitted on: calibrated predictions (n_rows, n_entries, n_outputs), target (n_rows,) and each
-    entry's temperature (n_entries,), 1 for values. part (n_rows,): rows that are left out together."""
-
-    oof: np.ndarray
-    target: np.ndarray
-    part: np.ndarray
-    temperatures: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -46,15 +34,12 @@ class Blender:
         """Whether its weights are meant for ranks."""
         return getattr(self.module, "AVERAGES", "values") == "ranks"
 
-    def fit(self, seen: Seen, metric: Metric, seed: int) -> np.ndarray:
+    def fit(self, seen: Seen, seed: int) -> np.ndarray:
         """Return weights (n_entries,), 0 for entries that it may not use."""
-        n_entries = seen.oof.shape[1]
-        among = np.arange(n_entries) if self.among is None else self.among
-        oof = seen.oof if self.among is None else seen.oof[:, among]
-        weights = np.zeros(n_entries)
-        weights[among] = self.module.fit_weights(
-            oof, seen.target, metric, part=seen.part, seed=seed, options=self.options
-        )
+        if self.among is None:
+            return np.asarray(self.module.fit_weights(seen, seed=seed, options=self.options))
+        weights = np.zeros(seen.oof.shape[1])
+        weights[self.among] = self.module.fit_weights(seen.only(self.among), seed=seed, options=self.options)
         return weights
 
 
@@ -95,7 +80,7 @@ class Library:
     def fit(self, blender: Blender, seed: int) -> Blend:
         """Fit a blend on all rows that any repeat covers; a row's part is that of the first that does."""
         first = (self.parts >= 0).argmax(axis=0)
-        return self._fit(blender, self._see(self.parts[first, np.arange(len(first))]), seed)
+        return self._fit(blender, *self._see(self.parts[first, np.arange(len(first))]), seed)
 
     def cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
         """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
@@ -107,11 +92,11 @@ class Library:
         blended = [np.full((n_repeats, n_rows, n_outputs), np.nan) for _ in blenders]
         for repeat, number, rows in self._judged():
             part = self.parts[repeat]
-            seen = self._see(np.where(part == number, -1, part))
+            seen, temperatures = self._see(np.where(part == number, -1, part))
             held = self.oof[repeat, rows]
-            held = temper(held, seen.temperatures) if self.of_classes else held
+            held = temper(held, temperatures) if self.of_classes else held
             for blender, values in zip(blenders, blended, strict=True):
-                blend = self._fit(blender, seen, derive(seed, repeat, number))
+                blend = self._fit(blender, seen, temperatures, derive(seed, repeat, number))
                 values[repeat, rows] = blend.of_calibrated(held)
                 advance()
         return blended
@@ -127,26 +112,25 @@ class Library:
             for number in range(part.max() + 1):
                 yield repeat, number, np.flatnonzero(part == number)
 
-    def _see(self, part: np.ndarray) -> Seen:
-        """Return the rows whose part (n_train,) is not -1, as often as repeats cover them, with fitted temperatures."""
+    def _see(self, part: np.ndarray) -> tuple[Seen, np.ndarray]:
+        """Return the rows whose part (n_train,) is not -1, calibrated, and the entries' temperatures (n_entries,)."""
         repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
         oof, target = self.oof[repeats, rows], self.target[rows]
         temperatures = np.ones(len(self.names))
         if self.of_classes:
             temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
             oof = temper(oof, temperatures)
-        return Seen(oof, target, part[rows], temperatures)
+        return Seen.of(oof, target, self.metric, part[rows]), temperatures
 
-    def _fit(self, blender: Blender, seen: Seen, seed: int) -> Blend:
-        weights = blender.fit(seen, self.metric, seed)
+    def _fit(self, blender: Blender, seen: Seen, temperatures: np.ndarray, seed: int) -> Blend:
         quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
-        blend = Blend(weights, seen.temperatures, logs=self.logs, quantiles=quantiles)
+        blend = Blend(blender.fit(seen, seed), temperatures, logs=self.logs, quantiles=quantiles)
         if not self.of_classes:
             return blend
         shares = blend.average(seen.oof)
         last = fit_temperature(shares, seen.target)
         decision = fit_decision(temper(shares, last), seen.target, self.metric)
-        return Blend(weights, seen.temperatures, last, decision=decision, quantiles=quantiles)
+        return replace(blend, last_temperature=last, decision=decision)
 
 
 def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric, folds: Folds) -> Library:

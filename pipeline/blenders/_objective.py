@@ -1,4 +1,4 @@
-"""What blenders minimise: residuals, and for the greedy selection the error of every one-entry extension, quickly."""
+"""The error of every one-entry extension of a blend, for the greedy selection; quick for the common metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from pipeline.blenders._seen import Seen
     from pipeline.types import Metric
 
 SQUARED = ("mse", "rmse", "r2")
@@ -16,16 +17,15 @@ FLOOR = 1e-15
 Errors = Callable[[np.ndarray], np.ndarray]
 
 
-def candidate_errors(
-    oof: np.ndarray, target: np.ndarray, metric: Metric, *, max_rows: int, rng: np.random.Generator
-) -> Errors:
+def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> Errors:
     """Return a function from counts (n_entries,) to errors (n_entries,): of the blend with one more of each entry.
 
     A metric of labels is a staircase that a selection fits to luck: the log loss is lowered in its place (Titanic, out
     of fold: 0.830 so, 0.826 by accuracy with ties decided by the log loss); which label follows is decided afterwards.
     """
+    oof, target, metric = seen.oof, seen.target, seen.metric
     if metric.name in SQUARED:
-        return _squared(oof, target)
+        return _squared(seen.grams.sum(axis=0) / len(target))
     if len(target) > max_rows:
         rows = np.sort(rng.choice(len(target), max_rows, replace=False))
         oof, target = oof[rows], target[rows]
@@ -34,27 +34,8 @@ def candidate_errors(
     return _any_metric(oof, target, metric)
 
 
-def residuals_of(oof: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return (n_rows, n_outputs, n_entries) what predictions (n_rows, n_entries, n_outputs) are off by.
-
-    Values are compared with the target, probabilities with the one-hot class.
-    """
-    truth = target.astype(np.float64)[:, None] if oof.shape[2] == 1 else np.eye(oof.shape[2])[target]
-    return np.asarray(np.moveaxis(oof, 1, 2) - truth[:, :, None])
-
-
-def gram_of(residuals: np.ndarray) -> np.ndarray:
-    """Return the residuals' scalar products (n_entries, n_entries), divided so that their mean square is 1."""
-    flat = residuals.reshape(-1, residuals.shape[-1])
-    gram = flat.T @ flat
-    scale = np.trace(gram) / len(gram)
-    return np.asarray(gram / scale) if scale > 0 else np.zeros_like(gram)
-
-
-def _squared(oof: np.ndarray, target: np.ndarray) -> Errors:
+def _squared(gram: np.ndarray) -> Errors:
     """Mean squared error by the Gram matrix of residuals: n_entries operations for a candidate, whatever the rows."""
-    residuals = oof[:, :, 0] - target[:, None]
-    gram = residuals.T @ residuals / len(target)
 
     def errors(counts: np.ndarray) -> np.ndarray:
         cross = gram @ counts

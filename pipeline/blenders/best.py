@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from pipeline.types import Metric
+    from pipeline.blenders._seen import Seen
 
 
 class Options(BaseModel):
@@ -17,17 +17,9 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def fit_weights(
-    oof: np.ndarray,
-    target: np.ndarray,
-    metric: Metric,
-    *,
-    part: np.ndarray,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-    options: Options,  # noqa: ARG001
-) -> np.ndarray:
-    """Return weight 1 for the entry of (n_rows, n_entries, n_outputs) with the lowest error, the first of equals."""
-    errors = [metric.error(target, oof[:, entry]) for entry in range(oof.shape[1])]
-    weights = np.zeros(oof.shape[1])
+def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
+    """Return weight 1 for the entry with the lowest error, the first of equals."""
+    errors = [seen.metric.error(seen.target, entry) for entry in np.moveaxis(seen.oof, 1, 0)]
+    weights = np.zeros(len(errors))
     weights[np.argmin(np.nan_to_num(errors, nan=np.inf))] = 1.0
     return weights

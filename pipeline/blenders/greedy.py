@@ -17,7 +17,7 @@ from pipeline.blenders._objective import candidate_errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.types import Metric
+    from pipeline.blenders._seen import Seen
 
 ROUNDING = 1e-12
 """Share of an error within which two are equal."""
@@ -41,22 +41,14 @@ class Options(BaseModel):
     max_rows: int = Field(20_000, ge=100, description="rows that a metric without a closed form is computed on")
 
 
-def fit_weights(
-    oof: np.ndarray,
-    target: np.ndarray,
-    metric: Metric,
-    *,
-    part: np.ndarray,  # noqa: ARG001
-    seed: int,
-    options: Options,
-) -> np.ndarray:
-    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs).
+def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:
+    """Return weights (n_entries,), at least 0 and summing to 1.
 
     Where the metric is undefined on the rows (AUC of one class), the weights are equal.
     """
-    n_entries = oof.shape[1]
+    n_entries = seen.oof.shape[1]
     rng = np.random.default_rng(seed)
-    errors = candidate_errors(oof, target, metric, max_rows=options.max_rows, rng=rng)
+    errors = candidate_errors(seen, max_rows=options.max_rows, rng=rng)
     weights = np.zeros(n_entries)
     n_allowed = n_entries if options.bags == 1 else max(round(options.bag_share * n_entries), SMALLEST_BAG)
     for _ in range(options.bags):

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from pipeline.types import Metric
+    from pipeline.blenders._seen import Seen
 
 
 class Options(BaseModel):
@@ -17,14 +17,6 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def fit_weights(
-    oof: np.ndarray,
-    target: np.ndarray,  # noqa: ARG001
-    metric: Metric,  # noqa: ARG001
-    *,
-    part: np.ndarray,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-    options: Options,  # noqa: ARG001
-) -> np.ndarray:
-    """Return 1 / n_entries for every entry of the predictions (n_rows, n_entries, n_outputs)."""
-    return np.full(oof.shape[1], 1.0 / oof.shape[1])
+def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
+    """Return 1 / n_entries for every entry."""
+    return np.full(len(seen.grams[0]), 1.0 / len(seen.grams[0]))

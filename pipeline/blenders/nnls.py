@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.blenders._objective import residuals_of
+from pipeline.blenders._seen import residuals
 
 if TYPE_CHECKING:
-    from pipeline.types import Metric
+    from pipeline.blenders._seen import Seen
 
 
 class Options(BaseModel):
@@ -26,16 +26,8 @@ class Options(BaseModel):
     ridge: float = Field(0.0, ge=0.0, description="pull towards equal weights, as a share of the mean squared error")
 
 
-def fit_weights(
-    oof: np.ndarray,
-    target: np.ndarray,
-    metric: Metric,  # noqa: ARG001
-    *,
-    part: np.ndarray,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-    options: Options,
-) -> np.ndarray:
-    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs).
+def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
+    """Return weights (n_entries,), at least 0 and summing to 1.
 
     With weights that sum to 1 the squared error is |R w|^2, where R holds each entry's residuals. Adding
     lambda (1 - sum w)^2 for any lambda > 0 changes only the length of the best w, not its direction, so that
@@ -43,12 +35,12 @@ def fit_weights(
     """
     from scipy.optimize import nnls
 
-    n_entries = oof.shape[1]
-    residuals = residuals_of(oof, target).reshape(-1, n_entries)
-    scale = np.sqrt(np.mean(residuals**2) * len(residuals))
+    n_entries = seen.oof.shape[1]
+    off = residuals(seen.oof, seen.target).reshape(-1, n_entries)
+    scale = np.sqrt(np.mean(off**2) * len(off))
     if scale == 0.0:
         return np.full(n_entries, 1.0 / n_entries)
-    triangle = np.linalg.qr(residuals / scale, mode="r")
+    triangle = np.linalg.qr(off / scale, mode="r")
     pull = np.sqrt(options.ridge) * np.eye(n_entries)
     system = np.vstack([triangle, pull, np.ones((1, n_entries))])
     weights: np.ndarray = nnls(system, np.append(np.zeros(len(system) - 1), 1.0))[0]

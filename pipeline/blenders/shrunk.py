@@ -15,10 +15,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.blenders._choice import choose
-from pipeline.blenders._objective import gram_of, residuals_of
 
 if TYPE_CHECKING:
-    from pipeline.types import Metric
+    from pipeline.blenders._seen import Seen
 
 
 class Options(BaseModel):
@@ -33,22 +32,24 @@ class Options(BaseModel):
     )
 
 
-def fit_weights(
-    oof: np.ndarray, target: np.ndarray, metric: Metric, *, part: np.ndarray, seed: int, options: Options
-) -> np.ndarray:
-    """Return weights (n_entries,), at least 0 and summing to 1, for predictions (n_rows, n_entries, n_outputs).
+def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
+    """Return weights (n_entries,), at least 0 and summing to 1.
 
-    part (n_rows,): rows that are left out together. What is minimised is the squared error (of probabilities the Brier
-    score), what the pull is chosen by is the metric; of labels the log loss.
+    What is minimised is the squared error (of probabilities the Brier score), what the pull is chosen by is the metric;
+    of labels the log loss.
     """
-    residuals = residuals_of(oof, target)
 
-    def ways(rows: np.ndarray) -> list[np.ndarray]:
-        gram = gram_of(residuals[rows])
-        return [np.full(len(gram), 1.0 / len(gram)), *(pulled(gram, pull) for pull in options.pulls)]
+    def ways(parts: np.ndarray) -> np.ndarray:
+        return _path(seen.grams[parts].sum(axis=0), options.pulls)
 
-    chosen = choose(ways, oof, target, metric, part, seed)
-    return ways(np.ones(len(target), dtype=bool))[chosen]
+    return ways(np.ones(len(seen.grams), dtype=bool))[choose(ways, seen)]
+
+
+def _path(gram: np.ndarray, pulls: tuple[float, ...]) -> np.ndarray:
+    """Return the weights (1 + n_pulls, n_entries): equal ones, and those of each pull."""
+    scale = np.trace(gram) / len(gram)
+    relative = gram / scale if scale > 0 else gram
+    return np.stack([np.full(len(gram), 1.0 / len(gram)), *(pulled(relative, pull) for pull in pulls)])
 
 
 def pulled(gram: np.ndarray, pull: float) -> np.ndarray:

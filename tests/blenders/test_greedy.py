@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.blenders import greedy
 from pipeline.blenders._objective import candidate_errors
+from pipeline.blenders._seen import Seen
 from pipeline.metrics import accuracy, auc, f1_macro, log_loss, mae, r2, rmse
 from pipeline.types import Metric
 
@@ -31,9 +32,12 @@ def probabilities(n_rows: int, noise: list[float], n_classes: int, seed: int = 0
     return oof / oof.sum(axis=2, keepdims=True), target
 
 
+def seen(oof: np.ndarray, target: np.ndarray, metric: str) -> Seen:
+    return Seen.of(oof, target, ERROR_OF[metric], np.zeros(len(oof)))
+
+
 def fit(oof: np.ndarray, target: np.ndarray, metric: str, seed: int = 0, **options: object) -> np.ndarray:
-    part = np.arange(len(oof)) % 5
-    return greedy.fit_weights(oof, target, ERROR_OF[metric], part=part, seed=seed, options=greedy.Options(**options))
+    return greedy.fit_weights(seen(oof, target, metric), seed=seed, options=greedy.Options(**options))
 
 
 def error(oof: np.ndarray, target: np.ndarray, metric: str, weights: np.ndarray) -> float:
@@ -61,7 +65,7 @@ def test_no_blend_is_worse_than_the_best_entry_on_its_own_rows(metric: str, n_cl
 def test_quick_formulas_agree_with_the_metric_itself(metric: str) -> None:
     oof, target = values(300, [1, 2, 3]) if metric == "rmse" else probabilities(300, [1, 2, 3], 3)
     counts = np.array([2, 0, 1])
-    found = candidate_errors(oof, target, ERROR_OF[metric], max_rows=1000, rng=np.random.default_rng(0))(counts)
+    found = candidate_errors(seen(oof, target, metric), max_rows=1000, rng=np.random.default_rng(0))(counts)
     wanted = np.array([error(oof, target, metric, (counts + extra) / 4) for extra in np.eye(3)])
     np.testing.assert_allclose(np.sqrt(found) if metric == "rmse" else found, wanted, rtol=1e-12)
 

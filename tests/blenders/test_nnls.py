@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.blenders import nnls
+from pipeline.blenders._seen import Seen
 from pipeline.metrics import rmse
 from pipeline.types import Metric
 
@@ -15,7 +16,7 @@ RMSE = Metric.from_module(rmse)
 
 
 def fit(oof: np.ndarray, target: np.ndarray, **options: float) -> np.ndarray:
-    return nnls.fit_weights(oof, target, RMSE, part=np.arange(len(oof)) % 5, seed=0, options=nnls.Options(**options))
+    return nnls.fit_weights(Seen.of(oof, target, RMSE, np.zeros(len(oof))), seed=0, options=nnls.Options(**options))
 
 
 @settings(max_examples=30, deadline=None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.blenders import nnls, shrunk
 from pipeline.blenders._choice import simplest
-from pipeline.blenders._objective import gram_of, residuals_of
+from pipeline.blenders._seen import Seen
 from pipeline.blenders.shrunk import pulled
 from pipeline.metrics import log_loss, mae, rmse
 from pipeline.types import Metric
@@ -20,8 +20,8 @@ RMSE = Metric.from_module(rmse)
 
 
 def fit(oof: np.ndarray, target: np.ndarray, metric: Metric = RMSE) -> np.ndarray:
-    part = np.arange(len(oof)) % 5
-    return shrunk.fit_weights(oof, target, metric, part=part, seed=0, options=shrunk.Options())
+    seen = Seen.of(oof, target, metric, np.arange(len(oof)) % 5)
+    return shrunk.fit_weights(seen, seed=0, options=shrunk.Options())
 
 
 def values(n_rows: int, noise: list[float], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -55,10 +55,10 @@ def test_a_useless_classifier_has_hardly_any_weight() -> None:
 @given(st.integers(0, 10_000), st.integers(1, 8), st.sampled_from([0.001, 0.03, 1.0, 30.0]))
 def test_the_short_cut_finds_what_least_squares_finds(seed: int, n_entries: int, pull: float) -> None:
     oof, target = values(80, list(np.random.default_rng(seed).uniform(0.1, 3, n_entries)), seed)
-    wanted = nnls.fit_weights(
-        oof, target, RMSE, part=np.zeros(80, dtype=int), seed=0, options=nnls.Options(ridge=pull / n_entries)
-    )
-    np.testing.assert_allclose(pulled(gram_of(residuals_of(oof, target)), pull / n_entries), wanted, atol=1e-6)
+    seen = Seen.of(oof, target, RMSE, np.zeros(80))
+    wanted = nnls.fit_weights(seen, seed=0, options=nnls.Options(ridge=pull))
+    gram = seen.grams.sum(axis=0)
+    np.testing.assert_allclose(pulled(gram * n_entries / np.trace(gram), pull), wanted, atol=1e-6)
 
 
 def test_the_simplest_within_a_standard_error_of_the_best_is_taken() -> None:

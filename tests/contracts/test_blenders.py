@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.blenders._blend import Blend
 from pipeline.blenders._library import Blender, Library
+from pipeline.blenders._seen import Seen
 from pipeline.engine import plugins
 from pipeline.metrics import accuracy, auc, log_loss, mae, rmse
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
@@ -62,8 +63,8 @@ def cross_fit(library: Library, blender: ModuleType) -> np.ndarray:
 def test_weights_are_convex_and_repeatable(blender: ModuleType, metric: Metric, n_entries: int) -> None:
     oof, target = example(metric, n_entries)
     kept = oof.copy(), target.copy()
-    how = {"part": np.arange(120) // 30, "seed": 5, "options": blender.Options()}
-    first, second = (blender.fit_weights(oof, target, metric, **how) for _ in range(2))
+    seen = Seen.of(oof, target, metric, np.arange(120) // 30)
+    first, second = (blender.fit_weights(seen, seed=5, options=blender.Options()) for _ in range(2))
     assert first.shape == (n_entries,)
     assert (first >= 0).all()
     assert first.sum() == pytest.approx(1.0, abs=1e-9)
@@ -78,7 +79,7 @@ def test_few_parts_will_do(blender: ModuleType, part: str) -> None:
     oof, target = example(metric, 3)
     parts = np.arange(120) % 2  # the class of every row, so that no part has both
     cut = {"one part": np.zeros(120, dtype=int), "two parts": np.arange(120) // 60, "a class missing": parts}[part]
-    weights = blender.fit_weights(oof, target, metric, part=cut, seed=0, options=blender.Options())
+    weights = blender.fit_weights(Seen.of(oof, target, metric, cut), seed=0, options=blender.Options())
     assert weights.sum() == pytest.approx(1.0, abs=1e-9)
 
 

@@ -41,6 +41,13 @@ def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any)
     assert "make run COMPETITION=made-up-houses EXPERIMENT=other" in text
 
 
+def test_what_each_model_is_worth_and_cost_is_printed(finished: Any) -> None:
+    text = finish(finished)
+    assert re.search(r"model +worth +± se +took", text)
+    assert re.search(r"mlp-tuned +[+-]0\.\d+ +0\.\d+ +25 s", text)  # the search took as long as the training
+    assert re.search(r"autogluon +[+-]0\.\d+ +0\.\d+ +12 s", text)
+
+
 def test_scores_that_stopped_on_their_own_rows_are_marked(finished: Any) -> None:
     lines = finish(finished).splitlines()
     marked = {name: any(name in line and "*" in line for line in lines) for name in ("LightGBM", "Forest")}

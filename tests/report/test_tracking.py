@@ -74,6 +74,7 @@ def test_a_run_is_told_once_with_a_child_for_every_entry(told: Any) -> None:
     parent = found["default"]
     assert {found[e].data.tags["mlflow.parentRunId"] for e in entries} == {parent.info.run_id}
     assert parent.data.metrics["private_score"] == pytest.approx(0.19)
+    assert {"worth/mlp", "worth/mlp-tuned", "worth/autogluon"} <= parent.data.metrics.keys()
     low, expected, high = (parent.data.metrics[f"expected_{name}"] for name in ("low", "score", "high"))
     assert low < expected < high
     assert parent.data.metrics["cv_error"] == pytest.approx(parent.data.metrics["cv_score"])
@@ -89,7 +90,7 @@ def test_artifacts_and_curves_are_there(told: Any) -> None:
     client = MlflowClient(tracking_uri=tracking.uri(told.workspace))
     found = runs(told)
     names = {item.path for item in client.list_artifacts(found["default"].info.run_id)}
-    assert {"leaderboard.json", "weights.json", "trials-mlp.parquet", "plots"} <= names
+    assert {"leaderboard.json", "weights.json", "worth.json", "trials-mlp.parquet", "plots"} <= names
     assert any(name.startswith("default-") and name.endswith(".csv") for name in names)
     plots = {item.path for item in client.list_artifacts(found["default"].info.run_id, "plots")}
     assert {"plots/fold-errors.png", "plots/trials-mlp-history.png", "plots/trials-mlp-importance.png"} <= plots

@@ -293,3 +293,37 @@ def test_labels_are_decided_on_other_folds_and_what_was_decided_is_written(tmp_p
     written = read_entries(tmp_path / "out")["ensemble"].test
     np.testing.assert_array_equal(blend.apply(test[:, None]), written)
     assert (written.argmax(axis=1) != test.argmax(axis=1)).any()
+
+
+def test_what_a_model_is_worth_is_the_error_without_all_of_its_entries(tmp_path: Path) -> None:
+    folds = make_folds(400, repeats=2)
+    target, entries = noisy(400, [1.0, 1.0, 1.0, 5.0], folds)
+    entries = dict(zip(("net", "trees/a", "trees/b", "luck"), entries.values(), strict=True))
+    ensemble.run(job_of(tmp_path / "all", target, folds, entries))
+    worth = {row["model"]: row for row in read_json(tmp_path / "all/out/worth.json")}
+    assert list(worth)[:2] == ["trees", "net"]
+    assert worth["trees"]["entries"] == 2
+    assert worth["luck"]["worth"] < 0.02
+    kept = {name: entries[name] for name in ("net", "luck")}
+    ensemble.run(job_of(tmp_path / "less", target, folds, kept))
+    errors = [read_json(tmp_path / part / "out/result.json")["cv_error"] for part in ("all", "less")]
+    assert worth["trees"]["worth"] == pytest.approx(errors[1] - errors[0], abs=0.01)
+    assert worth["trees"]["worth"] > 3 * worth["trees"]["se"] > 0
+
+
+def test_a_lone_model_cannot_be_left_out(tmp_path: Path) -> None:
+    folds = make_folds(60)
+    target, entries = noisy(60, [1.0, 1.0], folds)
+    ensemble.run(job_of(tmp_path, target, folds, {f"ag/{name}": entry for name, entry in entries.items()}))
+    assert read_json(tmp_path / "out/worth.json") == []
+
+
+def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
+    """With twice as many predictions of a row, weights follow noise less: the second repeat is seen by the first's."""
+    folds = make_folds(60, repeats=2)
+    target, entries = noisy(60, [1.0, 1.0], folds)
+    ensemble.run(job_of(tmp_path / "a", target, folds, entries, blender=nnls))
+    entries["m0"].oof[1] += np.random.default_rng(1).normal(size=(60, 1)) * 3
+    ensemble.run(job_of(tmp_path / "b", target, folds, entries, blender=nnls))
+    first, second = (read_entries(tmp_path / part / "out")["ensemble"].oof[0] for part in "ab")
+    assert (first != second).any()

@@ -1,0 +1,52 @@
+"""What weights are fitted on: out-of-fold predictions of rows whose labels may be looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pipeline.types import Metric
+
+PARTS = 5
+"""Parts that rows are dealt into where they come in one only, as with two folds."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows of the library, as often as repeats predict them; probabilities are calibrated.
+
+    oof (n_rows, n_entries, n_outputs), target (n_rows,) values or class codes, metric of what is averaged. part
+    (n_rows,): 0 to n_parts - 1, two or more; who chooses by cross-fitting leaves out rows of one part together. grams
+    (n_parts, n_entries, n_entries): by part, the sums of products of what two entries are off by (values are compared
+    with the target, probabilities with the one-hot class).
+    """
+
+    oof: np.ndarray
+    target: np.ndarray
+    metric: Metric
+    part: np.ndarray
+    grams: np.ndarray
+
+    @classmethod
+    def of(cls, oof: np.ndarray, target: np.ndarray, metric: Metric, part: np.ndarray) -> Seen:
+        """Return rows with their sums of products; part: any number for each row."""
+        numbers, part = np.unique(part, return_inverse=True)
+        if len(numbers) == 1:
+            part = np.random.default_rng(0).permutation(len(part)) % PARTS
+        off = residuals(oof, target)
+        grams = [rows.T @ rows for n in range(part.max() + 1) for rows in [off[part == n].reshape(-1, oof.shape[1])]]
+        return cls(oof, target, metric, part, np.stack(grams))
+
+    def only(self, entries: np.ndarray) -> Seen:
+        """Return the same rows of these entries alone."""
+        grams = self.grams[:, entries][:, :, entries]
+        return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
+
+
+def residuals(oof: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return (n_rows, n_outputs, n_entries) what predictions (n_rows, n_entries, n_outputs) are off by."""
+    truth = target.astype(np.float64)[:, None] if oof.shape[2] == 1 else np.eye(oof.shape[2])[target]
+    return np.asarray(np.moveaxis(oof, 1, 2) - truth[:, :, None])
