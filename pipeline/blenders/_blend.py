@@ -16,8 +16,9 @@ from pipeline.blenders._temperature import temper
 class Blend:
     """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), a decision.
 
-    logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. quantiles (n_entries, n_outputs,
-    n_levels): of each entry's calibrated predictions, where it is ranks that are averaged; else None.
+    logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. bounds: that values are cut to before they
+    are averaged, or None. quantiles (n_entries, n_outputs, n_levels): of each entry's calibrated predictions, where it
+    is ranks that are averaged; else None.
     """
 
     weights: np.ndarray
@@ -25,15 +26,15 @@ class Blend:
     last_temperature: float = 1.0
     logs: bool = False
     decision: Decision = field(default_factory=Decision)
+    bounds: tuple[float, float] | None = None
     quantiles: np.ndarray | None = None
 
     def apply(self, predictions: np.ndarray) -> np.ndarray:
         """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
-        of_classes = predictions.shape[2] > 1
-        return self.of_calibrated(temper(predictions, self.temperatures) if of_classes else predictions)
+        return self.of_calibrated(calibrate(predictions, self.temperatures, self.bounds))
 
     def of_calibrated(self, predictions: np.ndarray) -> np.ndarray:
-        """Return the same of predictions to which the entries' own temperatures have been applied."""
+        """Return the same of predictions that are calibrated already."""
         averages = self.average(predictions)
         if predictions.shape[2] > 1:
             return self.decision.apply(temper(averages, self.last_temperature))
@@ -54,5 +55,13 @@ class Blend:
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Blend:
         known = {name: np.array(state[name]) for name in ("weights", "temperatures")}
-        quantiles = None if state["quantiles"] is None else np.array(state["quantiles"])
-        return cls(**(state | known | {"quantiles": quantiles, "decision": Decision.from_dict(state["decision"])}))
+        known["quantiles"] = None if state["quantiles"] is None else np.array(state["quantiles"])
+        bounds = None if state["bounds"] is None else tuple(state["bounds"])
+        return cls(**(state | known | {"bounds": bounds, "decision": Decision.from_dict(state["decision"])}))
+
+
+def calibrate(predictions: np.ndarray, temperatures: np.ndarray, bounds: tuple[float, float] | None) -> np.ndarray:
+    """Return (n, n_entries, n_outputs) as they are averaged: probabilities tempered, values cut to their bounds."""
+    if predictions.shape[2] > 1:
+        return temper(predictions, temperatures)
+    return predictions if bounds is None else np.clip(predictions, *bounds)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import Blend, calibrate
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._ranks import fit_quantiles
 from pipeline.blenders._seen import PARTS, Seen
@@ -92,11 +92,10 @@ class Library:
         blended = [np.full((n_repeats, n_rows, n_outputs), np.nan) for _ in blenders]
         for repeat, number, rows in self._judged():
             part = self.parts[repeat]
-            seen, temperatures = self._see(np.where(part == number, -1, part))
-            held = self.oof[repeat, rows]
-            held = temper(held, temperatures) if self.of_classes else held
+            seen, base = self._see(np.where(part == number, -1, part))
+            held = calibrate(self.oof[repeat, rows], base.temperatures, base.bounds)
             for blender, values in zip(blenders, blended, strict=True):
-                blend = self._fit(blender, seen, temperatures, derive(seed, repeat, number))
+                blend = self._fit(blender, seen, base, derive(seed, repeat, number))
                 values[repeat, rows] = blend.of_calibrated(held)
                 advance()
         return blended
@@ -112,19 +111,27 @@ class Library:
             for number in range(part.max() + 1):
                 yield repeat, number, np.flatnonzero(part == number)
 
-    def _see(self, part: np.ndarray) -> tuple[Seen, np.ndarray]:
-        """Return the rows whose part (n_train,) is not -1, calibrated, and the entries' temperatures (n_entries,)."""
+    def _see(self, part: np.ndarray) -> tuple[Seen, Blend]:
+        """Return the rows whose part (n_train,) is not -1, calibrated, and equal weights that know how.
+
+        A value beyond all targets seen is extrapolated, mostly by a linear model, and mostly wrong: it is cut to their
+        range (House Prices, sixteen entries, equal weights: RMSLE 0.1147, uncut 0.1150); not in time, where a trend may
+        lead beyond it.
+        """
         repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
         oof, target = self.oof[repeats, rows], self.target[rows]
-        temperatures = np.ones(len(self.names))
+        n_entries = len(self.names)
+        temperatures, bounds = np.ones(n_entries), None
         if self.of_classes:
             temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
-            oof = temper(oof, temperatures)
-        return Seen.of(oof, target, self.metric, part[rows]), temperatures
+        elif self.folds.kind != "time":
+            bounds = float(target.min()), float(target.max())
+        base = Blend(np.full(n_entries, 1 / n_entries), temperatures, logs=self.logs, bounds=bounds)
+        return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part[rows]), base
 
-    def _fit(self, blender: Blender, seen: Seen, temperatures: np.ndarray, seed: int) -> Blend:
+    def _fit(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Blend:
         quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
-        blend = Blend(blender.fit(seen, seed), temperatures, logs=self.logs, quantiles=quantiles)
+        blend = replace(base, weights=blender.fit(seen, seed), quantiles=quantiles)
         if not self.of_classes:
             return blend
         shares = blend.average(seen.oof)

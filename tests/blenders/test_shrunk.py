@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_entries_that_are_equally_good_have_equal_weights() -> None:
 
 
 @pytest.mark.parametrize("metric", [rmse, mae])
-def test_a_useless_entry_has_hardly_any_weight(metric) -> None:
+def test_a_useless_entry_has_hardly_any_weight(metric: ModuleType) -> None:
     oof, target = values(500, [1.0, 1.0, 1.0, 10.0])
     weights = fit(oof, target, Metric.from_module(metric))
     assert weights[3] < 0.05

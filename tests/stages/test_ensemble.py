@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from heard import Heard
 
-from pipeline.blenders import greedy, nnls
+from pipeline.blenders import greedy, mean, nnls
 from pipeline.blenders._blend import Blend
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
@@ -73,7 +73,7 @@ def noisy(n_rows: int, scales: list[float], folds: Folds, seed: int = 0, **facts
     target = rng.normal(loc=10, size=n_rows)
     entries = {
         f"m{i}": make_entry(
-            folds, (target + rng.normal(scale=scale, size=n_rows))[:, None], rng.normal(size=(30, 1)), **facts
+            folds, (target + rng.normal(scale=scale, size=n_rows))[:, None], rng.normal(10, 0.5, size=(30, 1)), **facts
         )
         for i, scale in enumerate(scales)
     }
@@ -128,13 +128,33 @@ def test_test_rows_are_blended_with_the_written_weights(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_entries(tmp_path / "out")["ensemble"].test, wanted)
 
 
+def test_values_beyond_all_that_were_seen_are_cut(tmp_path: Path) -> None:
+    """One row that a linear model carries away would decide a fold."""
+    folds = make_folds(200)
+    target, entries = noisy(200, [0.5, 0.5], folds)
+    entries["m0"].oof[0, 7] = entries["m0"].test[3] = 1e4
+    ensemble.run(job_of(tmp_path, target, folds, entries, blender=mean))
+    made = read_entries(tmp_path / "out")["ensemble"]
+    assert max(made.oof.max(), made.test.max()) <= target.max()
+    assert read_json(tmp_path / "out/result.json")["cv_error"] < 0.6
+
+
+def test_in_time_a_trend_may_lead_beyond_what_was_seen(tmp_path: Path) -> None:
+    folds = Folds(make_folds(200).role, "time")
+    target, entries = noisy(200, [0.5, 0.5], folds)
+    for entry in entries.values():
+        entry.test[:] = 1e4
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    np.testing.assert_allclose(read_entries(tmp_path / "out")["ensemble"].test, 1e4)
+
+
 def test_rmsle_averages_logs(tmp_path: Path) -> None:
     folds = make_folds(100)
     target = np.exp(np.random.default_rng(0).normal(loc=5, size=100))
     halves = {"low": target / 2, "high": target * 2}
     entries = {n: make_entry(folds, v[:, None], np.full((3, 1), v.mean())) for n, v in halves.items()}
     ensemble.run(job_of(tmp_path, target, folds, entries, metric=rmsle, blender=nnls))
-    assert read_json(tmp_path / "out/result.json")["cv_error"] < 0.02
+    assert read_json(tmp_path / "out/result.json")["cv_error"] < 0.1  # of plain averages log(1.25)
 
 
 def test_repeats_are_kept_apart_and_averaged(tmp_path: Path) -> None:
