@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.blenders._seen import Seen
+from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.metrics import log_loss
 from pipeline.types import Metric
 
@@ -25,8 +26,8 @@ def choose(ways: Ways, seen: Seen) -> int:
     errors = []
     for number in numbers:
         held = seen.part == number
-        blends = np.tensordot(seen.oof[held], ways(numbers != number), (1, 1))
-        errors.append([judge.error(seen.target[held], blend) for blend in np.moveaxis(blends, 2, 0)])
+        blends = np.moveaxis(np.tensordot(seen.oof[held], ways(numbers != number), (1, 1)), 2, 0)
+        errors.append([judge.error(seen.target[held], _as_bold(blend, seen.target[held])) for blend in blends])
     return simplest(np.nan_to_num(errors, nan=np.inf))
 
 
@@ -40,6 +41,11 @@ def simplest(errors: np.ndarray) -> int:
     differences = errors[:, known] - errors[:, [lowest]]
     spread = differences.std(axis=0, ddof=1) / np.sqrt(len(errors))
     return int(known[differences.mean(axis=0) <= spread][0])
+
+
+def _as_bold(blend: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return probabilities as bold as they are right, as a blend's are made in the end; values as they are."""
+    return blend if blend.shape[1] == 1 else temper(blend, fit_temperature(blend, target))
 
 
 def _judge(metric: Metric) -> Metric:

@@ -72,6 +72,6 @@ def test_the_simplest_within_a_standard_error_of_the_best_is_taken() -> None:
 
 def test_three_hundred_entries_take_seconds() -> None:
     oof, target = values(2000, list(np.linspace(1, 3, 300)))
-    started = time.perf_counter()
+    started = time.process_time()
     fit(oof, target)
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
