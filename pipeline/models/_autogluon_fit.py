@@ -12,14 +12,17 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 from autogluon.core.callbacks import AbstractCallback
 from autogluon.tabular import TabularPredictor
 
+from pipeline.environment import restored
 from pipeline.errors import ModelError
 from pipeline.models._autogluon_checks import BAG, Split, check_classes, check_folds, check_rows
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
+from pipeline.models._autogluon_presets import Order
 from pipeline.types import Folds, Log, Progress, Table
 
 LABEL = "target"
@@ -28,6 +31,9 @@ CELLS_A_THREAD = 500_000
 """Rows x columns that a thread must have to do: with less, threads wait for each other longer than they work."""
 
 ENOUGH_MEMORY = 1e6
+SHOWN = 3
+"""How many models are named that failed for the same reason."""
+
 TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
 METRICS = {
     "rmse": "root_mean_squared_error",
@@ -59,11 +65,15 @@ CLASSES = {"RF": OrderedForest, "XT": OrderedExtraTrees}
 
 @dataclass(frozen=True)
 class Fit:
-    """What one base model, or the weighted ensemble, predicted: oof (n_train, n_outputs), test (n_test, n_outputs)."""
+    """What one model predicted: oof (n_train, n_outputs), test (n_test, n_outputs).
+
+    reference: it has learnt from other models' out-of-fold predictions, which have seen the rows that score it.
+    """
 
     oof: np.ndarray
     test: np.ndarray
     seconds: float
+    reference: bool
 
 
 @dataclass(frozen=True)
@@ -83,20 +93,21 @@ def fit_repeat(
     table: Table,
     folds: Folds,
     repeat: int,
-    models: Mapping[Any, list[dict[str, Any]]],
+    order: Order,
     seed: int,
     log: Log,
     progress: Path | None,
 ) -> Repeat:
-    """Fit every model of AutoGluon on one repeat of the folds.
+    """Fit every model that was ordered on one repeat of the folds.
 
-    models: {family: configurations}. progress: where it works, so that what a kill leaves is found. Raises
-    ModelError where AutoGluon did not keep our rows as they are.
+    progress: where it works, so that what a kill leaves is found. Raises ModelError where AutoGluon did not keep our
+    rows as they are.
     """
+    _check_memory(order)
     form = Form.of(table)
     ours = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
     frame, splits = _train_frame(table, form, ours)
-    total = sum(map(len, models.values())) + 1
+    total = (order.n_models + 1) * (order.stack_levels + 1)
     with tempfile.TemporaryDirectory(dir=progress) as folder, quiet(), log.progress("autogluon", total) as bar:
         predictor = TabularPredictor(
             LABEL,
@@ -107,7 +118,8 @@ def fit_repeat(
             learner_kwargs={"label_count_threshold": 1},
         )
         watch = _Watch(seed, bar, log)
-        predictor.fit(frame, callbacks=[watch], num_cpus=_threads(table), **_settings(models, splits, seed))
+        with restored():  # where AutoGluon writes down its memory limit, for whatever fits after it
+            predictor.fit(frame, num_cpus=_threads(table), **_settings(order, splits, seed, watch))
         failures = _report_failures(predictor, log)
         fits = _collect(predictor, form, frame, table, splits)
         names = {_part(model): model for model in fits}
@@ -115,13 +127,17 @@ def fit_repeat(
     return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped), failures)
 
 
-def _settings(models: Mapping[Any, list[dict[str, Any]]], splits: list[Split], seed: int) -> dict[str, Any]:
-    """Return how AutoGluon fits: these models on these folds, no clock, nothing stacked, refitted or calibrated."""
+def _settings(order: Order, splits: list[Split], seed: int, watch: _Watch) -> dict[str, Any]:
+    """Return how AutoGluon fits: on these folds, nothing refitted or calibrated, the rest as ordered."""
+    asked = dict(order.settings)
+    # its memory estimate depends on what else runs, and would drop models or trees by chance: only where asked for
+    memory = {} if "memory_limit" in asked else {"ag_args_fit": {"max_memory_usage_ratio": ENOUGH_MEMORY}}
     return {
-        "hyperparameters": _hyperparameters(models),
+        "hyperparameters": _hyperparameters(order.models),
+        "callbacks": [watch, *asked.pop("callbacks", [])],
         "num_bag_folds": len(splits),
         "num_bag_sets": 1,
-        "num_stack_levels": 0,
+        "num_stack_levels": asked.pop("num_stack_levels", 0),
         "dynamic_stacking": False,
         "delay_bag_sets": False,
         "calibrate": False,
@@ -131,20 +147,33 @@ def _settings(models: Mapping[Any, list[dict[str, Any]]], splits: list[Split], s
         "fit_strategy": "sequential",
         "raise_on_no_models_fitted": False,
         "num_gpus": 0,
-        # its memory estimate depends on what else runs, and would drop models or trees by chance
-        "ag_args_fit": {"max_memory_usage_ratio": ENOUGH_MEMORY},
         "ag_args_ensemble": {
             "custom_splits": splits,
             "fold_fitting_strategy": "sequential_local",
             "model_random_seed": seed % 2**30,
             "vary_seed_across_folds": True,
         },
+        **memory,
+        **asked,
     }
 
 
+def _check_memory(order: Order) -> None:
+    """Refuse a memory limit that nothing fits into: AutoGluon takes a negative rest of it for no limit at all."""
+    held = psutil.Process().memory_info().rss / 2**30
+    if held >= (limit := order.settings.get("memory_limit", np.inf)):
+        raise ModelError(
+            f"memory_limit = {limit:g} GB, and this process holds {held:.1f} GB before anything is fitted",
+            hint="a higher limit: it is that of the whole process",
+        )
+
+
 def _part(model: str) -> str:
-    """Return how an entry is called after its recipe: by the base model's name, AutoGluon's own ensemble not at all."""
-    return "" if model.startswith("WeightedEnsemble") else model.removesuffix(BAG)
+    """Return how an entry is called after its recipe: by its model's name, AutoGluon's own ensemble not at all.
+
+    A model stacked on others keeps its level: LightGBM_L2. Of the ensembles of several levels the last one counts.
+    """
+    return "" if model.startswith("WeightedEnsemble") else model.removesuffix(BAG).replace("_BAG_", "_")
 
 
 def _threads(table: Table) -> int:
@@ -201,20 +230,28 @@ def _collect(
         if name.endswith(BAG):
             check_folds(name, predictor, oof, rows, splits)
         ours = form.outputs(oof.iloc[: len(table.train)])
-        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]))
+        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]), reference=not name.endswith(BAG))
     return fits
 
 
 def _report_failures(predictor: TabularPredictor, log: Log) -> tuple[str, ...]:
-    """Warn of every model that could not be fitted; return the warnings."""
-    failures = []
+    """Warn of the models that could not be fitted, once for each reason; return the warnings."""
+    models: dict[str, list[str]] = {}
     for row in predictor.model_failures().itertuples():
         reason = str(row.exc_str).strip().partition("\n")[0]
-        failures.append(f"AutoGluon could not fit {row.model}: {row.exc_type}{': ' if reason else ''}{reason}")
-        log.warn(failures[-1])
+        models.setdefault(f"{row.exc_type}{': ' if reason else ''}{reason}", []).append(row.model)
+    failures = [f"AutoGluon could not fit {_listed(names)}: {reason}" for reason, names in models.items()]
+    for failure in failures:
+        log.warn(failure)
     if not [name for name in predictor.model_names() if "Weighted" not in name]:
-        raise ModelError("AutoGluon could fit none of its models", hint="leave the model out, or choose other `models`")
+        hint = "leave the model out, choose other `models`, or raise the limits that it was given"
+        raise ModelError("AutoGluon could fit none of its models", hint=hint)
     return tuple(failures)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass
