@@ -149,6 +149,7 @@ bench-guard: setup ## compare what tuning ends with to the default, on held-out 
 
 bench-calibration: setup ## hold intervals of expected scores against held-out rows (an hour)
 	@$(BIN)/python -m tests.benchmarks.calibration
+	@$(BIN)/python -m tests.benchmarks.calibration_autogluon
 
 bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
 	@$(BIN)/python -m tests.benchmarks.quality

@@ -16,7 +16,8 @@ class Rate:
     """Seconds of one fit: start + steps * (step + row * n_rows + cell * n_rows * n_columns), by outputs if per_output.
 
     steps: boosting rounds, trees or epochs, under the name that the family gives them, "" where it has none.
-    usual: the share of the steps that early stopping lets happen. fewest: with less a model is not worth fitting.
+    usual: the share of the steps that early stopping lets happen; open_end: of AutoGluon's own number of them, where a
+    configuration names none. fewest: with less a model is not worth fitting.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Rate:
     row: float
     cell: float
     usual: float = 1.0
+    open_end: float = 1.0
     fewest: int = 60
     per_output: bool = False
 
@@ -41,15 +43,18 @@ class Size:
 
 
 RATES: Mapping[str, Rate] = {
-    "GBM": Rate("num_boost_round", 10_000, 0.3, 1.0e-3, 2.0e-7, 3.0e-9, usual=0.9, per_output=True),
-    "XGB": Rate("n_estimators", 10_000, 0.3, 2.0e-3, 1.2e-7, 2.4e-9, usual=0.9, per_output=True),
+    "GBM": Rate("num_boost_round", 10_000, 0.3, 1.0e-3, 2.0e-7, 3.0e-9, usual=0.9, open_end=0.25, per_output=True),
+    "XGB": Rate("n_estimators", 10_000, 0.3, 2.0e-3, 1.2e-7, 2.4e-9, usual=0.9, open_end=0.15, per_output=True),
     "CAT": Rate("iterations", 10_000, 0.5, 3.5e-3, 1.2e-7, 4.0e-9, usual=0.9, per_output=True),
     "RF": Rate("n_estimators", 300, 0.3, 0.0, 5.0e-6, 1.8e-7, fewest=50),
     "XT": Rate("n_estimators", 300, 0.3, 0.0, 1.2e-6, 1.0e-7, fewest=50),
-    "NN_TORCH": Rate("num_epochs", 1000, 1.0, 0.0, 5.0e-5, 2.0e-6, usual=0.5, fewest=20),
+    "NN_TORCH": Rate("num_epochs", 1000, 1.0, 0.0, 5.0e-5, 2.0e-6, usual=0.5, open_end=0.1, fewest=20),
     "LR": Rate("", 1, 0.3, 0.0, 0.0, 2.0e-6, per_output=True),
     "KNN": Rate("", 1, 0.3, 0.0, 0.0, 1.0e-6),
 }
+UNKNOWN = "NN_TORCH"
+"""What a family of which nothing was measured is taken for: one of the slow ones."""
+
 ORDER = ("XGB", "GBM", "CAT", "NN_TORCH", "LR", "XT", "RF", "KNN")
 """Which family is kept first: by what it added to the blend for its seconds."""
 
@@ -68,8 +73,10 @@ LARGE = 1_000_000
 
 def seconds(family: str, config: Mapping[str, Any], size: Size) -> float:
     """Estimate the seconds of all fits of one configuration on two cores."""
-    rate = RATES[family]
-    return size.n_fits * (rate.start + _steps(family, config) * rate.usual * _step(rate, size)) / _speed(size)
+    rate = RATES.get(family, RATES[UNKNOWN])
+    share = rate.usual if rate.name in config else min(rate.usual, rate.open_end)
+    steps = config.get(rate.name, rate.default) * share
+    return size.n_fits * (rate.start + steps * _step(rate, size)) / _speed(size)
 
 
 def fit_into(models: Mapping[Any, list[dict[str, Any]]], budget: float, size: Size) -> dict[str, list[dict[str, Any]]]:

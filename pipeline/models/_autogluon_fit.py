@@ -12,28 +12,28 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import psutil
 import torch
 from autogluon.core.callbacks import AbstractCallback
 from autogluon.tabular import TabularPredictor
 
+from pipeline.environment import restored
 from pipeline.errors import ModelError
+from pipeline.models._autogluon_checks import BAG, Split, check_classes, check_folds, check_rows
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
+from pipeline.models._autogluon_presets import Order
 from pipeline.types import Folds, Log, Progress, Table
 
-Split = tuple[np.ndarray, np.ndarray]
-
-BAG = "_BAG_L1"
 LABEL = "target"
-CHECKED_ROWS = 1000
-AGREEING = 0.9
-"""Share of predictions that must be repeated: nearest neighbours at equal distance depend on the batch."""
-
 MAX_THREADS = 8
 CELLS_A_THREAD = 500_000
 """Rows x columns that a thread must have to do: with less, threads wait for each other longer than they work."""
 
 ENOUGH_MEMORY = 1e6
+SHOWN = 3
+"""How many models are named that failed for the same reason."""
+
 TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
 METRICS = {
     "rmse": "root_mean_squared_error",
@@ -65,11 +65,15 @@ CLASSES = {"RF": OrderedForest, "XT": OrderedExtraTrees}
 
 @dataclass(frozen=True)
 class Fit:
-    """What one base model, or the weighted ensemble, predicted: oof (n_train, n_outputs), test (n_test, n_outputs)."""
+    """What one model predicted: oof (n_train, n_outputs), test (n_test, n_outputs).
+
+    reference: it has learnt from other models' out-of-fold predictions, which have seen the rows that score it.
+    """
 
     oof: np.ndarray
     test: np.ndarray
     seconds: float
+    reference: bool
 
 
 @dataclass(frozen=True)
@@ -89,20 +93,21 @@ def fit_repeat(
     table: Table,
     folds: Folds,
     repeat: int,
-    models: Mapping[Any, list[dict[str, Any]]],
+    order: Order,
     seed: int,
     log: Log,
     progress: Path | None,
 ) -> Repeat:
-    """Fit every model of AutoGluon on one repeat of the folds.
+    """Fit every model that was ordered on one repeat of the folds.
 
-    models: {family: configurations}. progress: where it works, so that what a kill leaves is found. Raises
-    ModelError where AutoGluon did not keep our rows as they are.
+    progress: where it works, so that what a kill leaves is found. Raises ModelError where AutoGluon did not keep our
+    rows as they are.
     """
+    _check_memory(order)
     form = Form.of(table)
-    frame = _train_frame(table, form)
-    splits = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
-    total = sum(map(len, models.values())) + 1
+    ours = [(folds.train_rows(repeat, fold), folds.valid_rows(repeat, fold)) for fold in range(folds.n_folds)]
+    frame, splits = _train_frame(table, form, ours)
+    total = (order.n_models + 1) * (order.stack_levels + 1)
     with tempfile.TemporaryDirectory(dir=progress) as folder, quiet(), log.progress("autogluon", total) as bar:
         predictor = TabularPredictor(
             LABEL,
@@ -113,21 +118,26 @@ def fit_repeat(
             learner_kwargs={"label_count_threshold": 1},
         )
         watch = _Watch(seed, bar, log)
-        predictor.fit(frame, callbacks=[watch], num_cpus=_threads(table), **_settings(models, splits, seed))
+        with restored():  # where AutoGluon writes down its memory limit, for whatever fits after it
+            predictor.fit(frame, num_cpus=_threads(table), **_settings(order, splits, seed, watch))
         failures = _report_failures(predictor, log)
-        fits = _collect(predictor, form, frame.drop(columns=LABEL), table, splits)
+        fits = _collect(predictor, form, frame, table, splits)
         names = {_part(model): model for model in fits}
         kept = keep(predictor, form, names)
     return Repeat({part: fits[model] for part, model in names.items()}, kept, tuple(watch.skipped), failures)
 
 
-def _settings(models: Mapping[Any, list[dict[str, Any]]], splits: list[Split], seed: int) -> dict[str, Any]:
-    """Return how AutoGluon fits: these models on these folds, no clock, nothing stacked, refitted or calibrated."""
+def _settings(order: Order, splits: list[Split], seed: int, watch: _Watch) -> dict[str, Any]:
+    """Return how AutoGluon fits: on these folds, nothing refitted or calibrated, the rest as ordered."""
+    asked = dict(order.settings)
+    # its memory estimate depends on what else runs, and would drop models or trees by chance: only where asked for
+    memory = {} if "memory_limit" in asked else {"ag_args_fit": {"max_memory_usage_ratio": ENOUGH_MEMORY}}
     return {
-        "hyperparameters": _hyperparameters(models),
+        "hyperparameters": _hyperparameters(order.models),
+        "callbacks": [watch, *asked.pop("callbacks", [])],
         "num_bag_folds": len(splits),
         "num_bag_sets": 1,
-        "num_stack_levels": 0,
+        "num_stack_levels": asked.pop("num_stack_levels", 0),
         "dynamic_stacking": False,
         "delay_bag_sets": False,
         "calibrate": False,
@@ -137,41 +147,64 @@ def _settings(models: Mapping[Any, list[dict[str, Any]]], splits: list[Split], s
         "fit_strategy": "sequential",
         "raise_on_no_models_fitted": False,
         "num_gpus": 0,
-        # its memory estimate depends on what else runs, and would drop models or trees by chance
-        "ag_args_fit": {"max_memory_usage_ratio": ENOUGH_MEMORY},
         "ag_args_ensemble": {
             "custom_splits": splits,
             "fold_fitting_strategy": "sequential_local",
             "model_random_seed": seed % 2**30,
             "vary_seed_across_folds": True,
         },
+        **memory,
+        **asked,
     }
 
 
+def _check_memory(order: Order) -> None:
+    """Refuse a memory limit that nothing fits into: AutoGluon takes a negative rest of it for no limit at all."""
+    held = psutil.Process().memory_info().rss / 2**30
+    if held >= (limit := order.settings.get("memory_limit", np.inf)):
+        raise ModelError(
+            f"memory_limit = {limit:g} GB, and this process holds {held:.1f} GB before anything is fitted",
+            hint="a higher limit: it is that of the whole process",
+        )
+
+
 def _part(model: str) -> str:
-    """Return how an entry is called after its recipe: by the base model's name, AutoGluon's own ensemble not at all."""
-    return "" if model.startswith("WeightedEnsemble") else model.removesuffix(BAG)
+    """Return how an entry is called after its recipe: by its model's name, AutoGluon's own ensemble not at all.
+
+    A model stacked on others keeps its level: LightGBM_L2. Of the ensembles of several levels the last one counts.
+    """
+    return "" if model.startswith("WeightedEnsemble") else model.removesuffix(BAG).replace("_BAG_", "_")
 
 
 def _threads(table: Table) -> int:
     return max(1, min(joblib.cpu_count(), MAX_THREADS, table.train.size // CELLS_A_THREAD))
 
 
-def _train_frame(table: Table, form: Form) -> pd.DataFrame:
-    """Return the rows as AutoGluon is given them, with their target as the column LABEL.
-
-    AutoGluon drops a class of a single row before positions apply (or, under log loss, doubles the row). A
-    copy of the row behind all others, which no fold uses, keeps the class and every position.
-    """
+def _train_frame(table: Table, form: Form, splits: list[Split]) -> tuple[pd.DataFrame, list[Split]]:
+    """Return the rows as AutoGluon is given them, with their target as the column LABEL, and the folds' positions."""
     target = np.log1p(table.target) if table.task.metric.name == "rmsle" else table.target
     frame = form.rows(table.train).assign(**{LABEL: target})
-    if table.task.kind == "regression":
-        return frame
-    codes, first, counts = np.unique(target, return_index=True, return_counts=True)
-    alone = first[counts < 2]
+    return (frame, splits) if table.task.kind == "regression" else _with_every_class(frame, splits)
+
+
+def _with_every_class(frame: pd.DataFrame, splits: list[Split]) -> tuple[pd.DataFrame, list[Split]]:
+    """Add, behind all others, a row that is nothing but its class for every class that would get lost.
+
+    AutoGluon drops a class of a single row before positions apply (or, under log loss, doubles the row), and CatBoost
+    and forests fail on a fold whose training rows lack a class: such a fold, and no other, trains on the added row.
+    """
+    target, n_rows = frame[LABEL].to_numpy(), len(frame)
+    codes, counts = np.unique(target, return_counts=True)
     if len(codes) < 2:
         raise ModelError("AutoGluon needs at least two classes in the target, found one")
-    return pd.concat([frame, frame.iloc[alone]], ignore_index=True)
+    lacking = [np.setdiff1d(codes, target[train]) for train, _ in splits]
+    added = np.unique(np.concatenate([codes[counts < 2], *lacking]))
+    missing = frame.reindex(range(n_rows, n_rows + len(added))).assign(**{LABEL: added})
+    whole = [
+        (np.concatenate([train, n_rows + np.flatnonzero(np.isin(added, classes))]), valid)
+        for (train, valid), classes in zip(splits, lacking, strict=True)
+    ]
+    return (pd.concat([frame, missing]), whole) if len(added) else (frame, splits)
 
 
 def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, list[dict[str, Any]]]:
@@ -183,66 +216,42 @@ def _hyperparameters(models: Mapping[Any, list[dict[str, Any]]]) -> dict[Any, li
 
 
 def _collect(
-    predictor: TabularPredictor, form: Form, rows: pd.DataFrame, table: Table, splits: list[Split]
+    predictor: TabularPredictor, form: Form, frame: pd.DataFrame, table: Table, splits: list[Split]
 ) -> dict[str, Fit]:
-    """Return every model's predictions by its name, checked; rows: those of train as AutoGluon was given them."""
+    """Return every model's predictions by its name, checked; frame: what AutoGluon was given."""
     seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
-    fits = {}
+    rows, fits = frame.drop(columns=LABEL), {}
+    if form.n_classes:
+        check_classes(predictor, frame[LABEL])
     for name in predictor.model_names():
         oof = predictor.predict_proba_oof(name) if form.n_classes else predictor.predict_oof(name).to_frame()
         test = form.ask(predictor, table.test, name)
-        _check_rows(name, oof, test, rows, table, splits)
+        check_rows(name, oof, test, rows, table, splits)
         if name.endswith(BAG):
-            _check_child(name, predictor, oof, rows, splits[0])
+            check_folds(name, predictor, oof, rows, splits)
         ours = form.outputs(oof.iloc[: len(table.train)])
-        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]))
+        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]), reference=not name.endswith(BAG))
     return fits
 
 
-def _check_rows(
-    name: str, oof: pd.DataFrame, test: pd.DataFrame, rows: pd.DataFrame, table: Table, splits: list[Split]
-) -> None:
-    """Refuse predictions that are not row by row ours: AutoGluon must neither drop, double, move nor skip a row."""
-    if not oof.index.equals(rows.index) or not test.index.equals(table.test.index):
-        raise ModelError(
-            f"AutoGluon's {name} returned {len(oof)} train and {len(test)} test rows that are not the "
-            f"{len(rows)} and {len(table.test)} rows it was given",
-            hint="leave this model out of `models`",
-        )
-    covered = np.zeros(len(oof), dtype=bool)
-    covered[np.concatenate([valid for _, valid in splits])] = True
-    if (oof.notna().all(axis=1).to_numpy() != covered).any():
-        raise ModelError(f"AutoGluon's {name} predicted other rows out-of-fold than those that the folds validate")
-
-
-def _check_child(name: str, predictor: TabularPredictor, oof: pd.DataFrame, rows: pd.DataFrame, split: Split) -> None:
-    """Ask the first fold's own model for its validation rows: its answers must be the out-of-fold predictions."""
-    positions = split[1][:CHECKED_ROWS]
-    bag = predictor._trainer.load_model(name)
-    child = bag.load_child(bag.models[0])
-    answers = np.asarray(child.predict_proba(predictor.transform_features(rows.iloc[positions])), dtype=float)
-    found = oof.iloc[positions].to_numpy(float)
-    if answers.ndim == 1:
-        found = found[:, -1]
-    agreeing = float(np.isclose(found, answers, rtol=1e-3, atol=1e-5).mean())
-    if agreeing < AGREEING:
-        raise ModelError(
-            f"AutoGluon's {name} was not fitted on our folds: its first fold repeats only {agreeing:.0%} of the "
-            f"out-of-fold predictions of its validation rows",
-            hint="leave this model out of `models`",
-        )
-
-
 def _report_failures(predictor: TabularPredictor, log: Log) -> tuple[str, ...]:
-    """Warn of every model that could not be fitted; return the warnings."""
-    failures = []
+    """Warn of the models that could not be fitted, once for each reason; return the warnings."""
+    models: dict[str, list[str]] = {}
     for row in predictor.model_failures().itertuples():
         reason = str(row.exc_str).strip().partition("\n")[0]
-        failures.append(f"AutoGluon could not fit {row.model}: {row.exc_type}{': ' if reason else ''}{reason}")
-        log.warn(failures[-1])
+        models.setdefault(f"{row.exc_type}{': ' if reason else ''}{reason}", []).append(row.model)
+    failures = [f"AutoGluon could not fit {_listed(names)}: {reason}" for reason, names in models.items()]
+    for failure in failures:
+        log.warn(failure)
     if not [name for name in predictor.model_names() if "Weighted" not in name]:
-        raise ModelError("AutoGluon could fit none of its models", hint="leave the model out, or choose other `models`")
+        hint = "leave the model out, choose other `models`, or raise the limits that it was given"
+        raise ModelError("AutoGluon could fit none of its models", hint=hint)
     return tuple(failures)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass

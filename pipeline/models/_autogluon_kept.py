@@ -32,6 +32,7 @@ from autogluon.tabular import TabularPredictor, __version__
 
 from pipeline.errors import ModelError, nearest
 from pipeline.files import read_json, write_json
+from pipeline.models._autogluon_checks import BAG
 from pipeline.types import Table
 
 MARK, ARCHIVE = "predictor.json", "predictor.pack"
@@ -148,7 +149,8 @@ class PredictorFit:
         model = self.models[self.part]
         with tempfile.TemporaryDirectory() as folder, quiet(), ZipFile(self.archive.file) as archive:
             names = archive.namelist()
-            archive.extractall(folder, [name for name in names if not self.part or _serves(name, model)])
+            alone = model.endswith(BAG)  # others need the models that they were built on
+            archive.extractall(folder, [name for name in names if not alone or _serves(name, model)])
             predictor = TabularPredictor.load(folder, verbosity=0)
             predictor.persist([model], with_ancestors=True, max_memory=None)
         return predictor

@@ -1,4 +1,4 @@
-"""The words of AutoGluon's families: libraries ignore a misspelt parameter, so that a near miss is refused here."""
+"""The words of AutoGluon's families, and its presets' names: a slip, which libraries may ignore, is refused here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from pipeline.errors import nearest
 from pipeline.models._autogluon_cost import RATES
 
 NEAR = 0.85
@@ -77,6 +78,31 @@ WORDS: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """Parameters that LightGBM 4, XGBoost 3, CatBoost 1.2, scikit-learn 1 and AutoGluon 1 document, by family."""
+
+
+_REFUSED = {
+    "optimize_for_deployment": "deletes what new rows are predicted with",
+    **dict.fromkeys(("ignore_text", "ignore_text_ngrams"), "is about columns of text, which AutoGluon is not given"),
+    "interpretable": "needs another encoder and the package imodels",
+    **dict.fromkeys(("extreme_quality_v140", "extreme_v140", "experimental_quality_v140"), "has no models of its own"),
+}
+_PRESETS = """
+    best best_quality best_quality_v082 best_quality_v140 best_quality_v150 best_v140 best_v150 bq eq
+    experimental_quality_v120 extreme extreme_quality extreme_quality_v150 extreme_v150 extreme_v160 good good_quality
+    good_quality_faster_inference_only_refit good_quality_v082 gq high high_quality
+    high_quality_fast_inference_only_refit high_quality_v082 high_quality_v150 high_v150 hq medium medium_quality
+    medium_quality_faster_train mq noncommercial noncommercial_v160 tabarena
+"""
+PRESETS = frozenset(_PRESETS.split())
+"""AutoGluon's presets by all their names, without those that are refused."""
+
+
+def check_preset(name: str) -> None:
+    """Raise ValueError for a preset that there is not, or that has no place here."""
+    if name in _REFUSED:
+        raise ValueError(f"AutoGluon's preset '{name}' {_REFUSED[name]}")
+    if name not in PRESETS:
+        raise ValueError(f"AutoGluon has no preset '{name}', {nearest(name, PRESETS)}")
 
 
 def check(models: Mapping[Any, Iterable[Mapping[str, Any]]]) -> None:

@@ -1,8 +1,9 @@
 """AutoGluon on our folds: every base model an entry of its own, and its own weighted ensemble as a reference.
 
 Its bagged children stop on the fold's validation rows and its feature generator sees all rows, which flatters
-it a little: the entries say stop_on = "fold". All of it runs on the CPU, without a clock and with fixed seeds, so
-that the same bytes come out again; RMSLE is trained as RMSE of log(1 + target), whose predictions are turned back.
+it a little: the entries say stop_on = "fold". All of it runs on the CPU, with fixed seeds and, but for `time_limit`,
+without a clock, so that the same bytes come out again; RMSLE is trained as RMSE of log(1 + target), whose predictions
+are turned back.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.models._autogluon_words import check
+from pipeline.models._autogluon_words import check, check_preset
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from pipeline.models._autogluon_fit import Repeat
     from pipeline.models._autogluon_kept import PredictorFit
-    from pipeline.types import CrossFit, Folds, Log, Table
+    from pipeline.models._autogluon_presets import Order
+    from pipeline.types import CrossFit, Folds, Log, Table, TaskKind
 
 LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch")
 SHARE = 2.0
@@ -88,19 +90,63 @@ DEFAULT: dict[Family, list[dict[str, Any]]] = {
 
 
 class Recipe(BaseModel):
-    """Which of AutoGluon's models are fitted."""
+    """Which of AutoGluon's models are fitted, and by what limits of its own.
+
+    Every base model becomes an entry. What is stacked on them has learnt from out-of-fold predictions that have seen
+    the rows it is scored on: shown as a reference, as AutoGluon's own ensemble is, and never blended.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: dict[Family, list[dict[str, Any]]] = Field(
-        DEFAULT, min_length=1, description="configurations of each family, in AutoGluon's own words"
+        DEFAULT,
+        description="configurations of each family, in AutoGluon's own words; with a preset, instead of its own",
     )
+    preset: str | None = Field(None, description="AutoGluon's preset whose models are fitted, such as best_quality")
+    n_models: int | None = Field(
+        None, ge=1, description="how many of the preset's models, in AutoGluon's order; all by default"
+    )
+    stack_levels: int = Field(0, ge=0, le=3, description="levels of models stacked on the base models, for comparison")
+    time_limit: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds, of all repeats together, after which AutoGluon's own clock ends the fit: another run may "
+        "fit other models, and the result says so; by default there is no clock",
+    )
+    memory_limit: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="GB of the whole process beyond which, by AutoGluon's estimate, a model is cut or left out, which "
+        "the result says, too; by default none is",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_preset(cls, given: Any) -> Any:
+        return {"models": {}} | given if isinstance(given, dict) and given.get("preset") else given
 
     @field_validator("models")
     @classmethod
     def _known(cls, models: dict[Family, list[dict[str, Any]]]) -> dict[Family, list[dict[str, Any]]]:
         check(models)
         return models
+
+    @field_validator("preset")
+    @classmethod
+    def _there(cls, preset: str | None) -> str | None:
+        if preset is not None:
+            check_preset(preset)
+        return preset
+
+    @model_validator(mode="after")
+    def _something_to_fit(self) -> Recipe:
+        if not self.models and self.preset is None:
+            raise ValueError("models: expected at least one, or a preset")
+        if self.models and self.n_models is not None:
+            raise ValueError("n_models counts the models of a preset; those that are named in `models` are all fitted")
+        return self
 
 
 def affordable(
@@ -109,13 +155,23 @@ def affordable(
     """Return the recipe with the models, and as many of their rounds, as so many minutes on two cores allow.
 
     A formula (see _autogluon_cost), no clock: n_train and n_test rows, columns, n_outputs (2 for binary), and
-    n_fits = repeats x folds.
+    n_fits = repeats x folds. Of a preset the first models are kept, whole; a time limit is all that is cut where there
+    is one.
     """
     from pipeline.models._autogluon_cost import Size, fit_into
 
     del n_test
+    budget = 60.0 * minutes
+    if recipe.time_limit is not None:
+        return recipe.model_copy(update={"time_limit": min(recipe.time_limit, budget)})
     size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
-    return Recipe.model_validate({"models": fit_into(recipe.models, 60.0 * minutes, size)})
+    budget /= recipe.stack_levels + 1
+    if recipe.models:
+        return recipe.model_copy(update={"models": fit_into(recipe.models, budget, size)})
+    from pipeline.models._autogluon_presets import n_affordable
+
+    kind: TaskKind = "regression" if n_outputs == 1 else "binary" if n_outputs == 2 else "multiclass"
+    return recipe.model_copy(update={"n_models": n_affordable(recipe, budget, kind, size)})
 
 
 def cross_fit(
@@ -131,17 +187,20 @@ def cross_fit(
     """Fit one predictor a recipe and repeat; return `<recipe>/<model>` for each base model, and `<recipe>`.
 
     `<recipe>` is AutoGluon's weighted ensemble: its weights have seen the rows that its out-of-fold
-    predictions are scored on, so it is a reference and never blended. A model that failed in one repeat is
-    left out with a warning; `truncated` names those that time did not suffice for. Raises ModelError where
+    predictions are scored on, so it is a reference and never blended, and so is what is stacked. A model that failed in
+    one repeat is left out with a warning; `truncated` says what time did not suffice for. Raises ModelError where
     predictions cannot be matched with our rows.
     """
+    from pipeline.models._autogluon_presets import order_of
+
     entries = {}
     for name, recipe in recipes.items():
-        case = (recipe, table, folds, seed, progress)
+        order = order_of(recipe, table.task.kind, folds, log)
+        case = (order, table, folds, seed, progress)
         repeats: list[Repeat] = list(spread(_fit, case, range(folds.n_repeats), log))
         for part in sorted(set.intersection(*(set(repeat.fits) for repeat in repeats))):
             label = f"{name}/{part}" if part else name
-            entries[label] = entry = _entry(part, repeats, table, folds)
+            entries[label] = entry = _entry(part, repeats, table, folds, order)
             score = table.task.metric.as_score(float(entry.fold_errors.mean()))
             log.info(f"{label}: {table.task.metric.name} {score:.5f} in {entry.seconds:.0f} s")
     return entries
@@ -164,14 +223,14 @@ def thin(folder: Path, parts: Collection[str]) -> None:
     take_out(folder, parts)
 
 
-def _fit(case: tuple[Recipe, Table, Folds, int, Path | None], repeat: int, log: Log) -> Repeat:
+def _fit(case: tuple[Order, Table, Folds, int, Path | None], repeat: int, log: Log) -> Repeat:
     from pipeline.models._autogluon_fit import fit_repeat
 
-    recipe, table, folds, seed, progress = case
-    return fit_repeat(table, folds, repeat, recipe.models, derive(seed, repeat), log, progress)
+    order, table, folds, seed, progress = case
+    return fit_repeat(table, folds, repeat, order, derive(seed, repeat), log, progress)
 
 
-def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> CrossFit:
+def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds, order: Order) -> CrossFit:
     from pipeline.types import CrossFit
 
     fits = [repeat.fits[part] for repeat in repeats]
@@ -189,14 +248,21 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds) -> Cros
         unknown,
         "fold",
         seconds,
-        reference=not part,
+        reference=any(fit.reference for fit in fits),
         fitted=fitted,
-        truncated="" if part else _skipped(repeats),
+        truncated="" if part else _cut_short(repeats, order),
         findings=() if part else tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures)),
     )
 
 
-def _skipped(repeats: list[Repeat]) -> str:
-    """Say, once and with AutoGluon's own ensemble, which models time did not suffice for."""
+def _cut_short(repeats: list[Repeat], order: Order) -> str:
+    """Say, once and with AutoGluon's own ensemble, what time did not suffice for, or its own limits left room for."""
     names = sorted({name for repeat in repeats for name in repeat.skipped})
-    return f"without {', '.join(names)}" if names else ""
+    said = [f"without {', '.join(names)}"] if names else []
+    if order.limits:
+        n_fitted = min(sum(not fit.reference for fit in repeat.fits.values()) for repeat in repeats)
+        said.append(
+            f"{n_fitted} of {order.n_models} models within AutoGluon's own limits ({', '.join(order.limits)}), so that "
+            "another run may fit others"
+        )
+    return "; ".join(said)

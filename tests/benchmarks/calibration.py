@@ -88,7 +88,7 @@ def main() -> None:
     }
     text = _markdown(found, gaps, judged)
     publish("calibration", found, text)
-    _say(text)
+    say(text)
 
 
 def _short(gap: Gap) -> dict[str, float]:
@@ -101,7 +101,7 @@ def _fit(name: str, seed: int) -> None:
     enough = RUNS_SLOW if name.startswith(SLOW) else RUNS
     if not (HERE / name / str(seed)).is_dir() and kept_already < enough:
         run(name, seed, HERE / name / str(seed))
-        _say(f"{name} {seed}: fitted")
+        say(f"{name} {seed}: fitted")
 
 
 def _folders(name: str) -> list[Path]:
@@ -115,7 +115,7 @@ def _judge_all(names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     with ProcessPoolExecutor() as workers:
         for folder, one in zip(folders, workers.map(_judge, folders), strict=True):
             judged[folder.parent.name].append(one)
-            _say(_told(folder, one["gaps"]["inner"]))
+            say(_told(folder, one["gaps"]["inner"]))
     return judged
 
 
@@ -124,7 +124,7 @@ def _told(folder: Path, gap: Gap) -> str:
     return f"{folder.parent.name} {folder.name}: {said}{'' if gap.inside else ', outside'}"
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - this is what the command is for
 
 
@@ -133,11 +133,11 @@ def _judge(folder: Path) -> dict[str, Any]:
     made = kept(folder)
     entries = {"inner": made.blends["inner"], "fold": made.blends["fold"]}
     entries |= {entry: made.entries[entry] for entry in ("lightgbm", "lightgbm-fold")}
-    gaps = {entry: _gap(made, one) for entry, one in entries.items()}
+    gaps = {entry: gap_of(made, one) for entry, one in entries.items()}
     best, optimism = _chosen(made)
     stops = {entry: one.stop_on for entry, one in made.entries.items()}
     return {
-        "gaps": gaps | {"best": _gap(made, made.entries[best])},
+        "gaps": gaps | {"best": gap_of(made, made.entries[best])},
         "naive": _naive(made, entries["inner"]),
         "flattered": flattered_share(made.weights["fold"], stops),
         "choice_optimism": optimism,
@@ -145,7 +145,7 @@ def _judge(folder: Path) -> dict[str, Any]:
     }
 
 
-def _gap(made: Kept, entry: CrossFit) -> Gap:
+def gap_of(made: Kept, entry: CrossFit) -> Gap:
     table = made.table
     rows = pool(table.target, made.folds, table.task.metric, table.groups, table.time)
     how = {"n_private": len(made.truth), "flattered": 1.0, "seed": 0, "stopped": 1.0}
@@ -235,9 +235,9 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
             "held-out less expected error in standard deviations of the interval, cut at "
             f"{MOST_Z:.0f}; mean over data sets ± its standard error over data sets (aim: within two of zero). "
             "Below: how often the held-out error was lower than the interval (a pleasant surprise), above: higher.",
-            _overall(gaps),
+            overall(gaps),
             "By data set, the ensemble:",
-            _by_set(gaps["the ensemble"]),
+            per_set(gaps["the ensemble"]),
             "Stopping on the rows that score an entry makes LightGBM look better by "
             f"{all_sets['mean']:.3f} ± {all_sets['se']:.3f} of what the error of one fold's rows strays by (in the "
             f"code: {STOPPED}); each data set was corrected by the figure of the others. What is submitted is the mean "
@@ -249,7 +249,7 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
     )
 
 
-def _overall(gaps: Gaps) -> str:
+def overall(gaps: Gaps) -> str:
     rows = []
     for what, by_set in gaps.items():
         every = [gap for one in by_set.values() for gap in one]
@@ -264,7 +264,7 @@ def _overall(gaps: Gaps) -> str:
     return table(["what was judged", "coverage", "below", "above", "gap", "spread of gaps"], rows)
 
 
-def _by_set(by_set: Mapping[str, Sequence[Gap]]) -> str:
+def per_set(by_set: Mapping[str, Sequence[Gap]]) -> str:
     rows = []
     for name, gaps in by_set.items():
         expected, held = (statistics.mean(values) for values in ([g.expected for g in gaps], [g.held for g in gaps]))

@@ -164,21 +164,21 @@ def run(name: str, seed: int, folder: Path) -> None:
     write_json(aside / "metric.json", table.task.metric.name)
     repeats = 2 if seed % 4 == 3 else 1
     for part, own in (("split", seed), ("tune", 1000 + seed), ("fresh", 2000 + seed)):
-        write_folds(aside / part, _folds(table, own, repeats if part == "split" else 1))
+        write_folds(aside / part, folds_of(table, own, repeats if part == "split" else 1))
     facts, found = _search(table, aside, seed)
     entries = _entries(table, read_folds(aside / "split"), found if facts.get("kept") else None, seed)
     for entry, made in entries.items():
         write_entry(aside / "entries", entry, made)
     write_json(aside / "tuning.json", facts)
     for part, left_out in (("inner", "lightgbm-fold"), ("fold", "lightgbm")):
-        _blend(aside, part, {n: e for n, e in entries.items() if n != left_out}, table, seed)
+        blend(aside, part, {n: e for n, e in entries.items() if n != left_out}, table, seed)
     for part in ("out", "progress", "budget"):
         shutil.rmtree(aside / part)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside.rename(folder)
 
 
-def _folds(table: Table, seed: int, repeats: int) -> Folds:
+def folds_of(table: Table, seed: int, repeats: int) -> Folds:
     kind, splitter = ("kfold", kfold) if table.task.kind == "regression" else ("stratified", stratified)
     kind, splitter = ("group", group) if table.groups is not None else (kind, splitter)
     options = {"shuffle": True} if kind == "kfold" else {}
@@ -217,7 +217,7 @@ def _search(table: Table, folder: Path, seed: int) -> tuple[dict[str, Any], mlp.
     return facts, mlp.Recipe.model_validate(read_json(folder / "out/recipe.json"))
 
 
-def _blend(folder: Path, part: str, entries: Mapping[str, CrossFit], table: Table, seed: int) -> None:
+def blend(folder: Path, part: str, entries: Mapping[str, CrossFit], table: Table, seed: int) -> None:
     """Run the stage `ensemble` on some of the entries; its outputs stay in the folder `part`."""
     made = folder / f"train-{part}" / "entries"
     made.mkdir(parents=True)

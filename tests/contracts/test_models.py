@@ -34,6 +34,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "catboost": {"rounds": 60, "depth": 4, "lr": 0.2},
     "extra_trees": {"trees": 20},
     "forest": {"trees": 20},
+    "h2o": {"n_models": 1, "algorithms": ("GBM",)},
     "histogram": {"rounds": 60, "min_rows": 3, "lr": 0.1},
     "lightgbm": {"rounds": 60, "min_rows": 3, "lr": 0.1},
     "linear": {"epochs": 60},
@@ -42,7 +43,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "xgboost": {"rounds": 60, "depth": 3, "lr": 0.1, "min_weight": 1.0},
     "tabm": {"k": 4, "width": 16, "epochs": 25, "batch_size": 16, "lr": 0.01, "embedding_numeric_parts": 8},
 }
-SLOW = ("autogluon",)  # tried on one kind of task only
+SLOW = ("autogluon", "h2o")  # tried on one kind of task only
+EXTRAS = ("h2o",)  # fitted where they are installed only
 CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
 SIZE = {"n_train": 1_000, "n_test": 500, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
 
@@ -103,6 +105,8 @@ def module(name: str) -> ModuleType:
 
 def fit(name: str, data: Table, seed: int = 0, spread: Spread = in_turn, **settings: Any) -> dict[str, CrossFit]:
     recipe = module(name).Recipe(**(QUICK.get(name, {}) | settings))
+    if name in EXTRAS:
+        pytest.importorskip(name, reason=f"the extra {name} is not installed")
     how = made_elsewhere(data.task.kind) if hasattr(module(name), "sources") else {}
     return module(name).cross_fit({"entry": recipe}, data, folds(), seed=seed, log=Heard(), spread=spread, **how)
 

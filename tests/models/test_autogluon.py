@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_autogluon import CHEAP, GBM, cross_fit, folds_of, frame, learnable, table_of
 
 from pipeline.errors import ModelError
 from pipeline.metrics import auc, log_loss, rmse, rmsle
@@ -23,48 +24,9 @@ from pipeline.models import _autogluon_fit as fit_module
 from pipeline.models import _autogluon_kept as kept_module
 from pipeline.models import autogluon
 from pipeline.stages.train import save_fitted
-from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Table
 
-GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
-CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
 OTHERS = {"XGB": [{"n_estimators": 10}], "XT": [{"n_estimators": 10}], "LR": [{}], "NN_TORCH": [{"num_epochs": 2}]}
-
-
-def frame(n_rows: int, seed: int) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    level = pd.Categorical(rng.choice(["a", "b", "c"], n_rows), categories=["a", "b", "c"])
-    first = np.where(rng.random(n_rows) < 0.1, np.nan, rng.normal(size=n_rows))
-    return pd.DataFrame(
-        {"first": first, "second": rng.normal(size=n_rows), "target": rng.normal(size=n_rows), "level": level}
-    )
-
-
-def table_of(target: np.ndarray, module: Any, n_classes: int = 0) -> Table:
-    kind = {0: "regression", 2: "binary"}.get(n_classes, "multiclass")
-    task = Task(kind, Metric.from_module(module), tuple(f"c{i}" for i in range(n_classes)))
-    train, test = frame(len(target), 0), frame(40, 1)
-    return Table(task, train, test, target, np.arange(len(target)), np.arange(40))
-
-
-def learnable(n_rows: int) -> np.ndarray:
-    rows = frame(n_rows, 0)
-    return np.exp(5 + rows["second"].to_numpy() + 0.1 * rows["level"].cat.codes.to_numpy())
-
-
-def folds_of(groups: np.ndarray, n_folds: int = 3, repeats: int = 1) -> Folds:
-    """Folds that keep groups together; number each row for plain K-fold."""
-    role = np.full((repeats, n_folds, len(groups)), TRAIN, dtype=np.int8)
-    for repeat in range(repeats):
-        names = np.random.default_rng(repeat).permutation(np.unique(groups))
-        for fold, part in enumerate(np.array_split(names, n_folds)):
-            role[repeat, fold, np.isin(groups, part)] = VALID
-            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::7]] = STOP
-    return Folds(role)
-
-
-def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Heard | None = None) -> dict[str, CrossFit]:
-    recipe = autogluon.Recipe.model_validate({"models": models})
-    return autogluon.cross_fit({"ag": recipe}, table, folds, seed=3, log=log or Heard())
 
 
 @cache
@@ -107,7 +69,8 @@ def test_rare_classes_keep_every_row_in_its_place(smallest: int) -> None:
     rng = np.random.default_rng(0)
     target = np.r_[np.full(smallest, 2), rng.integers(2, size=120 - smallest)]
     table, folds = table_of(target, log_loss, n_classes=3), folds_of(rng.permutation(120))
-    entries = cross_fit(table, folds, GBM | {"RF": [{"n_estimators": 10}]})
+    entries = cross_fit(table, folds, CHEAP)
+    assert len(entries) == 4
     for entry in entries.values():
         assert entry.oof.shape == (1, 120, 3)
         assert np.isfinite(entry.oof).all()
@@ -158,10 +121,10 @@ def test_a_child_that_did_not_train_on_our_fold_is_found_out(monkeypatch: pytest
     table, folds = table_of(learnable(90), rmse), folds_of(np.arange(90))
     collect = fit_module._collect
 
-    def with_wrong_splits(predictor: Any, form: Any, rows: Any, table: Table, splits: list[Any]) -> Any:
-        return collect(predictor, form, rows, table, splits[1:] + splits[:1])
+    def with_two_exchanged(predictor: Any, form: Any, rows: Any, table: Table, splits: list[Any]) -> Any:
+        return collect(predictor, form, rows, table, splits[:1] + splits[:0:-1])
 
-    monkeypatch.setattr(fit_module, "_collect", with_wrong_splits)
+    monkeypatch.setattr(fit_module, "_collect", with_two_exchanged)
     with pytest.raises(ModelError, match="was not fitted on our folds"):
         cross_fit(table, folds, GBM)
 

@@ -1,0 +1,25 @@
+"""Whatever a block does to the environment ends with it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pipeline.environment import restored
+
+
+def _change_and_fail() -> None:
+    with restored():
+        os.environ["CHANGED"] = os.environ["ADDED"] = "within"
+        del os.environ["REMOVED"]
+        _ = 1 / 0
+
+
+def test_what_a_block_adds_changes_and_removes_is_undone_even_where_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHANGED", "before")
+    monkeypatch.setenv("REMOVED", "before")
+    before = dict(os.environ)
+    with pytest.raises(ZeroDivisionError):
+        _change_and_fail()
+    assert dict(os.environ) == before
