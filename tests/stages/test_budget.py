@@ -12,11 +12,11 @@ from heard import Heard
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
-from pipeline.models import autogluon, linear, mlp
+from pipeline.models import autogluon, linear, mlp, tabm
 from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
-MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
+MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
@@ -63,6 +63,23 @@ def test_little_time_is_less_work_and_said(tmp_path: Path, n_rows: int) -> None:
 
 def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]
+
+
+def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path) -> None:
+    recipes, _, heard = planned(tmp_path, 1.0, 60_000)
+    assert recipes["tabm"] is None
+    assert recipes["autogluon"] is not None
+    assert any(text.startswith("tabm: left out, 1 minutes") for text in heard.warnings)
+
+
+def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
+    recipes, _, _ = planned(tmp_path, 7.0, 500)
+    size = {"n_train": 500, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
+    seconds = {name: module.seconds(module.Recipe(**recipes[name]), **size) for name, module in MODELS.items()}
+    part = 7 * 60 / (sum(module.SHARE for module in MODELS.values()) + budget.TUNING_SHARE)
+    assert seconds["linear"] < part * linear.SHARE
+    assert seconds["tabm"] > part * tabm.SHARE
+    assert sum(seconds.values()) < 7 * 60
 
 
 def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
