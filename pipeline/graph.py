@@ -174,9 +174,13 @@ def _budget(experiment: Experiment) -> Node:
 
 
 def _trains(workspace: Workspace, competition: Competition, experiment: Experiment, metric: Plugin) -> list[Node]:
-    """Return one node a model; those that read files made elsewhere come last, because they are judged beside ours."""
+    """Return one node a model, the quick ones first, so that there is soon something to submit.
+
+    Those that read files made elsewhere come last, because they are judged beside ours.
+    """
     readers = {name: _sources(m.kind) for name, m in experiment.models.items()}
     ours = [name for name, sources in readers.items() if sources is None]
+    ours.sort(key=lambda name: plugins.load(_model(experiment.models[name].kind)).SHARE)
     trains = [_train(experiment, name, metric) for name in ours]
     for name, sources in readers.items():
         if sources is not None:

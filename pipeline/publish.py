@@ -47,6 +47,18 @@ def published_name(experiment: str, sha256: str) -> str:
     return f"{experiment}-{sha256[:8]}.csv"
 
 
+def publish_so_far(folder: Path, experiment: str, content: bytes) -> Path:
+    """Write the submission of an experiment that is still at work, and return its path."""
+    path = folder / so_far_name(experiment)
+    _replace(path, content)
+    return path
+
+
+def so_far_name(experiment: str) -> str:
+    """Return the name of a submission that waits for a better one."""
+    return f"{experiment}-so-far.csv"
+
+
 def publish_studies(folder: Path, experiment: str, results: Mapping[str, Result]) -> None:
     """Write the trials of every search as <experiment>.<model>.trials.parquet, and its best, for others to start from.
 
