@@ -32,11 +32,12 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Work:
-    """A model to be trained: its plug-in, its recipe, and the size of the table and of the work."""
+    """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others."""
 
     plugin: Any
     recipe: Any
     size: Mapping[str, int]
+    weight: float
 
     @property
     def seconds(self) -> float:
@@ -46,7 +47,7 @@ class Work:
     @property
     def claim(self) -> Claim:
         """What it has a claim to."""
-        return Claim(self.plugin.SHARE, min(self.within(0.0).seconds, self.seconds), self.seconds)
+        return Claim(self.weight, min(self.within(0.0).seconds, self.seconds), self.seconds)
 
     def within(self, seconds: float) -> Work:
         """Return it with as much of its recipe as so many seconds allow."""
@@ -95,7 +96,8 @@ def run(job: Job) -> dict[str, Any]:
     The recipe of a model is null if its part of the minutes is too short for the least of it: it is left out.
     """
     models, size = job.config["models"], _size(job)
-    works = {name: _work(job, name, size) for name in models}
+    weights = _weights(job)
+    works = {name: _work(job, name, size, weights[name]) for name in models}
     tuned = [name for name, model in models.items() if model["tuned"] and job.config["tune"]["trials"]]
     plan, trials = _plan(job, works, tuned)
     notes = []
@@ -111,9 +113,26 @@ def run(job: Job) -> dict[str, Any]:
     return {"notes": notes, "seconds": {name: round(planned.seconds, 1) for name, planned in plan.items()}}
 
 
-def _work(job: Job, name: str, size: Mapping[str, int]) -> Work:
+def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     plugin = job.plugins[f"model:{name}"]
-    return Work(plugin, plugin.Recipe.model_validate(job.config["models"][name]["recipe"]), size)
+    return Work(plugin, plugin.Recipe.model_validate(job.config["models"][name]["recipe"]), size, weight)
+
+
+def _weights(job: Job) -> dict[str, float]:
+    """Return the models' weights: their SHARE, or half of it and half by what their kind was worth to other runs.
+
+    A kind that none of them has is worth its SHARE; one of which the experiment has several is worth a part to each.
+    """
+    kinds = {name: model["kind"] for name, model in job.config["models"].items()}
+    priors = {name: float(job.plugins[f"model:{name}"].SHARE) for name in kinds}
+    known = [read_json(path) for _, path in sorted(job.sources.items())]
+    worth = dict(priors)
+    for name, kind in kinds.items():
+        found = [own[kind] for own in known if kind in own]
+        if found:
+            worth[name] = sum(priors.values()) * sum(found) / len(found) / list(kinds.values()).count(kind)
+    scale = sum(priors.values()) / (sum(worth.values()) or 1.0)
+    return {name: (priors[name] + worth[name] * scale) / 2 for name in kinds}
 
 
 def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[str, Work], dict[str, int]]:

@@ -24,6 +24,7 @@ def run(job: Job) -> dict[str, Any]:
     (job.out / "entries").mkdir()
     if given is None:
         write_json(job.out / "entries" / "none.json", "left out: the minutes are too short for it")
+        job.log.info(f"{job.config['entry']}: left out, the minutes are too short for it")
         return {"recipe": {}}
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])

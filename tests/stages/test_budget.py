@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,9 @@ MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
-def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:
+def planned(
+    folder: Path, minutes: float, n_rows: int, worths: Mapping[str, Path] = MappingProxyType({})
+) -> tuple[dict[str, dict], int, Heard]:
     """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
     for name in ("preprocess", "split", "out"):
         (folder / name).mkdir(parents=True)
@@ -40,7 +43,7 @@ def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict],
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
     config = {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
-    budget.run(Job(config, inputs, {}, plugins, folder / "out", folder / "out", 0, heard))
+    budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
     return recipes, read_json(folder / "out/mlp/trials.json"), heard
 
@@ -86,3 +89,16 @@ def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
     implied, cut = ({"models": {"LR": [config]}} for config in ({}, {"max_iter": 10}))
     recipes = [autogluon.Recipe.model_validate(models) for models in (implied, cut)]
     assert budget._cut(*recipes) == "models.LR[0].max_iter: unset → 10"
+
+
+def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> None:
+    write_json(tmp_path / "worth.json", {"autogluon": 0.0, "mlp": 1.0})
+    plain, _, _ = planned(tmp_path / "plain", 5.0, 20_000)
+    learned, _, _ = planned(tmp_path / "learned", 5.0, 20_000, {"worth:0": tmp_path / "worth.json"})
+    size = {"n_train": 20_000, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
+    mlps, gluons = (
+        [MODELS[name].seconds(MODELS[name].Recipe(**recipes[name]), **size) for recipes in (plain, learned)]
+        for name in ("mlp", "autogluon")
+    )
+    assert mlps[0] < mlps[1]
+    assert gluons[0] > gluons[1] > 0
