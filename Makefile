@@ -154,6 +154,10 @@ bench-calibration: setup ## hold intervals of expected scores against held-out r
 bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
 	@$(BIN)/python -m tests.benchmarks.quality
 
+bench-equal-time: setup ## compare the experiment `best` with AutoGluon's best_quality; installs Ray (two hours)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,distributed]"
+	@$(BIN)/python -m tests.benchmarks.equal_time $(if $(MINUTES),--minutes "$(MINUTES)")
+
 bench-ray: setup ## measure one Ray node against two, one core each; installs Ray
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,distributed]"
 	@$(BIN)/python -m tests.benchmarks.workers

@@ -38,6 +38,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+OtherExperiment = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]
+
+
 class Files(Section):
     """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
 
@@ -110,7 +113,7 @@ class Tune(Section):
     sampler: Literal["tpe", "gp", "random"] = "tpe"
     rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
     reduction: int = Field(2, ge=2)
-    start_from: list[Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]] = []
+    start_from: list[OtherExperiment] = []
 
     @field_validator("rungs")
     @classmethod
@@ -136,11 +139,15 @@ class Model(Section):
 
 
 class Experiment(Section):
-    """One experiment, as experiments/<slug>/<name>.toml states it."""
+    """One experiment, as experiments/<slug>/<name>.toml states it.
+
+    worth_from: experiments ("name", or "slug/name" of another competition) by whose weights the minutes are shared out.
+    """
 
     name: str
     seed: int = 0
     minutes: float = Field(10, gt=0, allow_inf_nan=False)
+    worth_from: list[OtherExperiment] = []
     preprocess: Preprocess = Preprocess()
     split: Split = Split()
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Model] = Field(min_length=1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import learned
 from pipeline.config import Competition, Experiment, metric_plugin
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
@@ -27,7 +28,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     metric = metric_plugin(workspace, competition)
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)
-    starts = _starts(workspace, competition, experiment, tuned)
+    starts = learned.starts(workspace, competition.slug, experiment, tuned)
     trains = _trains(workspace, competition, experiment, metric)
     entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
     return [
@@ -39,7 +40,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
             _split(experiment, metric, variant, experiment.tune.repeats)
             for variant in (("tune", "fresh") if tuned else ())
         ),
-        _budget(experiment),
+        _budget(experiment, learned.worths(workspace, competition.slug, experiment)),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric, starts[name])),
         _ensemble(experiment, entries, metric),
@@ -148,7 +149,7 @@ def _split(experiment: Experiment, metric: Plugin, variant: str = "", repeats: i
     )
 
 
-def _budget(experiment: Experiment) -> Node:
+def _budget(experiment: Experiment, worths: dict[str, Path]) -> Node:
     """Minutes become work units here, once, so that what runs after it needs no clock."""
     models = experiment.models
     return Node(
@@ -169,14 +170,19 @@ def _budget(experiment: Experiment) -> Node:
             "split": Input("split"),
         },
         plugins={f"model:{name}": _model(m.kind) for name, m in models.items()},
+        sources=worths,
         outputs=tuple(f"{name}/recipe.json" for name in models),
     )
 
 
 def _trains(workspace: Workspace, competition: Competition, experiment: Experiment, metric: Plugin) -> list[Node]:
-    """Return one node a model; those that read files made elsewhere come last, because they are judged beside ours."""
+    """Return one node a model, the quick ones first, so that there is soon something to submit.
+
+    Those that read files made elsewhere come last, because they are judged beside ours.
+    """
     readers = {name: _sources(m.kind) for name, m in experiment.models.items()}
     ours = [name for name, sources in readers.items() if sources is None]
+    ours.sort(key=lambda name: plugins.load(_model(experiment.models[name].kind)).SHARE)
     trains = [_train(experiment, name, metric) for name in ours]
     for name, sources in readers.items():
         if sources is not None:
@@ -209,28 +215,6 @@ def _fit(experiment: Experiment, name: str, entry: str, metric: Plugin, recipe: 
         seed=derive(experiment.seed, "train", entry),
         reproducible=experiment.models[name].kind != "autogluon",
     )
-
-
-def _starts(
-    workspace: Workspace, competition: Competition, experiment: Experiment, tuned: list[str]
-) -> dict[str, dict[str, Path]]:
-    """Return for each tuned model the studies whose best trials it tries first, by their place in start_from."""
-    found: dict[str, dict[str, Path]] = {name: {} for name in tuned}
-    for place, wanted in enumerate(experiment.tune.start_from):
-        slug, _, name = wanted.rpartition("/")
-        folder = workspace.studies(slug or competition.slug)
-        if (slug or competition.slug, name) == (competition.slug, experiment.name):
-            raise ConfigError(f"[tune] start_from: '{wanted}' is this experiment itself", hint="name another one")
-        paths = {model: folder / f"{name}.{model}.best.json" for model in tuned}
-        there = {model: path for model, path in paths.items() if path.is_file()}
-        if not there and tuned:
-            raise ConfigError(
-                f"[tune] start_from: '{wanted}' has no trials of {' or '.join(tuned)} in {folder}",
-                hint=f"`pipeline tune {slug or competition.slug} -e {name}` makes them",
-            )
-        for model, path in there.items():
-            found[model][f"start:{place}"] = path
-    return found
 
 
 def _tuned(experiment: Experiment, name: str, metric: Plugin, starts: dict[str, Path]) -> list[Node]:

@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.engine.key import hash_file
 from pipeline.engine.store import Result, Store
 from pipeline.errors import SubmissionError
+from pipeline.learned import worth, worth_name
 
 
 def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
@@ -47,11 +48,28 @@ def published_name(experiment: str, sha256: str) -> str:
     return f"{experiment}-{sha256[:8]}.csv"
 
 
+def publish_so_far(folder: Path, experiment: str, content: bytes) -> Path:
+    """Write the submission of an experiment that is still at work, and return its path."""
+    path = folder / so_far_name(experiment)
+    _replace(path, content)
+    return path
+
+
+def so_far_name(experiment: str) -> str:
+    """Return the name of a submission that waits for a better one."""
+    return f"{experiment}-so-far.csv"
+
+
 def publish_studies(folder: Path, experiment: str, results: Mapping[str, Result]) -> None:
     """Write the trials of every search as <experiment>.<model>.trials.parquet, and its best, for others to start from.
 
     Searches that start from it read only the best, so that more trials which are no better start none of them anew.
+    Of a whole run also what each kind of model was worth, by which others can share out their minutes.
     """
+    if "ensemble" in results:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(worth(results), indent=1, sort_keys=True)
+        _replace(folder / worth_name(experiment), f"{text}\n".encode())
     for name, result in results.items():
         stage, _, model = name.rstrip("]").partition("[")
         if stage == "tune":

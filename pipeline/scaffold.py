@@ -1,4 +1,4 @@
-"""`pipeline new`: a competition.toml and a default experiment from nothing but the raw files, every inference said."""
+"""`pipeline new`: a competition.toml and two experiments from nothing but the raw files, every inference said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
 from pipeline.workspace import check_slug
 
-TEMPLATE = Path(__file__).with_name("default_experiment.toml")
+TEMPLATES = {name: Path(__file__).with_name(f"{name}_experiment.toml") for name in ("default", "best")}
+FEW_ROWS = 1_000
+"""Rows below which folds are cut twice: weights and scores of so few depend much on the cut."""
+
 TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")
 ROLES = {"sample": ("sample", "submission"), "train": ("train",), "test": ("test",)}
 
@@ -40,7 +43,7 @@ def scaffold(
     metric: str | None = None,
     kaggle: Mapping[str, Any] = MappingProxyType({}),
 ) -> Scaffolded:
-    """Write experiments/<slug>/competition.toml and default.toml; existing files are never overwritten.
+    """Write experiments/<slug>/competition.toml, default.toml and best.toml; existing files are never overwritten.
 
     metric: a name of pipeline/metrics; without one, the one that Kaggle names, else the task's usual metric. kaggle:
     what Kaggle knows of the competition, where it was asked. What cannot be inferred is a ConfigError that says what to
@@ -48,7 +51,7 @@ def scaffold(
     """
     check_slug(slug)
     folder = experiments_root / slug
-    facts_path, default_path = folder / "competition.toml", folder / "default.toml"
+    facts_path = folder / "competition.toml"
     if facts_path.exists():
         raise ConfigError(f"{facts_path} is there already", hint="edit it, or remove it to start anew")
     if metric is not None:
@@ -62,19 +65,22 @@ def scaffold(
     findings += [note for sheet in sheets.values() for note in sheet.notes]
     findings += _of_kaggle(kaggle)
     folder.mkdir(parents=True, exist_ok=True)
-    written = [facts_path] if default_path.exists() else [facts_path, default_path]
     title = kaggle.get("title") or slug.replace("-", " ").title()
     facts_path.write_text(competition_toml(title, found, files), encoding="utf-8")
-    if default_path in written:
-        default_path.write_text(default_toml(found.task), encoding="utf-8")
-    findings += [f"wrote {path}" for path in written]
-    return Scaffolded(tuple(written), findings)
+    experiments = {folder / f"{name}.toml": name for name in TEMPLATES}
+    new = [path for path in experiments if not path.exists()]
+    for path in new:
+        text = experiment_toml(experiments[path], found.task, sheets["train"].cells.num_rows)
+        path.write_text(text, encoding="utf-8")
+    findings += [f"wrote {path}" for path in (facts_path, *new)]
+    return Scaffolded((facts_path, *new), findings)
 
 
-def default_toml(task: str) -> str:
-    """Return the text of a default experiment; folds of a classification keep the classes' shares."""
-    text = TEMPLATE.read_text(encoding="utf-8")
-    return text if task == "regression" else text.replace('kind = "kfold"', 'kind = "stratified"')
+def experiment_toml(name: str, task: str, n_rows: int) -> str:
+    """Return the text of an experiment (a name of TEMPLATES); folds of a classification keep the classes' shares."""
+    text = TEMPLATES[name].read_text(encoding="utf-8")
+    text = text if task == "regression" else text.replace('kind = "kfold"', 'kind = "stratified"')
+    return text.replace("repeats = 1 ", "repeats = 2 ") if n_rows < FEW_ROWS else text
 
 
 def find_files(raw_folder: Path) -> dict[str, str]:

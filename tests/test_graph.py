@@ -55,6 +55,12 @@ def test_a_model_called_like_what_tuning_finds_is_refused(workspace: Workspace) 
         build(workspace, *read(workspace, f'{TUNED}[models.linear-tuned]\nkind = "linear"\n'))
 
 
+def test_quick_models_come_first_whatever_their_order(workspace: Workspace) -> None:
+    nodes = build(workspace, *read(workspace, "[models.autogluon]\n[models.mlp]\n[models.ridge]\n"))
+    trained = [node.variant for node in nodes if node.stage == "train"]
+    assert trained == ["ridge", "mlp", "autogluon"]
+
+
 def test_every_node_has_a_name_of_its_own(workspace: Workspace) -> None:
     names = [node.name for node in build(workspace, *read(workspace, f"{TUNED}[models.mlp]\n"))]
     assert len(set(names)) == len(names)

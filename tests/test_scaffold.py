@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import load_competition
 from pipeline.errors import ConfigError, DataError
-from pipeline.scaffold import scaffold
+from pipeline.scaffold import experiment_toml, scaffold
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -258,3 +258,12 @@ def test_a_metric_of_kaggle_that_is_none_of_ours_or_of_another_task_is_said(tmp_
     assert facts["metric"] == "rmse"
     assert f"is it Kaggle's {name}?" in said
     assert "takes code here" in said
+
+
+@pytest.mark.parametrize("n_rows", [500, 50_000])
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_the_best_experiment_has_models_of_many_kinds(task: str, n_rows: int) -> None:
+    text = tomllib.loads(experiment_toml("best", task, n_rows))
+    assert len(text["models"]) >= 10
+    assert text["split"]["kind"] == {"regression": "kfold", "multiclass": "stratified"}[task]
+    assert text["split"]["repeats"] == {500: 2, 50_000: 1}[n_rows]

@@ -12,7 +12,7 @@ from pipeline.config import Competition, Experiment, load_competition, load_expe
 from pipeline.engine import cluster
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan
-from pipeline.engine.run import Outcome, in_order
+from pipeline.engine.run import Outcome, Watch, in_order, unwatched
 from pipeline.engine.run import run as run_graph
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
@@ -64,12 +64,17 @@ def ensure_run(
 
 
 def run_experiment(
-    workspace: Workspace, competition: Competition, experiment: Experiment, nodes: list[Node], console: Console
+    workspace: Workspace,
+    competition: Competition,
+    experiment: Experiment,
+    nodes: list[Node],
+    console: Console,
+    watch: Watch = unwatched,
 ) -> Outcome:
     """Run an experiment's graph, or a part of it, and leave its trials for other experiments."""
     title = competition.title or competition.slug
     console.rich.print(f"[bold]{escape(title)}[/] [dim]experiment {escape(experiment.name)}[/]")
-    outcome = run_nodes(workspace, competition.slug, nodes, console)
+    outcome = run_nodes(workspace, competition.slug, nodes, console, watch)
     _publish_studies(workspace, competition.slug, experiment.name, outcome, console)
     return outcome
 
@@ -95,11 +100,13 @@ def _publish_studies(workspace: Workspace, slug: str, name: str, outcome: Outcom
         console.warn(f"no other experiment can start from these trials: {refusal(error)}")
 
 
-def run_nodes(workspace: Workspace, slug: str, nodes: list[Node], console: Console) -> Outcome:
+def run_nodes(
+    workspace: Workspace, slug: str, nodes: list[Node], console: Console, watch: Watch = unwatched
+) -> Outcome:
     """Run a graph against a competition's cache, here or on a cluster; an interruption says how to go on."""
     walk = cluster.on(workspace.ray) if workspace.ray else in_order
     try:
-        return run_graph(nodes, Store(workspace.cache(slug)), console, walk)
+        return run_graph(nodes, Store(workspace.cache(slug)), console, walk, watch)
     except KeyboardInterrupt:
         raise Interrupted("interrupted", hint="what is done is kept: the same command goes on from there") from None
 

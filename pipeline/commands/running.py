@@ -13,6 +13,7 @@ from pipeline.engine.run import Outcome
 from pipeline.graph import STAGES, up_to
 from pipeline.publish import check_place
 from pipeline.show import runs as shown
+from pipeline.standin import standing_in
 from pipeline.workspace import Workspace
 
 app = typer.Typer()
@@ -46,8 +47,9 @@ def run_whole(workspace: Workspace, slug: str, name: str, minutes: float | None)
     competition, experiment, nodes = load(workspace, slug, name, minutes)
     console = console_for(experiment)
     check_place(workspace.submissions / slug)
-    outcome = run_experiment(workspace, competition, experiment, nodes, console)
-    path = shown.finish(workspace, competition, experiment, outcome, out)
+    with standing_in(workspace, slug, name, nodes, console) as watch:
+        outcome = run_experiment(workspace, competition, experiment, nodes, console, watch)
+        path = shown.finish(workspace, competition, experiment, outcome, out)
     track(workspace, competition, experiment, outcome, console)
     return path
 

@@ -19,7 +19,7 @@ from pipeline.engine import remote
 from pipeline.engine.console import Console
 from pipeline.engine.plan import decide
 from pipeline.engine.remote import Made, Site
-from pipeline.engine.run import Walk
+from pipeline.engine.run import Walk, Watch
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
 from pipeline.errors import ClusterError, DamagedError
@@ -35,12 +35,12 @@ THREADS = "OMP_NUM_THREADS"
 def on(address: str) -> Walk:
     """Return a walk through a graph on the cluster at an address: `auto`, `local` or host:port."""
 
-    def walk(nodes: Sequence[Node], store: Store, console: Console, made: list[str]) -> dict[str, Result]:
+    def walk(nodes: Sequence[Node], store: Store, console: Console, made: list[str], watch: Watch) -> dict[str, Result]:
         results: dict[str, Result] = {}
         open_nodes = [node for node in nodes if not _found(node, results, store)]
         if open_nodes:
             with _connected(address):
-                _make_all(open_nodes, results, store, console, made)
+                _make_all(open_nodes, results, store, console, made, watch)
         return {node.name: results[node.name] for node in nodes}
 
     return walk
@@ -131,7 +131,7 @@ def _refuse_small() -> None:
 
 
 def _make_all(
-    nodes: Sequence[Node], results: dict[str, Result], store: Store, console: Console, made: list[str]
+    nodes: Sequence[Node], results: dict[str, Result], store: Store, console: Console, made: list[str], watch: Watch
 ) -> None:
     """Hand all nodes to Ray at once, and take what comes back as it comes; an error ends them all."""
     import ray
@@ -149,6 +149,7 @@ def _make_all(
     try:
         with console.progress("stages on Ray", len(nodes)) as bar:
             while by_task:
+                watch(results)
                 (done,), _ = ray.wait(list(by_task), num_returns=1)
                 node = by_task.pop(done)
                 results[node.name] = _took(node, remote.taken(done, node.name), store, console, made)

@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.engine import plugins
 from pipeline.engine.code import edited, forget
 from pipeline.engine.console import Console
-from pipeline.engine.key import hash_file, progress_key
+from pipeline.engine.key import hash_file, progress_key, software
 from pipeline.engine.plan import Step, decide
 from pipeline.engine.stage import Job, Node
 from pipeline.engine.store import Result, Store
@@ -35,25 +35,36 @@ class Outcome:
     made: tuple[str, ...]
 
 
-Walk = Callable[[Sequence[Node], Store, Console, list[str]], dict[str, Result]]
+Watch = Callable[[Mapping[str, Result]], None]
+"""Is shown the results that are there, by node name, whenever something else is about to be made or has been."""
+
+Walk = Callable[[Sequence[Node], Store, Console, list[str], Watch], dict[str, Result]]
 """Finds or makes every node of a graph; adds the names of those that it made to the list, as it makes them."""
 
 
-def in_order(nodes: Sequence[Node], store: Store, console: Console, made: list[str]) -> dict[str, Result]:
+def unwatched(results: Mapping[str, Result]) -> None:
+    """Look at nothing."""
+
+
+def in_order(nodes: Sequence[Node], store: Store, console: Console, made: list[str], watch: Watch) -> dict[str, Result]:
     """Find or make one node after the other in this process."""
     results: dict[str, Result] = {}
     for node in nodes:
+        if decide(node, results, store).result is None:
+            watch(results)
         results[node.name], own = find_or_make(node, results, store, console)
         made += [node.name] * own
     return results
 
 
-def run(nodes: Sequence[Node], store: Store, console: Console, walk: Walk = in_order) -> Outcome:
+def run(
+    nodes: Sequence[Node], store: Store, console: Console, walk: Walk = in_order, watch: Watch = unwatched
+) -> Outcome:
     """Find or make every node; results found damaged on the way are set aside and made anew."""
     made: list[str] = []
     for _ in range(len(nodes) + 1):
         try:
-            results = walk(nodes, store, console, made)
+            results = walk(nodes, store, console, made, watch)
             read = {i.node for node in nodes for i in node.inputs.values()}
             for name in results.keys() - read - set(made):  # what the run is for: no other node has checked it
                 store.open(results[name])
@@ -177,6 +188,13 @@ def _facts(node: Node, job: Job) -> dict[str, Any]:
         facts = dict(function(job) or {})
     said = {f"{w.category.__name__}: {w.message}" for w in caught} | set(facts.get("warnings", ()))
     return facts | ({"warnings": sorted(said)} if said else {})
+
+
+def try_out(node: Node, inputs: Mapping[str, Path], folder: Path, console: Console) -> None:
+    """Run a node's function on the inputs that are there, outside of the store: for what is looked at and not kept."""
+    software(node)  # takes the digests that later keys hold, while the code is what is loaded now
+    job = _job(replace(node, inputs={}, sources={}), {}, folder, folder, console)
+    _facts(node, replace(job, inputs=inputs))
 
 
 def verify(store: Store) -> tuple[int, list[DamagedError]]:

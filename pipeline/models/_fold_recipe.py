@@ -27,6 +27,12 @@ Auto = Literal["auto"]
 Inner = Literal["inner"]
 
 FEWEST_ROUNDS = 100
+ENOUGH_ROUNDS = 500
+"""Rounds below which, where time is short, their number is not searched for: all of the time goes into one fit."""
+
+LEARNT, FASTEST = 20.0, 0.2
+"""Rounds x learning rate, at least, that "auto" aims at, and the highest rate that it takes for that."""
+
 MOST_CUTS = 4  # pipeline.types.Folds.inner_cuts
 SMALL = 10_000
 """Rows of a fold up to which boosters' defaults are ours: smaller trees that see half of the columns, more slowly.
@@ -103,7 +109,10 @@ def settler(**auto: tuple[Any, Any, Any]) -> Callable[[Recipe, Task, int], Recip
     def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
         """Return the recipe with a number for every "auto", which depends on the task and the rows of a fold."""
         place = 0 if n_rows <= SMALL else 1 if task.kind == "regression" else 2
-        return recipe.model_copy(update={n: own[place] for n, own in auto.items() if getattr(recipe, n) == "auto"})
+        chosen = {n: own[place] for n, own in auto.items() if getattr(recipe, n) == "auto"}
+        if "lr" in chosen:
+            chosen["lr"] = max(chosen["lr"], min(FASTEST, LEARNT / recipe.rounds))
+        return recipe.model_copy(update=chosen)
 
     return settled
 
@@ -140,35 +149,26 @@ def verbs(
     return cross_fit, load
 
 
-def prices(a_round: float, a_cell: float) -> tuple[Callable[..., Any], Callable[..., int]]:
-    """Return a booster's `affordable` and `affordable_trials`, from the seconds of a tree and of a cell it reads."""
+def prices(a_round: float, a_cell: float) -> tuple[Callable[..., Any], Callable[..., float]]:
+    """Return a booster's `affordable` and `seconds`, from the seconds of a tree and of a cell it reads."""
 
     def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
         """Return the recipe with as many rounds as so many minutes allow on two cores."""
-        allowed, seconds = 60 * minutes, _seconds(recipe, a_round, a_cell, **size)
-        if seconds <= allowed:
+        allowed, needed = 60 * minutes, seconds(recipe, **size)
+        if needed <= allowed:
             return recipe
-        rounds = max(min(FEWEST_ROUNDS, recipe.rounds), int(recipe.rounds * allowed / seconds))
-        return recipe.model_copy(update={"rounds": rounds})
+        rounds = int(recipe.rounds * allowed / needed)
+        if recipe.stop_on == "inner" and rounds < ENOUGH_ROUNDS:
+            rounds = min(rounds * recipe.phases, ENOUGH_ROUNDS)
+            recipe = recipe.model_copy(update={"stop_on": "none"})
+        return recipe.model_copy(update={"rounds": max(min(FEWEST_ROUNDS, recipe.rounds), rounds)})
 
-    def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-        """Return how many trials fit into so many minutes on two cores, at least one."""
-        return max(1, int(60 * minutes / _seconds(recipe, a_round, a_cell, **size)))
+    def seconds(
+        recipe: BoosterRecipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int
+    ) -> float:
+        """Return what a cross-fit takes on two cores if no fit stops early."""
+        del n_test
+        trees = recipe.rounds * (n_outputs if n_outputs > 2 else 1) * recipe.phases
+        return n_fits * (0.3 + trees * (a_round + a_cell * n_train * n_columns))
 
-    return affordable, affordable_trials
-
-
-def _seconds(
-    recipe: BoosterRecipe,
-    a_round: float,
-    a_cell: float,
-    *,
-    n_train: int,
-    n_test: int,
-    n_columns: int,
-    n_outputs: int,
-    n_fits: int,
-) -> float:
-    del n_test
-    trees = recipe.rounds * (n_outputs if n_outputs > 2 else 1) * recipe.phases
-    return n_fits * (0.3 + trees * (a_round + a_cell * n_train * n_columns))
+    return affordable, seconds

@@ -78,20 +78,15 @@ def settle(recipe: Any, task: Task, n_rows: int, columns: float) -> Any:
 
 def affordable(recipe: Any, minutes: float, **size: int) -> Any:
     """Return the recipe with as many trees as so many minutes allow on two cores."""
-    allowed, seconds = 60 * minutes, _seconds(recipe, **size)
-    if seconds <= allowed:
+    allowed, needed = 60 * minutes, seconds(recipe, **size)
+    if needed <= allowed:
         return recipe
-    trees = max(min(FEWEST_TREES, recipe.trees), int(recipe.trees * allowed / seconds))
+    trees = max(min(FEWEST_TREES, recipe.trees), int(recipe.trees * allowed / needed))
     return recipe.model_copy(update={"trees": trees})
 
 
-def affordable_trials(recipe: Any, minutes: float, **size: int) -> int:
-    """Return how many trials fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(recipe, **size)))
-
-
-def _seconds(recipe: Any, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time: each split sorts a share of the columns."""
+def seconds(recipe: Any, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes on two cores: each split sorts a share of the columns."""
     del n_outputs
     share = 0.4 if recipe.columns == "auto" else recipe.columns
     cells = n_train * (3 + share * n_columns) + 2 * n_test

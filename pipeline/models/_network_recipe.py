@@ -110,8 +110,3 @@ def load(folder: Path) -> NetworkFit:
 def for_tuning(recipe: Recipe) -> Recipe:
     """Return the recipe a trial is judged by: one seed, so that trials are many."""
     return recipe.model_copy(update={"n_seeds": 1})
-
-
-def trials_in(minutes: float, seconds_a_trial: float) -> int:
-    """Return how many trials fit into so many minutes, at least one."""
-    return max(1, int(60 * minutes / seconds_a_trial))

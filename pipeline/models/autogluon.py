@@ -174,6 +174,16 @@ def affordable(
     return recipe.model_copy(update={"n_models": n_affordable(recipe, budget, kind, size)})
 
 
+def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what the cross-fits of all models take on two cores."""
+    from pipeline.models._autogluon_cost import Size
+    from pipeline.models._autogluon_cost import seconds as seconds_of
+
+    del n_test
+    size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
+    return sum(seconds_of(family, config, size) for family, configs in recipe.models.items() for config in configs)
+
+
 def cross_fit(
     recipes: Mapping[str, Recipe],
     table: Table,

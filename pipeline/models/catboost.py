@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.models._folds import Kind, Learnt, Lesson
 
 LIBRARIES = ("catboost", "numpy", "pandas")
-SHARE = 0.5
+SHARE = 1.0
 
 MODEL = "model.cbm"
 NEEDED = {"class_params", "params"}
@@ -143,4 +143,4 @@ settled = settler(
     one_hot=(2, 20, 15),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, affordable_trials = prices(a_round=1.5e-2, a_cell=8e-9)
+affordable, seconds = prices(a_round=1.5e-2, a_cell=8e-9)

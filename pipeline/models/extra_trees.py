@@ -16,7 +16,7 @@ from pipeline.models._fold_recipe import for_tuning as for_tuning
 from pipeline.models._forest import SPACE as SPACE
 from pipeline.models._forest import ForestRecipe, settle
 from pipeline.models._forest import affordable as affordable
-from pipeline.models._forest import affordable_trials as affordable_trials
+from pipeline.models._forest import seconds as seconds
 
 if TYPE_CHECKING:
     from pipeline.models._folds import Kind, Learnt, Lesson

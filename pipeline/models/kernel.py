@@ -100,26 +100,21 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe without a choice, then with as many landmarks as so many minutes allow on two cores."""
-    if _seconds(recipe, **size) > 60 * minutes:
+    if seconds(recipe, **size) > 60 * minutes:
         middle = zip(("gamma", "penalty"), MIDDLE, strict=True)
         recipe = recipe.model_copy(update={name: own for name, own in middle if getattr(recipe, name) == "inner"})
-    while _seconds(recipe, **size) > 60 * minutes and _landmarks(recipe, size["n_outputs"]) > FEWEST_LANDMARKS:
+    while seconds(recipe, **size) > 60 * minutes and _landmarks(recipe, size["n_outputs"]) > FEWEST_LANDMARKS:
         fewer = max(FEWEST_LANDMARKS, _landmarks(recipe, size["n_outputs"]) * 3 // 4)
         recipe = recipe.model_copy(update={"landmarks": fewer})
     return recipe
-
-
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(recipe, **size)))
 
 
 def _landmarks(recipe: Recipe, n_outputs: int) -> int:
     return (1_000 if n_outputs == 1 else 500) if recipe.landmarks == "auto" else recipe.landmarks
 
 
-def _seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time: kernels between rows and landmarks, then a fit on them for each setting."""
+def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes: kernels between rows and landmarks, then a fit on them for each setting."""
     m = min(_landmarks(recipe, n_outputs), n_train)
     a_kernel = 1e-9 * (n_train + n_test) * m * (n_columns + 20)
     a_fit = 1e-10 * n_train * m * m if n_outputs == 1 else 6e-8 * n_outputs * n_train * m

@@ -18,9 +18,8 @@ from pipeline.models._network_recipe import (
     NetworkRecipe,
     Schedule,
     cross_fitter,
-    for_tuning,
-    trials_in,
 )
+from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
@@ -101,18 +100,13 @@ def _epochs(recipe: Recipe, n_rows: int) -> int:
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many epochs as so many minutes allow on two cores."""
-    while _seconds(recipe, **size) > 60 * minutes and (epochs := _epochs(recipe, size["n_train"])) > FEWEST_EPOCHS:
+    while seconds(recipe, **size) > 60 * minutes and (epochs := _epochs(recipe, size["n_train"])) > FEWEST_EPOCHS:
         recipe = recipe.model_copy(update={"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)})
     return recipe
 
 
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
-
-
-def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time from its steps: all folds and seeds take theirs together."""
+def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes on two cores, by its steps: all folds and seeds take theirs together."""
     del n_test, n_columns, n_outputs
     steps = recipe.phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
     return SECONDS_A_NETWORK * n_fits + SECONDS_A_STEP * steps * recipe.n_seeds

@@ -19,9 +19,8 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Schedule,
     cross_fitter,
-    for_tuning,
-    trials_in,
 )
+from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
@@ -204,7 +203,7 @@ def _label_smoothing(recipe: Recipe, task: Task) -> float:
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, then epochs, as so many minutes allow on two cores."""
     n_rows = size["n_train"]
-    while _seconds(recipe, **size) > 60 * minutes:
+    while seconds(recipe, **size) > 60 * minutes:
         if (n_seeds := _n_seeds(recipe, n_rows)) > 1:
             recipe = recipe.model_copy(update={"n_seeds": n_seeds - 1})
         elif (epochs := _epochs(recipe, n_rows)) > FEWEST_EPOCHS:
@@ -214,13 +213,8 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     return recipe
 
 
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
-
-
-def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time from the weights and the rows that pass through them."""
+def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes on two cores, by the weights and the rows that pass through them."""
     sizes = (ENCODED * n_columns, *(recipe.hidden or (recipe.width,) * recipe.depth), n_outputs)
     weights = sum(a * b for a, b in pairwise(sizes))
     if recipe.embedding_numeric != "none":

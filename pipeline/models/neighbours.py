@@ -126,19 +126,14 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many rows to search as so many minutes allow on two cores."""
-    while _seconds(recipe, **size) > 60 * minutes and recipe.rows > FEWEST_ROWS:
+    while seconds(recipe, **size) > 60 * minutes and recipe.rows > FEWEST_ROWS:
         fewer = max(FEWEST_ROWS, min(recipe.rows, size["n_train"]) * 3 // 4)
         recipe = recipe.model_copy(update={"rows": fewer})
     return recipe
 
 
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(recipe, **size)))
-
-
-def _seconds(recipe: Any, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time: distances of all rows (once more where they choose) from those that are searched."""
+def seconds(recipe: Any, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes: distances of all rows (once more if they choose) from those that are searched."""
     asked = 1.2 * n_train + n_test + (n_train if recipe.stop_on == "inner" else 0)
     distances = asked * min(recipe.rows, n_train)
     own = SECONDS_A_DISTANCE[recipe.metric] * (n_columns + 10) + 1e-8 * min(n_outputs, 10)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.models import mlp
 from pipeline.models._network_recipe import Activation, Numeric, cross_fitter
-from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, Auto, Count, affordable, affordable_trials, for_tuning, load
+from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, Auto, Count, affordable, for_tuning, load, seconds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ __all__ = [
     "SHARE",
     "Recipe",
     "affordable",
-    "affordable_trials",
     "cross_fit",
     "for_tuning",
     "load",
+    "seconds",
     "settled",
 ]
 

@@ -75,17 +75,12 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe; where so many minutes on two cores do not allow for the choice, with a middling penalty."""
-    short = _seconds(recipe, **size) > 60 * minutes and recipe.penalty == "inner"
+    short = seconds(recipe, **size) > 60 * minutes and recipe.penalty == "inner"
     return recipe.model_copy(update={"penalty": MIDDLE}) if short else recipe
 
 
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials fit into so many minutes on two cores, at least one."""
-    return max(1, int(60 * minutes / _seconds(recipe, **size)))
-
-
-def _seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time: encodings, then passes over the cells, of which only iterations need many."""
+def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes: encodings, then passes over the cells, of which only iterations need many."""
     del n_test
     passes = 10 if n_outputs == 1 and not recipe.l1 else 100 * n_outputs
     a_fit = 5e-9 * passes * n_train * (3 * n_columns)

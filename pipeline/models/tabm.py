@@ -18,9 +18,8 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Numeric,
     cross_fitter,
-    for_tuning,
-    trials_in,
 )
+from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
@@ -161,7 +160,7 @@ def _batch_size(recipe: Recipe, n_rows: int) -> int:
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, members, units and epochs as so many minutes allow on two cores."""
-    while _seconds(recipe, **size) > 60 * minutes and (less := _less(recipe, size["n_train"])):
+    while seconds(recipe, **size) > 60 * minutes and (less := _less(recipe, size["n_train"])):
         recipe = recipe.model_copy(update=less)
     return recipe
 
@@ -178,13 +177,8 @@ def _less(recipe: Recipe, n_rows: int) -> dict[str, int]:
     return {"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)} if epochs > FEWEST_EPOCHS else {}
 
 
-def affordable_trials(recipe: Recipe, minutes: float, **size: int) -> int:
-    """Return how many trials of one seed fit into so many minutes on two cores, at least one."""
-    return trials_in(minutes, _seconds(for_tuning(recipe), **size))
-
-
-def _seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Estimate a cross-fit's time from the weights and the rows that pass through them, once for each member."""
+def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what a cross-fit takes, by the weights and the rows that pass through them, once for each member."""
     depth = _depth(recipe)
     weights = recipe.width * (INPUTS * n_columns + recipe.width * (depth - 1) + n_outputs)
     passed = recipe.phases * _epochs(recipe, n_train) * n_train + n_test

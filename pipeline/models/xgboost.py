@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.models._folds import Kind, Learnt, Lesson
 
 LIBRARIES = ("xgboost", "numpy", "pandas")
-SHARE = 0.3
+SHARE = 1.0
 
 MODEL = "model.ubj"
 
@@ -127,4 +127,4 @@ settled = settler(
     l2=(1.0, 0.0, 0.0),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, affordable_trials = prices(a_round=3e-3, a_cell=3e-9)
+affordable, seconds = prices(a_round=3e-3, a_cell=3e-9)

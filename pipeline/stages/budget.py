@@ -1,16 +1,22 @@
-"""budget: minutes become work units (which recipes, how many trials) that then run without a clock.
+"""budget: minutes become work units (which models, which recipes, how many trials) that then run without a clock.
 
 A pure formula of the minutes and the table's size, so that the same budget means the same work everywhere;
-each model's own formula stands beside it (`affordable` in its plug-in), measured on 2 cores.
+each model's own formulas stand beside it (`seconds` and `affordable` in its plug-in), measured on 2 cores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.tuning.halving import n_trials, shares_of
+from pipeline.sharing import Claim, affordable, share_out
+from pipeline.tuning.halving import n_trials, n_whole, shares_of
+
+RESERVED = 0.1
+"""Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
 
 TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
@@ -24,35 +30,147 @@ SHOWN = 3
 """How many cuts of a recipe are told."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others."""
+
+    plugin: Any
+    recipe: Any
+    size: Mapping[str, int]
+    weight: float
+
+    @property
+    def seconds(self) -> float:
+        """What its cross-fit takes."""
+        return float(self.plugin.seconds(self.recipe, **self.size))
+
+    @property
+    def claim(self) -> Claim:
+        """What it has a claim to."""
+        return Claim(self.weight, min(self.within(0.0).seconds, self.seconds), self.seconds)
+
+    def within(self, seconds: float) -> Work:
+        """Return it with as much of its recipe as so many seconds allow."""
+        if self.seconds <= seconds:
+            return self
+        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60, **self.size))
+
+
+@dataclass(frozen=True)
+class Search:
+    """A model to be tuned: the work around whose recipe trials are made, and how (the experiment's section tune)."""
+
+    work: Work
+    tune: Mapping[str, Any]
+    repeats: int
+
+    @property
+    def claim(self) -> Claim:
+        """What it has a claim to: all trials, the test of the best one, and the fit of what was found."""
+        whole = n_whole(self.tune["trials"], *self._rungs)
+        wanted = whole * self._seconds_a_trial / (1 - TESTING_SHARE) + self.work.seconds
+        return Claim(TUNING_SHARE, 0.0, wanted)
+
+    def trials(self, seconds: float) -> int:
+        """Return how many trials are made; those that are given up at a rung leave their time to others."""
+        if self.claim.wanted <= seconds:
+            return int(self.tune["trials"])
+        searching = (seconds - self.work.seconds) * (1 - TESTING_SHARE)
+        return int(min(n_trials(max(1, int(searching / self._seconds_a_trial)), *self._rungs), self.tune["trials"]))
+
+    @property
+    def _rungs(self) -> tuple[int, list[float], int]:
+        return self.tune["wave"], shares_of(self.work.plugin, self.tune["rungs"]), self.tune["reduction"]
+
+    @property
+    def _seconds_a_trial(self) -> float:
+        n_fits = self.work.size["n_fits"] // self.repeats * self.tune["repeats"]
+        return replace(
+            self.work, recipe=self.work.plugin.for_tuning(self.work.recipe), size={**self.work.size, "n_fits": n_fits}
+        ).seconds
+
+
 def run(job: Job) -> dict[str, Any]:
-    """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json."""
-    models = job.config["models"]
-    shares = {name: job.plugins[f"model:{name}"].SHARE for name in models}
-    tuning = {name: TUNING_SHARE for name, m in models.items() if m["tuned"] and job.config["tune"]["trials"]}
-    minute = job.config["minutes"] / max(sum(shares.values()) + sum(tuning.values()), 1e-9)
-    size = _size(job)
+    """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json.
+
+    The recipe of a model is null if its part of the minutes is too short for the least of it: it is left out.
+    """
+    models, size = job.config["models"], _size(job)
+    weights = _weights(job)
+    works = {name: _work(job, name, size, weights[name]) for name in models}
+    tuned = [name for name, model in models.items() if model["tuned"] and job.config["tune"]["trials"]]
+    plan, trials = _plan(job, works, tuned)
     notes = []
-    for name, model in models.items():
-        plugin = job.plugins[f"model:{name}"]
-        wanted = plugin.Recipe.model_validate(model["recipe"])
-        recipe = plugin.affordable(wanted, minute * shares[name], **size)
+    for name, wanted in works.items():
+        planned = plan.get(name)
         (job.out / name).mkdir()
-        write_json(job.out / name / "recipe.json", recipe.model_dump(mode="json"))
-        if recipe != wanted:
-            notes.append(f"{name}: cut to fit into {minute * shares[name]:.1f} minutes")
-            job.log.warn(f"{notes[-1]} ({_cut(wanted, recipe)}); more with --minutes")
-        if name in tuning:
-            minutes = minute * tuning[name] * (1 - TESTING_SHARE)
-            write_json(job.out / name / "trials.json", _trials(job, plugin, recipe, minutes, size))
-    return {"notes": notes}
+        write_json(job.out / name / "recipe.json", planned and planned.recipe.model_dump(mode="json"))
+        if note := _note(name, wanted, planned, job.config["minutes"]):
+            notes.append(note)
+            job.log.warn(f"{note}; more with --minutes")
+        if name in trials:
+            write_json(job.out / name / "trials.json", trials[name])
+    return {"notes": notes, "seconds": {name: round(planned.seconds, 1) for name, planned in plan.items()}}
 
 
-def _trials(job: Job, plugin: Any, recipe: Any, minutes: float, size: dict[str, int]) -> int:
-    """Return how many trials are made; those that are given up at a rung leave their time to others."""
-    tune = job.config["tune"]
-    size = size | {"n_fits": size["n_fits"] // job.config["repeats"] * tune["repeats"]}
-    n_whole, shares = plugin.affordable_trials(recipe, minutes, **size), shares_of(plugin, tune["rungs"])
-    return min(n_trials(n_whole, tune["wave"], shares, tune["reduction"]), tune["trials"])
+def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
+    plugin = job.plugins[f"model:{name}"]
+    return Work(plugin, plugin.Recipe.model_validate(job.config["models"][name]["recipe"]), size, weight)
+
+
+def _weights(job: Job) -> dict[str, float]:
+    """Return the models' weights: their SHARE, or half of it and half by what their kind was worth to other runs.
+
+    A kind that none of them has is worth its SHARE; one of which the experiment has several is worth a part to each.
+    """
+    kinds = {name: model["kind"] for name, model in job.config["models"].items()}
+    priors = {name: float(job.plugins[f"model:{name}"].SHARE) for name in kinds}
+    known = [read_json(path) for _, path in sorted(job.sources.items())]
+    worth = dict(priors)
+    for name, kind in kinds.items():
+        found = [own[kind] for own in known if kind in own]
+        if found:
+            worth[name] = sum(priors.values()) * sum(found) / len(found) / list(kinds.values()).count(kind)
+    scale = sum(priors.values()) / (sum(worth.values()) or 1.0)
+    return {name: (priors[name] + worth[name] * scale) / 2 for name in kinds}
+
+
+def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[str, Work], dict[str, int]]:
+    """Return every model's work, without those that are left out, and the trials of those that are tuned.
+
+    Who wants least for its weight comes first: what it leaves of its part goes to the others, and what a cut recipe
+    leaves, too.
+    """
+
+    def search(work: Work) -> Search:
+        return Search(work, job.config["tune"], job.config["repeats"])
+
+    seconds = 60 * job.config["minutes"] * (1 - RESERVED)
+    claims = {name: work.claim for name, work in works.items()}
+    claims |= {f"{name}-tuned": search(works[name]).claim for name in tuned}
+    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(f"{n}-tuned" for n in tuned)])}
+    plan: dict[str, Work] = {}
+    trials: dict[str, int] = {}
+    for name in sorted(left, key=lambda name: (name not in works, left[name].wanted / max(left[name].weight, 1e-9))):
+        share = share_out(seconds, left)[name]
+        if name in works:
+            plan[name] = works[name].within(share)
+            seconds -= plan[name].seconds
+        else:
+            model = name.removesuffix("-tuned")
+            trials[model] = search(plan[model]).trials(share)
+            seconds -= share
+        del left[name]
+    return plan, trials
+
+
+def _note(name: str, wanted: Work, planned: Work | None, minutes: float) -> str:
+    """Say what of a model does not fit into the minutes, if anything."""
+    if planned is None:
+        return f"{name}: left out, {minutes:g} minutes are too short for it beside the others"
+    if planned.recipe == wanted.recipe:
+        return ""
+    return f"{name}: cut to fit into {planned.seconds / 60:.1f} minutes ({_cut(wanted.recipe, planned.recipe)})"
 
 
 def _size(job: Job) -> dict[str, int]:

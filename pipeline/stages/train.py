@@ -11,19 +11,27 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import read_library
 from pipeline.errors import ModelError
-from pipeline.files import read_folds, read_json, read_table, write_entry
+from pipeline.files import read_folds, read_json, read_table, write_entry, write_json
 from pipeline.types import CrossFit, Folds, Metric
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit every fold of the recipe; write entries/<name>.safetensors, and below fitted/ what predicts new rows."""
+    """Fit every fold of the recipe; write entries/<name>.safetensors, and below fitted/ what predicts new rows.
+
+    A model that the budget left out has no recipe, and no entries.
+    """
+    given = read_json(job.inputs["recipe"] / job.config["recipe"])
+    (job.out / "entries").mkdir()
+    if given is None:
+        write_json(job.out / "entries" / "none.json", "left out: the minutes are too short for it")
+        job.log.info(f"{job.config['entry']}: left out, the minutes are too short for it")
+        return {"recipe": {}}
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     model = job.plugins["model"]
-    recipe = model.Recipe.model_validate(read_json(job.inputs["recipe"] / job.config["recipe"]))
+    recipe = model.Recipe.model_validate(given)
     how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
     entries = model.cross_fit({job.config["entry"]: recipe}, table, folds, **how)
-    (job.out / "entries").mkdir()
     for name, entry in sorted(entries.items()):
         check(name, entry, folds)
         write_entry(job.out / "entries", name, entry)

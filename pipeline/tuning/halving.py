@@ -50,6 +50,11 @@ def n_trials(n_whole: int, wave: int, shares: Sequence[float], reduction: int) -
     return n_whole if n_whole <= wave else wave + int((n_whole - wave) / cost(shares, reduction))
 
 
+def n_whole(trials: int, wave: int, shares: Sequence[float], reduction: int) -> float:
+    """Return how many whole trials take as long as so many of which later waves are cut."""
+    return min(trials, wave) + max(trials - wave, 0) * cost(shares, reduction)
+
+
 def _limit(errors: Sequence[float], reduction: int) -> float:
     errors = [error for error in errors if math.isfinite(error)]
     n_kept = len(errors) // reduction

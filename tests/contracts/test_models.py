@@ -167,15 +167,17 @@ def test_a_smaller_budget_never_asks_for_more(name: str) -> None:
     plugin = module(name)
     recipe = plugin.Recipe()
     assert plugin.affordable(recipe, 10_000.0, **SIZE) == recipe
-    assert isinstance(plugin.affordable(recipe, 0.01, **SIZE), plugin.Recipe)
+    less, least = (plugin.affordable(recipe, minutes, **SIZE) for minutes in (0.1, 0.001))
+    assert isinstance(least, plugin.Recipe)
+    assert plugin.seconds(least, **SIZE) <= plugin.seconds(less, **SIZE) <= plugin.seconds(recipe, **SIZE)
     assert plugin.SHARE >= 0
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "for_tuning")])
-def test_what_can_be_tuned_says_how_many_trials_fit(name: str) -> None:
+def test_a_trial_of_what_can_be_tuned_has_a_price(name: str) -> None:
     plugin = module(name)
-    few, many = (plugin.affordable_trials(plugin.Recipe(), minutes, **SIZE) for minutes in (0.01, 100.0))
-    assert 1 <= few < many
+    recipe = plugin.Recipe()
+    assert 0 < plugin.seconds(plugin.for_tuning(recipe), **SIZE) <= plugin.seconds(recipe, **SIZE)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "settled")])

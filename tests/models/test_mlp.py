@@ -244,10 +244,10 @@ def test_impossible_values_are_refused(wrong: dict) -> None:
 
 def test_a_budget_cuts_seeds_before_epochs() -> None:
     size = {"n_train": 1_200, "n_test": 1_200, "n_columns": 80, "n_outputs": 1, "n_fits": 5}
-    full = mlp._seconds(mlp.Recipe(), **size) / 60
+    full = mlp.seconds(mlp.Recipe(), **size) / 60
     less = mlp.affordable(mlp.Recipe(), 0.6 * full, **size)
     assert less.n_seeds == 2
     assert less.epochs == "auto"
     least = mlp.affordable(mlp.Recipe(), full / 50, **size)
     assert (least.n_seeds, least.epochs) == (1, mlp.FEWEST_EPOCHS)
-    assert mlp.affordable_trials(mlp.Recipe(), 10 * full, **size) > 20
+    assert mlp.seconds(mlp.for_tuning(mlp.Recipe()), **size) < 60 * full / 2

@@ -60,7 +60,7 @@ def test_probabilities_are_averaged_for_classes_only() -> None:
 
 
 def test_a_budget_cuts_members_then_units_then_epochs() -> None:
-    full = tabm._seconds(tabm.Recipe(), **SIZE) / 60
+    full = tabm.seconds(tabm.Recipe(), **SIZE) / 60
     assert tabm.affordable(tabm.Recipe(), 1.1 * full, **SIZE) == tabm.Recipe()
     half = tabm.affordable(tabm.Recipe(), 0.6 * full, **SIZE)
     assert (half.k, half.width, half.epochs) == (16, 512, "auto")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,17 @@ from heard import Heard
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
-from pipeline.models import autogluon, linear, mlp
+from pipeline.models import autogluon, linear, mlp, tabm
 from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
-MODELS = {"linear": linear, "mlp": mlp, "autogluon": autogluon}
+MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
-def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict], int, Heard]:
+def planned(
+    folder: Path, minutes: float, n_rows: int, worths: Mapping[str, Path] = MappingProxyType({})
+) -> tuple[dict[str, dict], int, Heard]:
     """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
     for name in ("preprocess", "split", "out"):
         (folder / name).mkdir(parents=True)
@@ -40,7 +43,7 @@ def planned(folder: Path, minutes: float, n_rows: int) -> tuple[dict[str, dict],
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
     config = {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
-    budget.run(Job(config, inputs, {}, plugins, folder / "out", folder / "out", 0, heard))
+    budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
     return recipes, read_json(folder / "out/mlp/trials.json"), heard
 
@@ -65,7 +68,37 @@ def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]
 
 
+def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path) -> None:
+    recipes, _, heard = planned(tmp_path, 1.0, 60_000)
+    assert recipes["tabm"] is None
+    assert recipes["autogluon"] is not None
+    assert any(text.startswith("tabm: left out, 1 minutes") for text in heard.warnings)
+
+
+def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
+    recipes, _, _ = planned(tmp_path, 7.0, 500)
+    size = {"n_train": 500, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
+    seconds = {name: module.seconds(module.Recipe(**recipes[name]), **size) for name, module in MODELS.items()}
+    part = 7 * 60 / (sum(module.SHARE for module in MODELS.values()) + budget.TUNING_SHARE)
+    assert seconds["linear"] < part * linear.SHARE
+    assert seconds["tabm"] > part * tabm.SHARE
+    assert sum(seconds.values()) < 7 * 60
+
+
 def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
     implied, cut = ({"models": {"LR": [config]}} for config in ({}, {"max_iter": 10}))
     recipes = [autogluon.Recipe.model_validate(models) for models in (implied, cut)]
     assert budget._cut(*recipes) == "models.LR[0].max_iter: unset → 10"
+
+
+def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> None:
+    write_json(tmp_path / "worth.json", {"autogluon": 0.0, "mlp": 1.0})
+    plain, _, _ = planned(tmp_path / "plain", 5.0, 20_000)
+    learned, _, _ = planned(tmp_path / "learned", 5.0, 20_000, {"worth:0": tmp_path / "worth.json"})
+    size = {"n_train": 20_000, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
+    mlps, gluons = (
+        [MODELS[name].seconds(MODELS[name].Recipe(**recipes[name]), **size) for recipes in (plain, learned)]
+        for name in ("mlp", "autogluon")
+    )
+    assert mlps[0] < mlps[1]
+    assert gluons[0] > gluons[1] > 0

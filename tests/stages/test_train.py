@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from heard import Heard
 
+from pipeline.engine.stage import Job
+from pipeline.entries import read_library
 from pipeline.errors import ModelError
+from pipeline.files import write_json
+from pipeline.stages import train
 from pipeline.stages.train import check
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds
 
@@ -41,3 +48,13 @@ def test_an_entry_without_usable_predictions_is_refused_with_its_reason() -> Non
 def test_other_rows_are_refused(covered: slice) -> None:
     with pytest.raises(ModelError, match="5 rows validate"):
         check("net", entry(covered), folds())
+
+
+def test_a_model_that_the_budget_left_out_has_no_entries(tmp_path: Path) -> None:
+    for name in ("budget", "out"):
+        (tmp_path / name).mkdir()
+    write_json(tmp_path / "budget" / "recipe.json", None)
+    config = {"entry": "net", "recipe": "recipe.json"}
+    train.run(Job(config, {"recipe": tmp_path / "budget"}, {}, {}, tmp_path / "out", tmp_path, 0, Heard()))
+    assert list((tmp_path / "out" / "entries").iterdir()), "the store wants a file in every folder that is promised"
+    assert read_library({"train:net": tmp_path / "out"}) == {}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tuning.halving import RECENT, cost, rungs_for
+from pipeline.tuning.halving import RECENT, cost, n_trials, n_whole, rungs_for
 
 TRIALS = st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=40)
 
@@ -31,6 +31,13 @@ def test_later_trials_are_compared_to_what_a_sampler_has_learnt_meanwhile() -> N
     assert rung.limit == late[RECENT // 2 - 1][0]
     (wide,) = rungs_for([0.2], late + early, 2)
     assert wide.limit == 1.0
+
+
+@given(st.integers(1, 500), st.integers(1, 50), st.integers(2, 4))
+def test_as_many_trials_fit_as_are_paid_for(trials: int, wave: int, reduction: int) -> None:
+    whole = n_whole(trials, wave, [0.1, 0.4], reduction)
+    assert n_trials(int(whole), wave, [0.1, 0.4], reduction) <= trials
+    assert n_trials(int(whole) + 1, wave, [0.1, 0.4], reduction) >= trials
 
 
 def test_cost_is_what_a_trial_takes_when_one_in_so_many_goes_on() -> None:

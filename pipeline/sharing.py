@@ -1,0 +1,48 @@
+"""Minutes shared out by weight: nobody gets more than it can use, and what it leaves goes to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a piece of work has a claim to; seconds. least: with less it cannot be done; wanted: more is of no use."""
+
+    weight: float
+    least: float
+    wanted: float
+
+
+def share_out(seconds: float, claims: Mapping[str, Claim]) -> dict[str, float]:
+    """Return what each gets, in proportion to its weight, none more than is wanted (water filling).
+
+    All that is there is given, unless everybody has enough.
+    """
+    given: dict[str, float] = {}
+    left = dict(claims)
+    while left:
+        unit = max(seconds, 0.0) / (sum(claim.weight for claim in left.values()) or 1.0)
+        sated = {name: claim.wanted for name, claim in left.items() if claim.wanted <= unit * claim.weight}
+        if not sated:
+            return given | {name: unit * claim.weight for name, claim in left.items()}
+        given |= sated
+        seconds -= sum(sated.values())
+        left = {name: claim for name, claim in left.items() if name not in sated}
+    return given
+
+
+def affordable(seconds: float, claims: Mapping[str, Claim], must: Collection[str] = ()) -> list[str]:
+    """Return the names of those whose share is enough for the least that they can do, in their order.
+
+    The one that is furthest from it goes first, and leaves its share to the others. Those in `must`, and the last one,
+    stay in any case.
+    """
+    kept = dict(claims)
+    while True:
+        shares = share_out(seconds, kept)
+        short = {n: shares[n] / kept[n].least for n in kept if n not in must and shares[n] < kept[n].least}
+        if not short or len(kept) == 1:
+            return list(kept)
+        del kept[min(short, key=short.__getitem__)]

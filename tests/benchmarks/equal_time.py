@@ -1,0 +1,247 @@
+"""make bench-equal-time: our experiment `best` against AutoGluon's best_quality, the same minutes, on held-out rows.
+
+A fifth of each train file is held out (`pipeline holdout`, whole groups where rows hang together). On the rest one
+after the other works alone on this machine: `pipeline run`, from the files to the submission and without a cache, then
+AutoGluon, which gets the same files and the columns that the competition's features.py makes. Whatever competition's
+files lie in data/ takes part, or those named. Results land in tests/benchmarks/results/ after each competition; one
+that is there, for the same minutes and experiment, is not run again, so that an interrupted measurement goes on.
+
+    python -m tests.benchmarks.equal_time titanic --minutes 1 --experiment best
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import Competition, load_competition, load_experiment, metric_plugin
+from pipeline.engine import plugins
+from pipeline.engine.plan import plan
+from pipeline.engine.store import Result, Store
+from pipeline.entries import BEST, ENSEMBLE
+from pipeline.files import read_entries, read_json, read_table
+from pipeline.graph import build
+from pipeline.models._autogluon_fit import METRICS, TASK_METRIC
+from pipeline.practice.catalogue import SLUGS
+from pipeline.practice.judge import truths
+from pipeline.types import Metric, Table
+from pipeline.workspace import Workspace
+from tests.benchmarks.machine import machine
+from tests.benchmarks.turns import RESULTS, publish, table
+
+HERE = Path("data/equal-time")
+RESAMPLES = 2000
+FOUND = "equal_time"
+
+
+def main() -> None:
+    """Run what is not there, judge, write."""
+    wanted = _arguments()
+    source, workspace = Workspace(), Workspace(HERE / "data", HERE / "experiments", HERE / "submissions")
+    here = [slug for slug in source.competitions() if slug not in SLUGS and any(source.raw_folder(slug).glob("*"))]
+    path = RESULTS / f"{FOUND}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
+    for slug in wanted.slugs or here:
+        asked = {"minutes": wanted.minutes, "experiment": wanted.experiment}
+        if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
+            continue
+        _hold_out(source, slug)
+        found["competitions"][slug] = asked | _compete(workspace, f"{slug}-holdout", wanted)
+        found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+        publish(FOUND, found, _markdown(found))
+    if found["competitions"]:
+        print(_markdown(found))  # noqa: T201 - this is what the command is for
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m tests.benchmarks.{FOUND}")
+    parser.add_argument("slugs", nargs="*", help="competitions; all whose files are here, if none is named")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each of the two")
+    parser.add_argument("--experiment", default="best", help="ours: a TOML file beside competition.toml")
+    parser.add_argument("--again", action="store_true", help="run what is there already, too")
+    return parser.parse_args()
+
+
+def _hold_out(source: Workspace, slug: str) -> None:
+    """Make <slug>-holdout among this benchmark's own folders, unless it is there."""
+    raw, experiments = HERE / "data" / slug / "raw", HERE / "experiments"
+    if (experiments / f"{slug}-holdout").is_dir():
+        return
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    if not raw.exists():
+        raw.symlink_to(source.raw_folder(slug).resolve())
+        shutil.copytree(source.competition(slug), experiments / slug, dirs_exist_ok=True)
+    competition = load_competition(source, slug)
+    how = "group" if competition.groups else "random" if competition.task == "regression" else "stratified"
+    _pipeline("holdout", slug, "--how", how)
+
+
+def _pipeline(*words: str) -> None:
+    roots = {f"PIPELINE_{root.upper()}": str(HERE / root) for root in ("data", "experiments", "submissions")}
+    subprocess.run([sys.executable, "-m", "pipeline", *words], check=True, env=os.environ | roots)
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    call()
+    return round(time.monotonic() - began, 1)
+
+
+def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dict[str, Any]:
+    """Run ours and AutoGluon one after the other, each in a process of its own; return what the held-out rows say."""
+    competition = load_competition(workspace, slug)
+    shutil.rmtree(workspace.cache(slug), ignore_errors=True)
+    words = ("run", slug, "--experiment", wanted.experiment, "--minutes", str(wanted.minutes))
+    seconds = {"ours": _timed(lambda: _pipeline(*words))}
+    results = _results(workspace, competition, wanted)
+    metric = Metric.from_module(plugins.load(metric_plugin(workspace, competition)))
+    rows = read_table(results["preprocess"].folder, metric)
+    rival = HERE / "autogluon" / slug
+    _prepare(workspace, competition, results, rows, rival)
+    command = [sys.executable, "-m", "tests.benchmarks.equal_time_autogluon", str(rival), str(60 * wanted.minutes)]
+    seconds["autogluon"] = _timed(lambda: subprocess.run(command, check=True))
+    truth = truths(workspace.solution(slug), competition.model_dump(), rows.task.classes)
+    target = truth.loc[[str(row) for row in rows.test_ids]].to_numpy()
+    theirs, own = np.load(rival / "predicted.npy"), read_entries(results["ensemble"].folder)[ENSEMBLE].test
+    together = _groups(competition, results, len(target))
+    return {
+        "metric": metric.name,
+        "greater_is_better": metric.greater_is_better,
+        "n_held_out": len(target),
+        "ours": metric.score(target, own),
+        "autogluon": metric.score(target, theirs),
+        "loss": _loss(metric, target, (own, theirs), together),
+        "seconds": seconds,
+        "left_out": results["budget"].facts["notes"],
+        "autogluon_models": read_json(rival / "models.json"),
+    } | _singles(results, metric, target, own, together)
+
+
+def _results(workspace: Workspace, competition: Competition, wanted: argparse.Namespace) -> dict[str, Result]:
+    experiment = load_experiment(workspace, competition.slug, wanted.experiment, wanted.minutes)
+    steps = plan(build(workspace, competition, experiment), Store(workspace.cache(competition.slug)))
+    return {step.node.name: step.result for step in steps if step.result is not None}
+
+
+def _prepare(
+    workspace: Workspace, competition: Competition, results: Mapping[str, Result], rows: Table, folder: Path
+) -> None:
+    """Write what AutoGluon is given: the raw columns and our features, and how it is judged."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    raw = workspace.raw_folder(competition.slug)
+    for part, file in (("train", competition.files.train), ("test", competition.files.test)):
+        made = [result.folder for name, result in results.items() if name.startswith("preprocess[")]
+        features = [pd.read_parquet(own / f"{part}.parquet") for own in made]
+        columns = [pd.read_csv(raw / file, low_memory=False), *features]
+        assert len({len(frame) for frame in columns}) == 1, f"{file}: other rows than our features"
+        pd.concat(columns, axis=1).drop(columns=competition.id, errors="ignore").to_parquet(folder / f"{part}.parquet")
+    metric = rows.task.metric
+    how = {
+        "target": competition.target,
+        "problem_type": competition.task,
+        "eval_metric": METRICS.get(metric.name, TASK_METRIC[metric.reads]),
+        "logs": metric.name == "rmsle",
+        "labels": metric.reads == "label",
+        "classes": list(rows.task.classes),
+    }
+    (folder / "how.json").write_text(json.dumps(how), encoding="utf-8")
+
+
+def _groups(competition: Competition, results: Mapping[str, Result], n_rows: int) -> np.ndarray:
+    """Return the group of each held-out row; every row is one of its own where none hang together."""
+    for name, result in results.items():
+        if competition.groups and (name == "ingest" or name.startswith("preprocess[")):
+            test = pd.read_parquet(result.folder / "test.parquet")
+            if competition.groups in test:
+                return np.unique(test[competition.groups].astype(str), return_inverse=True)[1]
+    return np.arange(n_rows)
+
+
+def _loss(
+    metric: Metric, target: np.ndarray, pair: tuple[np.ndarray, np.ndarray], together: np.ndarray
+) -> dict[str, float]:
+    """Return how much larger the first one's error is, and its standard error over resampled rows (or groups)."""
+    members = np.split(np.argsort(together, kind="stable"), np.cumsum(np.bincount(together))[:-1])
+
+    def gap(rows: np.ndarray) -> float:
+        first, second = (metric.error(target[rows], one[rows]) for one in pair)
+        return first - second
+
+    generator = np.random.default_rng(0)
+    drawn = (generator.integers(len(members), size=len(members)) for _ in range(RESAMPLES))
+    resampled = [gap(np.concatenate([members[group] for group in draw])) for draw in drawn]
+    return {"mean": gap(np.arange(len(target))), "se": statistics.stdev(resampled)}
+
+
+def _singles(
+    results: Mapping[str, Result], metric: Metric, target: np.ndarray, own: np.ndarray, together: np.ndarray
+) -> dict[str, Any]:
+    """Return how our ensemble stands beside its entries: the one that CV prefers, and the best on the held-out rows."""
+    entries = {
+        name: entry.test
+        for node, result in results.items()
+        if node.startswith("train[")
+        for name, entry in read_entries(result.folder / "entries").items()
+        if not entry.reference
+    }
+    rows = [row for row in read_json(results["ensemble"].folder / "leaderboard.json") if row["entry"] in entries]
+    chosen = {BEST: rows[0]["entry"], "best held out": min(entries, key=lambda n: metric.error(target, entries[n]))}
+    singles = {
+        what: {"entry": name, "score": metric.score(target, entries[name])}
+        | {"loss": _loss(metric, target, (own, entries[name]), together)}
+        for what, name in chosen.items()
+    }
+    return {"n_entries": len(entries), "singles": singles}
+
+
+def _markdown(found: Mapping[str, Any]) -> str:
+    on, competitions = found["machine"], found["competitions"]
+    rows, singles = [], []
+    for slug, own in competitions.items():
+        scores = [f"{own[who]:.5f}" for who in ("ours", "autogluon")]
+        minutes = [f"{own['seconds'][who] / 60:.1f}" for who in ("ours", "autogluon")]
+        counts = [own["n_entries"], len(own["autogluon_models"])]
+        what = [slug, f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
+        rows.append([*what, *scores, _surely(own["loss"]), *minutes, *counts])
+        each = [f"{one['entry']} {one['score']:.5f} ({_surely(one['loss'])})" for one in own["singles"].values()]
+        singles.append([slug, own["metric"], scores[0], *each])
+    n_ahead = sum(own["loss"]["mean"] < 0 for own in competitions.values())
+    worst = max(own["loss"]["mean"] / (own["loss"]["se"] or 1.0) for own in competitions.values())
+    header = ["competition", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss", "our minutes"]
+    return "\n\n".join(
+        [
+            "# Equal time",
+            f"`make bench-equal-time`, {found['date']}, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
+            "AutoGluon's `best_quality` on the same rows, one after the other, judged on a fifth of train that neither "
+            "saw. Loss: our error less AutoGluon's ± its standard error (rows or whole groups resampled), and in such "
+            f"errors; below zero we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
+            f"{worst:+.1f} standard errors.",
+            table([*header, "AutoGluon's minutes", "our entries", "AutoGluon's models"], rows),
+            "Does the ensemble overfit? Beside it the single entry that cross-validation prefers, and the one that "
+            "happens to be best on the held-out rows; in brackets the ensemble's loss against it.",
+            table(["competition", "metric", "ensemble", "best by CV", "best on held-out rows"], singles),
+        ]
+    )
+
+
+def _surely(loss: Mapping[str, float]) -> str:
+    ratio = f", {loss['mean'] / loss['se']:+.1f}" if loss["se"] else ""
+    return f"{loss['mean']:+.5f} ± {loss['se']:.5f}{ratio}"
+
+
+if __name__ == "__main__":
+    main()
