@@ -1,11 +1,13 @@
 """Property tests draw the same examples every time, so that a run tells of the code and not of luck.
 
 `pytest --hypothesis-profile=default` draws new ones. Threads wait as those of the command do, see pipeline/cli.py.
+Processes that tests start can be interrupted, even where the tests are a job that a shell started aside.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.blenders._choice import choose
-
 if TYPE_CHECKING:
     from pipeline.blenders._seen import Seen
 
@@ -38,6 +36,8 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
     What is minimised is the squared error (of probabilities the Brier score), what the pull is chosen by is the metric;
     of labels the log loss.
     """
+
+    from pipeline.blenders._choice import choose
 
     def ways(parts: np.ndarray) -> np.ndarray:
         return _path(seen.grams[parts].sum(axis=0), options.pulls)
