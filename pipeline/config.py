@@ -126,7 +126,7 @@ class Tune(Section):
 class Ensemble(Section):
     """How the entries of the library are blended; `options` belong to the blender."""
 
-    kind: str = "greedy"
+    kind: str = "shrunk"
     options: dict[str, Any] = {}
 
 

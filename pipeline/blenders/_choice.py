@@ -1,4 +1,4 @@
-"""Choosing among ways to set weights by what they do on rows that were left out, the simplest that will do."""
+"""Between ways to set weights: by what each does on rows that were left out, and how sure that is."""
 
 from __future__ import annotations
 
@@ -14,40 +14,42 @@ from pipeline.types import Metric
 Ways = Callable[[np.ndarray], np.ndarray]
 
 
-def choose(ways: Ways, seen: Seen) -> int:
-    """Return the number of the first way whose cross-fitted error is within a standard error of the lowest.
+def between(ways: Ways, seen: Seen) -> np.ndarray:
+    """Return the average (n_entries,) of the ways' weights, by how plausible it is that each is the best.
 
-    ways: from the parts to fit on (n_parts,), as marks, to weights (n_ways, n_entries), the simplest way first. The
-    standard error is that of the difference to the lowest, paired over parts (Breiman, Friedman, Olshen and Stone 1984,
-    3.4.3, who take that of the error itself).
+    ways: from the parts to fit on (n_parts,), as marks, to weights (n_ways, n_entries).
     """
-    judge = _judge(seen.metric)
     numbers = np.arange(len(seen.grams))
-    errors = []
-    for number in numbers:
-        held = seen.part == number
-        blends = np.moveaxis(np.tensordot(seen.oof[held], ways(numbers != number), (1, 1)), 2, 0)
-        errors.append([judge.error(seen.target[held], _as_bold(blend, seen.target[held])) for blend in blends])
-    return simplest(np.nan_to_num(errors, nan=np.inf))
+    errors = [_errors(ways(numbers != number), seen, number) for number in numbers]
+    return np.asarray(plausible(np.nan_to_num(errors, nan=np.inf)) @ ways(numbers >= 0))
 
 
-def simplest(errors: np.ndarray) -> int:
-    """Return the first way whose mean of errors (n_parts, n_ways) is within a standard error of the lowest mean."""
-    means = errors.mean(axis=0)
-    known = np.flatnonzero(np.isfinite(means))
+def plausible(errors: np.ndarray) -> np.ndarray:
+    """Return shares (n_ways,) that sum to 1, from errors (n_parts, n_ways) on rows that were left out.
+
+    They fall with the normal density of how many standard errors a way's mean error is above the lowest, paired over
+    parts. Where all ways are equally good, or nothing is known, the shares are equal.
+    """
+    known = np.flatnonzero(np.isfinite(errors).all(axis=0))
+    shares = np.zeros(errors.shape[1])
     if not len(known):
-        return 0
-    lowest = known[np.argmin(means[known])]
+        return np.full(errors.shape[1], 1.0 / errors.shape[1])
+    lowest = known[np.argmin(errors[:, known].mean(axis=0))]
     differences = errors[:, known] - errors[:, [lowest]]
-    spread = differences.std(axis=0, ddof=1) / np.sqrt(len(errors))
-    return int(known[differences.mean(axis=0) <= spread][0])
+    se = differences.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    above = differences.mean(axis=0)
+    z = np.divide(above, se, out=np.where(above > 0, np.inf, 0.0), where=se > 0)
+    shares[known] = np.exp(-(z**2) / 2)
+    return np.asarray(shares / shares.sum())
 
 
-def _as_bold(blend: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return probabilities as bold as they are right, as a blend's are made in the end; values as they are."""
-    return blend if blend.shape[1] == 1 else temper(blend, fit_temperature(blend, target))
-
-
-def _judge(metric: Metric) -> Metric:
-    """Return the metric itself; for labels, whose errors are a staircase, the log loss."""
-    return Metric.from_module(log_loss) if metric.reads == "label" else metric
+def _errors(weights: np.ndarray, seen: Seen, number: int) -> list[float]:
+    """Return the error of each way's weights on the rows of a part; of labels, whose errors are a staircase, the log
+    loss. Probabilities are made as bold as they are right first, as a blend's are in the end."""
+    judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
+    held = seen.part == number
+    target = seen.target[held]
+    blends = np.moveaxis(np.tensordot(seen.oof[held], weights, (1, 1)), 2, 0)
+    if seen.oof.shape[2] > 1:
+        blends = np.stack([temper(blend, fit_temperature(blend, target)) for blend in blends])
+    return [judge.error(target, blend) for blend in blends]

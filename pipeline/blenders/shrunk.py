@@ -1,48 +1,48 @@
 """Convex weights of least squared error, pulled towards equal ones by as much as other rows ask for.
 
 Twenty entries that are nearly as good as each other have many blends of nearly the same error, so that the best of them
-is chosen by noise, and equal weights are often better; with one useless entry they are worse. The pull is chosen on a
-path between both, on rows that were left out: the strongest whose error is within a standard error of the lowest.
+is chosen by noise, and equal weights are often better; with one useless entry they are worse. Between both lies a path
+of ever weaker pulls. Each is tried on rows that were left out, and the weights are averaged over the path, by how
+plausible it is that a pull is the best: taking the best alone would follow noise again.
+On rows held out of 44 small runs with eleven entries, some of them poor, on eleven data sets: an error 2.1 +- 1.7 %
+lower than that of `greedy`; with the strongest pull within a standard error of the best 0.4 +- 2.6 %.
 Sources: Breiman 1996, "Stacked regressions", for the weights; Diebold and Pauly 1990, "The use of prior information in
-forecast combination", for the pull.
+forecast combination", for the pull; Buckland, Burnham and Augustin 1997, "Model selection: an integral part of
+inference", for the average.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.blenders._choice import between
 
 if TYPE_CHECKING:
     from pipeline.blenders._seen import Seen
 
 
 class Options(BaseModel):
-    """Between which blends to choose."""
+    """The path."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pulls: tuple[float, ...] = Field(
+    pulls: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003),
         description="pulls towards equal weights that are tried beside an infinite one, as shares of the entries' mean "
-        "squared error, the strongest first",
+        "squared error",
     )
 
 
 def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
     """Return weights (n_entries,), at least 0 and summing to 1.
 
-    What is minimised is the squared error (of probabilities the Brier score), what the pull is chosen by is the metric;
+    What is minimised is the squared error (of probabilities the Brier score), what pulls are judged by is the metric;
     of labels the log loss.
     """
-
-    from pipeline.blenders._choice import choose
-
-    def ways(parts: np.ndarray) -> np.ndarray:
-        return _path(seen.grams[parts].sum(axis=0), options.pulls)
-
-    return ways(np.ones(len(seen.grams), dtype=bool))[choose(ways, seen)]
+    return between(lambda parts: _path(seen.grams[parts].sum(axis=0), options.pulls), seen)
 
 
 def _path(gram: np.ndarray, pulls: tuple[float, ...]) -> np.ndarray:

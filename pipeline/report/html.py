@@ -21,7 +21,7 @@ from pipeline.report import expectation, plots, trials
 from pipeline.report.audit import Checked, verdict
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.style import CSS
-from pipeline.report.summary import Expected, Row, Summary, duration, minute, number
+from pipeline.report.summary import Expected, Row, Summary, duration, minute, number, signed
 from pipeline.workspace import Workspace
 
 MOST_CURVES = 8
@@ -99,8 +99,9 @@ def _headline(summary: Summary) -> str:
     }[ours.stop_on]
     n_errors = summary.n_repeats * summary.n_folds
     about = (
-        f"{better.capitalize()} is better. The CV score is the mean over {n_errors} folds of an ensemble whose weights "
-        "were fitted on the other folds' predictions; ± is its standard error, which knows that the folds share "
+        f"{better.capitalize()} is better. The CV score is the mean over {n_errors} folds of an ensemble whose "
+        "weights, and whatever was chosen to set them, come from other folds' rows; ± is its standard error, which "
+        "knows that the folds share "
         f"training rows (Nadeau and Bengio 2003). {stopped}"
     )
     cut = "".join(f"<p><mark>cut short, time was up</mark> {escape(line)}</p>" for line in summary.truncated)
@@ -184,7 +185,7 @@ def _predictions(evidence: Evidence) -> Iterator[str]:
 def _worth(summary: Summary) -> Iterator[str]:
     lines = []
     for row in summary.worth:
-        cells = [escape(row.model), str(row.n_entries), f"{row.weight:.3f}", f"{row.worth:+.{summary.decimals}f}"]
+        cells = [escape(row.model), str(row.n_entries), f"{row.weight:.3f}", signed(row.worth, summary.decimals)]
         lines.append(([*cells, number(row.se, summary.decimals), escape(duration(row.seconds))], ""))
     yield _table(["model", "entries", "weight", "error without it", "± se", "time"], lines)
     yield (

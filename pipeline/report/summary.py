@@ -201,6 +201,12 @@ def number(value: float, places: int) -> str:
     return f"{value:.{places}f}" if math.isfinite(value) else "-"
 
 
+def signed(value: float, places: int) -> str:
+    """Return a difference with its sign and so many decimals; what is rounded to nothing has no sign."""
+    rounded = round(value, places)
+    return f"{rounded:+.{places}f}" if rounded else number(0.0, places)
+
+
 def minute(timestamp: str) -> str:
     """Return "2026-03-01 14:05" for an ISO timestamp of a manifest, which is in UTC."""
     return timestamp[:16].replace("T", " ")

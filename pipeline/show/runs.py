@@ -22,7 +22,7 @@ from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE
 from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, settings
-from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, summarise
+from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
 from pipeline.workspace import Workspace
 
 ROWS_SHOWN = 8
@@ -107,8 +107,12 @@ def _print_worth(summary: Summary, out: Console) -> None:
         table.add_column(label, justify="right")
     hidden = max(len(summary.worth) - ROWS_SHOWN, 0)
     for row in summary.worth[: ROWS_SHOWN - 2] + summary.worth[ROWS_SHOWN - 2 + hidden :]:
-        worth = f"{row.worth:+.{summary.decimals}f}"
-        table.add_row(escape(row.model), worth, number(row.se, summary.decimals), duration(row.seconds))
+        table.add_row(
+            escape(row.model),
+            signed(row.worth, summary.decimals),
+            number(row.se, summary.decimals),
+            duration(row.seconds),
+        )
     out.print(table)
     more = f"; {hidden} between them in the report" if hidden else ""
     out.print(f"worth: by how much the ensemble's error is larger without it{more}", style="dim")
