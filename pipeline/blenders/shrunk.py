@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.blenders._choice import between
-
 if TYPE_CHECKING:
     from pipeline.blenders._seen import Seen
 
@@ -42,6 +40,8 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
     What is minimised is the squared error (of probabilities the Brier score), what pulls are judged by is the metric;
     of labels the log loss.
     """
+    from pipeline.blenders._choice import between
+
     return between(lambda parts: _path(seen.grams[parts].sum(axis=0), options.pulls), seen)
 
 
