@@ -8,7 +8,8 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -66,7 +67,8 @@ def _found() -> tuple[Any, str]:
 def _connect(h2o: Any, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     last = time.monotonic() + PATIENCE
     while time.monotonic() < last:
-        with suppress(h2o.exceptions.H2OConnectionError, h2o.exceptions.H2OServerError):
+        failures = (h2o.exceptions.H2OConnectionError, h2o.exceptions.H2OServerError)
+        with suppress(*failures), redirect_stdout(StringIO()):  # it recommends a newer version
             h2o.connect(ip="127.0.0.1", port=port, verbose=False, strict_version_check=False)
             h2o.no_progress()
             return

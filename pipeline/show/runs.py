@@ -159,7 +159,7 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
     if math.isfinite(judged.public):
         yield "public", judged.public, "the part that a leaderboard would show"
     for name in judged.references:
-        yield "AutoGluon", judged.entries[name], f"its own ensemble alone ({name}), private"
+        yield "AutoGluon", judged.entries[name], f"{name} alone, private"
     if math.isfinite(judged.best_possible):
         yield "best", judged.best_possible, "possible: knows everything but the noise"
 

@@ -75,8 +75,13 @@ def main() -> None:
     with ProcessPoolExecutor() as workers:
         for told in workers.map(_fit, wanted):
             say(told)
-        folders = {name: sorted((HERE / name).glob("[0-9]*"), key=lambda path: int(path.name)) for name in names}
-        judged = {name: list(workers.map(_judge, found)) for name, found in folders.items()}
+    judge(names)
+
+
+def judge(names: Sequence[str]) -> None:
+    """Judge every run that is kept, and write."""
+    folders = {name: sorted((HERE / name).glob("[0-9]*"), key=lambda path: int(path.name)) for name in names}
+    judged = {name: [_judge(folder) for folder in found] for name, found in folders.items() if found}
     gaps = {what: {name: [run.gaps[what] for run in runs] for name, runs in judged.items()} for what in _whats(judged)}
     found = {
         "date": datetime.now(UTC).date().isoformat(),
