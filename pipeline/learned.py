@@ -70,7 +70,7 @@ def worth(results: Mapping[str, Result]) -> dict[str, float]:
     weights = json.loads((results["ensemble"].folder / "weights.json").read_text(encoding="utf-8"))
     found: dict[str, float] = {}
     for node, result in results.items():
-        if node.startswith("train["):
+        if node.startswith("train[") and "seconds" in result.facts:  # else it was left out
             name = node[len("train[") : -1]
             kind = kinds[name if name in kinds else name.removesuffix("-tuned")]
             own = sum(weights.get(entry, 0.0) for entry in result.facts.get("seconds", ()))

@@ -21,7 +21,7 @@ from pipeline.raw.source import members
 from pipeline.workspace import check_slug
 
 TEMPLATES = {name: Path(__file__).with_name(f"{name}_experiment.toml") for name in ("default", "best")}
-FEW_ROWS = 1_000
+FEW_ROWS = 2_000
 """Rows below which folds are cut twice: weights and scores of so few depend much on the cut."""
 
 TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")

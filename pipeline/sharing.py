@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+SMALL = 0.05
+"""Part of all that may go to a claim beyond its share, if it needs as much to begin."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -36,9 +39,10 @@ def share_out(seconds: float, claims: Mapping[str, Claim]) -> dict[str, float]:
 def affordable(seconds: float, claims: Mapping[str, Claim], must: Collection[str] = ()) -> list[str]:
     """Return the names of those whose share is enough for the least that they can do, in their order.
 
-    The one that is furthest from it goes first, and leaves its share to the others. Those in `must`, and the last one,
-    stay in any case.
+    The one that is furthest from it goes first, and leaves its share to the others. Those in `must`, those that need
+    little, and the last one stay in any case.
     """
+    must = {*must, *(name for name, claim in claims.items() if claim.least <= SMALL * seconds)}
     kept = dict(claims)
     while True:
         shares = share_out(seconds, kept)

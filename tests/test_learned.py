@@ -54,4 +54,5 @@ def test_worth_is_the_weight_of_a_kind_in_the_ensemble(tmp_path: Path) -> None:
         for n, own in entries.items()
     }
     results |= {n: made(tmp_path, n, {}, {"models": models}) for n in ("budget", "ensemble")}
+    results["train[tabm]"] = made(tmp_path, "train[tabm]", {"recipe": {}}, {})
     assert worth(results) == {"autogluon": 0.5, "mlp": 0.5, "ridge": 0.0}

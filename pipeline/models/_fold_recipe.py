@@ -28,7 +28,10 @@ Inner = Literal["inner"]
 
 FEWEST_ROUNDS = 100
 ENOUGH_ROUNDS = 500
-"""Rounds below which, where time is short, their number is not searched for: all of the time goes into one fit."""
+"""Rounds that stopping rows usually find at most, and that a fit without them is given at most where time is short."""
+
+TWO_CORES, LARGE = 1.6, 1_000_000
+"""How much faster two threads are than one, and the cells from which on they are."""
 
 LEARNT, FASTEST = 20.0, 0.2
 """Rounds x learning rate, at least, that "auto" aims at, and the highest rate that it takes for that."""
@@ -74,7 +77,7 @@ class EncodedRecipe(FoldRecipe):
 
 def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> float:
     """Return what a fold's encodings take: that of its rows, and one for every cut; skew transforms are most of it."""
-    return (1 + recipe.cuts) * (0.05 + 3e-6 * n_train * n_columns)
+    return (1 + recipe.cuts) * (0.05 + 1e-6 * n_train * n_columns)
 
 
 class BoosterRecipe(FoldRecipe):
@@ -88,9 +91,12 @@ class BoosterRecipe(FoldRecipe):
     )
 
     @property
-    def phases(self) -> int:
-        """How often every fold is fitted: once more to find the rounds."""
-        return 2 if self.stop_on == "inner" else 1
+    def usual_rounds(self) -> int:
+        """How many rounds a fold is fitted for, all in all, if as many are found as usually are."""
+        if self.stop_on == "none":
+            return self.rounds
+        found = min(self.rounds, ENOUGH_ROUNDS)
+        return min(self.rounds, found + self.patience) + (found if self.stop_on == "inner" else 0)
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)
@@ -149,26 +155,31 @@ def verbs(
     return cross_fit, load
 
 
-def prices(a_round: float, a_cell: float) -> tuple[Callable[..., Any], Callable[..., float]]:
-    """Return a booster's `affordable` and `seconds`, from the seconds of a tree and of a cell it reads."""
+def prices(a_round: float, scale: float = 1.0) -> tuple[Callable[..., Any], Callable[..., float]]:
+    """Return a booster's `affordable` and `seconds`; a_round: what a tree takes of the smallest table, scale: its part
+    of what rows and columns add for LightGBM."""
 
     def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
-        """Return the recipe with as many rounds as so many minutes allow on two cores."""
-        allowed, needed = 60 * minutes, seconds(recipe, **size)
-        if needed <= allowed:
+        """Return the recipe with as many rounds as so many minutes allow on two cores.
+
+        A search for their number is given up first: where time is short, so few rounds do not overfit.
+        """
+        allowed = 60 * minutes
+        if seconds(recipe, **size) <= allowed:
             return recipe
-        rounds = int(recipe.rounds * allowed / needed)
-        if recipe.stop_on == "inner" and rounds < ENOUGH_ROUNDS:
-            rounds = min(rounds * recipe.phases, ENOUGH_ROUNDS)
-            recipe = recipe.model_copy(update={"stop_on": "none"})
-        return recipe.model_copy(update={"rounds": max(min(FEWEST_ROUNDS, recipe.rounds), rounds)})
+        wanted = min(recipe.rounds, ENOUGH_ROUNDS) if recipe.stop_on == "inner" else recipe.rounds
+        once = recipe.model_copy(update={"stop_on": "none"}) if recipe.stop_on == "inner" else recipe
+        one, two = (seconds(once.model_copy(update={"rounds": n}), **size) for n in (1, 2))
+        rounds = 1 + int(max(0.0, allowed - one) / max(two - one, 1e-9))
+        return once.model_copy(update={"rounds": max(min(FEWEST_ROUNDS, recipe.rounds), min(rounds, wanted))})
 
     def seconds(
         recipe: BoosterRecipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int
     ) -> float:
-        """Return what a cross-fit takes on two cores if no fit stops early."""
+        """Return what a cross-fit takes on two cores, if rows that choose stop it as early as they usually do."""
         del n_test
-        trees = recipe.rounds * (n_outputs if n_outputs > 2 else 1) * recipe.phases
-        return n_fits * (0.3 + trees * (a_round + a_cell * n_train * n_columns))
+        a_tree = a_round + scale * (1.3e-5 * n_columns + n_train * (2e-7 + 2.5e-9 * n_columns))
+        speed = TWO_CORES if n_train * n_columns >= LARGE else 1.0
+        return n_fits * (0.3 + recipe.usual_rounds * (n_outputs if n_outputs > 2 else 1) * a_tree / speed)
 
     return affordable, seconds

@@ -90,4 +90,4 @@ def seconds(recipe: Any, *, n_train: int, n_test: int, n_columns: int, n_outputs
     del n_outputs
     share = 0.4 if recipe.columns == "auto" else recipe.columns
     cells = n_train * (3 + share * n_columns) + 2 * n_test
-    return n_fits * (0.5 + recipe.trees * (1e-3 + 2e-7 * cells))
+    return n_fits * (0.5 + recipe.trees * (1e-3 + 3e-7 * cells))

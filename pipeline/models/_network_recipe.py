@@ -26,9 +26,6 @@ Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
 Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
 Numeric = Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"]
 
-SECONDS_A_NETWORK = 0.2
-"""Seconds to encode a fold and to start, on two cores."""
-
 
 class NetworkRecipe(BaseModel):
     """How any network is trained, and on which encoding. "auto" depends on the rows and the task."""
@@ -71,6 +68,11 @@ class DeepRecipe(NetworkRecipe):
     overshoot: float = Field(
         0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
     )
+
+
+def starting_seconds(n_fits: int, n_train: int, n_columns: int) -> float:
+    """Return what comes before the training: torch is loaded and compiles, every fold is encoded."""
+    return 2.0 + n_fits * (0.2 + 4e-7 * n_train * n_columns)
 
 
 Recipe = TypeVar("Recipe", bound=NetworkRecipe)

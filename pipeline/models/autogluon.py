@@ -170,18 +170,28 @@ def affordable(
         return recipe.model_copy(update={"models": fit_into(recipe.models, budget, size)})
     from pipeline.models._autogluon_presets import n_affordable
 
-    kind: TaskKind = "regression" if n_outputs == 1 else "binary" if n_outputs == 2 else "multiclass"
-    return recipe.model_copy(update={"n_models": n_affordable(recipe, budget, kind, size)})
+    return recipe.model_copy(update={"n_models": n_affordable(recipe, budget, _kind(n_outputs), size)})
 
 
 def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
-    """Return what the cross-fits of all models take on two cores."""
+    """Return what the cross-fits of all models take on two cores: where there is a time limit, all of it."""
     from pipeline.models._autogluon_cost import Size
     from pipeline.models._autogluon_cost import seconds as seconds_of
 
     del n_test
+    if recipe.time_limit is not None:
+        return recipe.time_limit
     size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
-    return sum(seconds_of(family, config, size) for family, configs in recipe.models.items() for config in configs)
+    wanted = [(family, config) for family, configs in recipe.models.items() for config in configs]
+    if not wanted:
+        from pipeline.models._autogluon_presets import portfolio
+
+        wanted = portfolio(recipe.preset or "", _kind(n_outputs))[: recipe.n_models]
+    return (recipe.stack_levels + 1) * sum(seconds_of(family, config, size) for family, config in wanted)
+
+
+def _kind(n_outputs: int) -> TaskKind:
+    return "regression" if n_outputs == 1 else "binary" if n_outputs == 2 else "multiclass"
 
 
 def cross_fit(

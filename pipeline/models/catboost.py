@@ -143,4 +143,4 @@ settled = settler(
     one_hot=(2, 20, 15),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=1.5e-2, a_cell=8e-9)
+affordable, seconds = prices(a_round=1e-2, scale=3.0)

@@ -45,9 +45,16 @@ def affordable(
     recipe: Recipe, minutes: float, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int
 ) -> Recipe:
     """Return the recipe with as many models as so many minutes on two cores allow, at least one."""
-    del n_test
-    a_model = n_fits * (A_FIT + A_CELL * n_train * n_columns * (n_outputs if n_outputs > 2 else 1))
+    size = {"n_train": n_train, "n_test": n_test, "n_columns": n_columns, "n_outputs": n_outputs, "n_fits": n_fits}
+    a_model = seconds(recipe.model_copy(update={"n_models": 1}), **size)
     return recipe.model_copy(update={"n_models": max(1, min(recipe.n_models, int(60 * minutes / a_model)))})
+
+
+def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
+    """Return what the cross-fits of all models take on two cores."""
+    del n_test
+    a_fit = A_FIT + A_CELL * n_train * n_columns * (n_outputs if n_outputs > 2 else 1)
+    return recipe.n_models * n_fits * a_fit
 
 
 def cross_fit(

@@ -116,8 +116,8 @@ def _landmarks(recipe: Recipe, n_outputs: int) -> int:
 def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Return what a cross-fit takes: kernels between rows and landmarks, then a fit on them for each setting."""
     m = min(_landmarks(recipe, n_outputs), n_train)
-    a_kernel = 1e-9 * (n_train + n_test) * m * (n_columns + 20)
-    a_fit = 1e-10 * n_train * m * m if n_outputs == 1 else 6e-8 * n_outputs * n_train * m
+    a_kernel = 4e-10 * (n_train + n_test) * m * (n_columns + 20)
+    a_fit = 4e-11 * n_train * m * m if n_outputs == 1 else 3e-8 * n_outputs * n_train * m
     gammas, penalties = _choices(recipe)
     chosen = recipe.cuts * len(gammas) * (a_kernel + len(penalties) * a_fit)
     return n_fits * (encoding_seconds(recipe, n_train, n_columns) + 2 * a_kernel + a_fit + chosen)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.models._network_recipe import (
-    SECONDS_A_NETWORK,
     Auto,
     Count,
     NetworkRecipe,
     Schedule,
     cross_fitter,
+    starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
@@ -107,9 +107,9 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
 
 def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Return what a cross-fit takes on two cores, by its steps: all folds and seeds take theirs together."""
-    del n_test, n_columns, n_outputs
+    del n_test, n_outputs
     steps = recipe.phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
-    return SECONDS_A_NETWORK * n_fits + SECONDS_A_STEP * steps * recipe.n_seeds
+    return starting_seconds(n_fits, n_train, n_columns) + SECONDS_A_STEP * steps * recipe.n_seeds
 
 
 cross_fit = cross_fitter(resolve)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.models._network_recipe import (
-    SECONDS_A_NETWORK,
     Activation,
     Auto,
     Count,
     DeepRecipe,
     Schedule,
     cross_fitter,
+    starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
@@ -67,7 +67,7 @@ ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
 PART = 50  # weights that take as long as one bin or wave of a column, half the columns being numbers
-SECONDS = 1.5e-10  # for one row to pass one weight in training, on two cores, everything included
+SECONDS = 8e-11  # for one row to pass one weight in training, on two cores, everything included
 
 
 class Recipe(DeepRecipe):
@@ -220,7 +220,8 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     if recipe.embedding_numeric != "none":
         weights += PART * recipe.embedding_numeric_parts * n_columns
     trained = recipe.phases * _epochs(recipe, n_train) * n_train
-    return SECONDS_A_NETWORK * n_fits + SECONDS * n_fits * _n_seeds(recipe, n_train) * weights * (trained + n_test)
+    a_fit = SECONDS * _n_seeds(recipe, n_train) * weights * (trained + n_test)
+    return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit
 
 
 cross_fit = cross_fitter(resolve)

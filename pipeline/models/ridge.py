@@ -83,7 +83,7 @@ def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outp
     """Return what a cross-fit takes: encodings, then passes over the cells, of which only iterations need many."""
     del n_test
     passes = 10 if n_outputs == 1 and not recipe.l1 else 100 * n_outputs
-    a_fit = 5e-9 * passes * n_train * (3 * n_columns)
+    a_fit = 2.5e-9 * passes * n_train * (3 * n_columns)
     return n_fits * (encoding_seconds(recipe, n_train, n_columns) + a_fit * (1 + recipe.cuts * len(PENALTIES) / 2))
 
 

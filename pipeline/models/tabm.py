@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.models._network_recipe import (
-    SECONDS_A_NETWORK,
     Activation,
     Auto,
     Count,
     DeepRecipe,
     Numeric,
     cross_fitter,
+    starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
@@ -53,7 +53,7 @@ SPACE = {
 """TabArena's space for TabM (Erickson et al. 2025, package tabarena), after Gorishniy et al. 2024; "none" is ours."""
 
 INPUTS = 8  # inputs of the first layer a column, roughly
-SECONDS = 1.2e-10  # for one row to pass one weight in training, everything included; small widths take twice as long
+SECONDS = 8.5e-11  # for one row to pass one weight in training, everything included; small widths take twice as long
 
 
 class Recipe(DeepRecipe):
@@ -182,7 +182,8 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     depth = _depth(recipe)
     weights = recipe.width * (INPUTS * n_columns + recipe.width * (depth - 1) + n_outputs)
     passed = recipe.phases * _epochs(recipe, n_train) * n_train + n_test
-    return n_fits * recipe.n_seeds * (SECONDS_A_NETWORK + SECONDS * recipe.k * weights * passed)
+    a_fit = SECONDS * recipe.n_seeds * recipe.k * weights * passed
+    return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit
 
 
 cross_fit = cross_fitter(resolve)

@@ -127,4 +127,4 @@ settled = settler(
     l2=(1.0, 0.0, 0.0),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=3e-3, a_cell=3e-9)
+affordable, seconds = prices(a_round=5e-4)

@@ -161,6 +161,10 @@ def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[s
             trials[model] = search(plan[model]).trials(share)
             seconds -= share
         del left[name]
+    for name in sorted(plan, key=lambda name: -works[name].weight):  # what all have left goes to who can use it
+        more = works[name].within(plan[name].seconds + max(seconds, 0.0))
+        seconds -= more.seconds - plan[name].seconds
+        plan[name] = more
     return plan, trials
 
 
