@@ -84,6 +84,8 @@ def read_folds(folder: Path) -> Folds:
 def write_entry(folder: Path, name: str, entry: CrossFit) -> None:
     """Write one entry's predictions (and its loss curves) under its quoted name; seconds are not written."""
     arrays = {label: np.asarray(getattr(entry, label), dtype=np.float64) for label in ARRAYS}
+    if entry.apart is not None:
+        arrays["apart"] = np.asarray(entry.apart, dtype=np.float32)
     stem = quote(name, safe="")
     write_tensors(folder / f"{stem}.safetensors", arrays, {"stop_on": entry.stop_on, "reference": entry.reference})
     if entry.curves is not None:
@@ -105,5 +107,6 @@ def read_entries(folder: Path) -> dict[str, CrossFit]:
             stop_on=header["stop_on"],
             reference=header["reference"],
             curves=pd.read_parquet(curves) if curves.exists() else None,
+            apart=arrays.get("apart"),
         )
     return entries

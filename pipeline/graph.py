@@ -43,7 +43,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _budget(experiment, learned.worths(workspace, competition.slug, experiment)),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric, starts[name])),
-        _ensemble(experiment, entries, metric),
+        _ensemble(experiment, entries, tuned, metric),
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
@@ -238,7 +238,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin, starts: dict[str, 
         },
         plugins={"model": _model(model.kind), "metric": metric},
         sources=starts,
-        outputs=("trials.parquet", "best.json", "recipe.json"),
+        outputs=("trials.parquet", "best.json", "recipe.json", "optimism.json"),
         seed=derive(experiment.seed, "tune", name),
         continues=("trials",),
     )
@@ -246,13 +246,15 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin, starts: dict[str, 
     return [search, _fit(experiment, name, f"{name}-tuned", metric, best, "recipe.json")]
 
 
-def _ensemble(experiment: Experiment, entries: list[str], metric: Plugin) -> Node:
+def _ensemble(experiment: Experiment, entries: list[str], tuned: list[str], metric: Plugin) -> Node:
     blender = plugins.find("blenders", experiment.ensemble.kind, where="[ensemble] kind")
     return Node(
         stage="ensemble",
         module="pipeline.stages.ensemble",
         config=experiment.ensemble.model_dump(mode="json"),
-        inputs={"preprocess": _TABLE, "split": _FOLDS} | _predictions(entries),
+        inputs={"preprocess": _TABLE, "split": _FOLDS}
+        | _predictions(entries)
+        | {f"tune:{name}": Input(f"tune[{name}]", ("optimism.json",)) for name in tuned},
         plugins={"blender": blender, "metric": metric},
         outputs=(
             "ensemble.safetensors",
@@ -287,7 +289,7 @@ def _submit(workspace: Workspace, experiment: Experiment, facts: dict, entries: 
         module="pipeline.stages.submit",
         config=facts | {"experiment": experiment.name},
         inputs={"ingest": Input("ingest"), "preprocess": _TABLE, "ensemble": Input("ensemble")}
-        | (_predictions(entries) if judged else {}),
+        | ({"split": _FOLDS} | _predictions(entries) if judged else {}),
         plugins={"metric": metric},
         sources={"solution": solution} if judged else {},
         outputs=("submission.csv", "provenance.json", *(["judged.json"] if judged else [])),

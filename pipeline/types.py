@@ -18,6 +18,8 @@ StopOn = Literal["inner", "fold", "none"]
 
 UNUSED, TRAIN, STOP, VALID = 0, 1, 2, 3
 MOST_CUTS = 4
+MOST_APART = 1_000
+"""Test rows for which every fold's own predictions are kept: enough to tell what averaging them gains."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,8 @@ class CrossFit:
     (n_repeats, n_folds): NaN where unknown. curves: columns repeat, fold, seed, epoch, train_loss,
     stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
     reference: shown for comparison, never blended (AutoGluon's own ensemble).
+    apart (n_models, n_rows_apart, n_outputs): what each fold's model alone predicts for `rows_apart(n_test)`; None
+    where that is not known, as of predictions made elsewhere.
     fitted: by (repeat, fold), or (repeat,) where one fit has all folds of a repeat; the mean of what they predict for
     the test rows is `test`. A recipe's entries share what is saved under equal keys.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
@@ -267,6 +271,7 @@ class CrossFit:
     failed: str = ""
     rungs: tuple[float, ...] = ()
     given_up: bool = False
+    apart: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.oof.ndim != 3 or self.test.ndim != 2 or self.oof.shape[2] != self.test.shape[1]:
@@ -278,6 +283,19 @@ class CrossFit:
         for label in ("fold_errors", "train_errors", "epochs"):
             if getattr(self, label).shape[:1] != self.oof.shape[:1]:
                 raise ValueError(f"{label} {getattr(self, label).shape} does not fit {self.oof.shape[0]} repeats")
+        wanted = (len(rows_apart(len(self.test))), self.test.shape[1])
+        if self.apart is not None and self.apart.shape[1:] != wanted:
+            raise ValueError(f"predictions of each fold's model {self.apart.shape}, expected (n_models, {wanted})")
+
+
+def rows_apart(n_test: int) -> np.ndarray:
+    """Return the positions of the test rows for which every fold's own predictions are kept, evenly over the file."""
+    return np.unique(np.linspace(0, n_test - 1, min(n_test, MOST_APART)).astype(np.int64))
+
+
+def keep_apart(tests: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what `CrossFit.apart` holds, of each model's predictions (n_test, n_outputs)."""
+    return np.stack([test[rows_apart(len(test))] for test in tests]).astype(np.float32)
 
 
 class Progress(Protocol):

@@ -18,7 +18,7 @@ from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
 from pipeline.seeds import derive
-from pipeline.types import CrossFit, Folds, Metric
+from pipeline.types import CrossFit, Folds, Metric, rows_apart
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Library:
     """The candidates' predictions side by side, in the space in which they are averaged.
 
     oof (n_repeats, n_train, n_entries, n_outputs), NaN where no fold validates the row; test (n_test,
-    n_entries, n_outputs); target (n_train,) values or class codes; metric of what is averaged. logs: the
+    n_entries, n_outputs); apart (n_models, n_rows_apart, n_entries, n_outputs), see CrossFit, of entries that do not
+    know it what they predict together; target (n_train,) values or class codes; metric of what is averaged. logs: the
     arrays hold log(1 + value), in which RMSLE is a plain RMSE.
     """
 
@@ -59,6 +60,7 @@ class Library:
     metric: Metric
     folds: Folds
     logs: bool
+    apart: np.ndarray
 
     @property
     def of_classes(self) -> bool:
@@ -76,6 +78,17 @@ class Library:
                 rows = np.flatnonzero(part == 0)
                 part[rows] = np.random.default_rng(derive(0, "parts", repeat)).permutation(len(rows)) % PARTS
         return parts
+
+    @property
+    def together(self) -> np.ndarray:
+        """(n_rows_apart, n_entries, n_outputs): what is submitted of the rows that `apart` is about."""
+        return self.test[rows_apart(len(self.test))]
+
+    def only(self, name: str) -> Library:
+        """Return a library of one entry, which is what an experiment without the others would have."""
+        place = [self.names.index(name)]
+        oof, test, apart = self.oof[:, :, place], self.test[:, place], self.apart[:, :, place]
+        return replace(self, names=(name,), oof=oof, test=test, apart=apart)
 
     def fit(self, blender: Blender, seed: int) -> Blend:
         """Fit a blend on all rows that any repeat covers; a row's part is that of the first that does."""
@@ -153,10 +166,19 @@ def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: M
         )
     oof = np.stack([entry.oof for entry in candidates.values()], axis=2)
     test = np.stack([entry.test for entry in candidates.values()], axis=1)
-    if metric.name != "rmsle":
-        return Library(tuple(candidates), oof, test, target, metric, folds, logs=False)
-    oof, test = map(in_logs, (oof, test))
-    return Library(tuple(candidates), oof, test, np.log1p(target), Metric.from_module(rmse), folds, logs=True)
+    n_models = max((len(e.apart) for e in candidates.values() if e.apart is not None), default=1)
+    apart = np.stack([_apart(entry, n_models) for entry in candidates.values()], axis=2)
+    logs = metric.name == "rmsle"
+    if logs:
+        oof, test, apart = map(in_logs, (oof, test, apart))
+        target, metric = np.log1p(target), Metric.from_module(rmse)
+    return Library(tuple(candidates), oof, test, target, metric, folds, logs, apart)
+
+
+def _apart(entry: CrossFit, n_models: int) -> np.ndarray:
+    if entry.apart is not None and len(entry.apart) == n_models:
+        return entry.apart.astype(np.float64)
+    return np.repeat(entry.test[None, rows_apart(len(entry.test))], n_models, axis=0)
 
 
 def in_logs(values: np.ndarray) -> np.ndarray:

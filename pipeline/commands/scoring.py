@@ -9,6 +9,7 @@ import typer
 from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, load, out, run_experiment
 from pipeline.config import Competition, load_competition, metric_plugin
 from pipeline.engine import plugins
+from pipeline.engine.store import Store
 from pipeline.entries import ENSEMBLE
 from pipeline.graph import build, up_to
 
@@ -40,7 +41,7 @@ def score(
     from pipeline.types import Metric
 
     metric = Metric.from_module(plugins.load(metric_plugin(context.obj, competition)))
-    expected.show(outcome.results, metric, entry, out)
+    expected.show(Store(context.obj.cache(slug)), outcome.results, metric, entry, out)
 
 
 @app.command()

@@ -18,9 +18,22 @@ DRAWS = 400
 STOPPED = 0.25
 """By how much an entry looks too good that stops on the very rows that score it, in units of what the error of one
 fold's rows strays by: the lowest of many errors is low by so much of their noise, whatever the metric. Measured for
-LightGBM on rows held out of many data sets by `make bench-calibration`, which judges each by what the others say. It is
-against the same model stopped on inner rows: both gain about as much by the averaging of all folds' models, which is
-not counted, so that the expectation is on the cautious side."""
+LightGBM, against the same stopped on inner rows, on rows held out of many data sets by `make bench-calibration`, which
+judges each by what the others say."""
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Why the private error of a submission is not that of its out-of-fold rows, whatever the draw of rows.
+
+    flattered: share of weight on entries that stopped on the rows that score them. averaging: by how much the mean of
+    all folds' models, which is submitted, has a lower error than each. tuning: by how much the error is too low because
+    recipes were chosen on these rows.
+    """
+
+    flattered: float = 0.0
+    averaging: float = 0.0
+    tuning: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,8 @@ class Expectation:
     """The private error to expect, its 90 % interval, and what makes them up; lower errors are better.
 
     cv: the mean of fold errors. size: what the test set's size adds to it. optimism: what stopping on the fold took
-    from it. test_se, own_se: what the test rows and our own uncertainty stray by.
+    from it; tuning: what the choice of recipes did. averaging: what the mean of all folds' models takes from it.
+    test_se, own_se: what the test rows and our own uncertainty stray by.
     """
 
     error: float
@@ -37,6 +51,8 @@ class Expectation:
     cv: float
     size: float
     optimism: float
+    tuning: float
+    averaging: float
     test_se: float
     own_se: float
 
@@ -54,29 +70,29 @@ def expect(
     folds: Folds,
     target: np.ndarray,
     oof: np.ndarray,
+    bias: Bias,
     *,
     n_private: float,
-    flattered: float,
     seed: int,
     stopped: float = STOPPED,
 ) -> Expectation:
     """Return what to expect of n_private rows, from predictions (n_repeats, n_train, n_outputs).
 
     The private error strays with the draw of the test set, and the CV error that we know with that of the train rows:
-    both are drawn from the out-of-fold rows. flattered: the share of weight on entries that stopped on the rows that
-    score them.
+    both are drawn from the out-of-fold rows.
     """
     rng = np.random.default_rng(seed)
     pooled = [rows.of(oof)]
     test, fold = draw(rows, pooled, n_private, DRAWS, rng), draw(rows, pooled, rows.fold_size, DRAWS, rng)
     cv = float(folds.errors(rows.metric, target, oof).mean())
     size = float(test.growth[0] - fold.growth[0])
-    optimism = stopped * flattered * float(fold.deviations.std())
+    optimism = stopped * bias.flattered * float(fold.deviations.std())
     own = own_factor(folds) * _means(fold.deviations[:, 0], rows.n_folds, len(test.deviations), rng)
-    error, deviations = cv + size + optimism, test.deviations[:, 0] - own
+    error = cv + size + optimism + bias.tuning - bias.averaging
+    deviations = test.deviations[:, 0] - own
     low, high = error + np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     strays = float(test.deviations.std()), float(own.std())
-    return Expectation(error, float(low), float(high), cv, size, optimism, *strays)
+    return Expectation(error, float(low), float(high), cv, size, optimism, bias.tuning, bias.averaging, *strays)
 
 
 def own_factor(folds: Folds) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from autogluon.tabular import TabularPredictor
@@ -53,10 +55,8 @@ def check_folds(
     for fold, (_, valid) in enumerate(splits):
         positions = valid[:CHECKED_ROWS]
         child = bag.load_child(bag.models[fold])
-        answers = np.asarray(child.predict_proba(predictor.transform_features(rows.iloc[positions])), dtype=float)
+        answers = answers_of(child, predictor.transform_features(rows.iloc[positions]))
         found = oof.iloc[positions].to_numpy(float)
-        if answers.ndim == 1:
-            found = found[:, -1]
         agreeing = float(np.isclose(found, answers, rtol=1e-3, atol=1e-5).mean())
         if agreeing < AGREEING:
             raise ModelError(
@@ -64,3 +64,11 @@ def check_folds(
                 f"{agreeing:.0%} of the out-of-fold predictions of the rows that this fold validates",
                 hint="leave this model out of `models`",
             )
+
+
+def answers_of(child: Any, rows: pd.DataFrame) -> np.ndarray:
+    """Return values (n, 1) or probabilities (n, n_classes) of one fold's model, for rows in its own features."""
+    answers = np.asarray(child.predict_proba(rows), dtype=float)
+    if answers.ndim == 2:
+        return answers
+    return answers[:, None] if child.problem_type == "regression" else np.column_stack([1 - answers, answers])

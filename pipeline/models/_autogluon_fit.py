@@ -19,11 +19,11 @@ from autogluon.tabular import TabularPredictor
 
 from pipeline.environment import restored
 from pipeline.errors import ModelError
-from pipeline.models._autogluon_checks import BAG, Split, check_classes, check_folds, check_rows
+from pipeline.models._autogluon_checks import BAG, Split, answers_of, check_classes, check_folds, check_rows
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
 from pipeline.models._autogluon_presets import Order
-from pipeline.types import Folds, Log, Progress, Table
+from pipeline.types import Folds, Log, Progress, Table, rows_apart
 
 LABEL = "target"
 MAX_THREADS = 8
@@ -68,12 +68,14 @@ class Fit:
     """What one model predicted: oof (n_train, n_outputs), test (n_test, n_outputs).
 
     reference: it has learnt from other models' out-of-fold predictions, which have seen the rows that score it.
+    apart: see CrossFit, of this repeat's folds; None where it is no model of ours alone.
     """
 
     oof: np.ndarray
     test: np.ndarray
     seconds: float
     reference: bool
+    apart: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -227,11 +229,22 @@ def _collect(
         oof = predictor.predict_proba_oof(name) if form.n_classes else predictor.predict_oof(name).to_frame()
         test = form.ask(predictor, table.test, name)
         check_rows(name, oof, test, rows, table, splits)
+        apart = None
         if name.endswith(BAG):
             check_folds(name, predictor, oof, rows, splits)
-        ours = form.outputs(oof.iloc[: len(table.train)])
-        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]), reference=not name.endswith(BAG))
+            apart = _apart(name, predictor, form, table.test, list(oof.columns))
+        ours, reference = form.outputs(oof.iloc[: len(table.train)]), not name.endswith(BAG)
+        fits[name] = Fit(ours, form.outputs(test), float(seconds[name]), reference, apart)
     return fits
+
+
+def _apart(name: str, predictor: TabularPredictor, form: Form, test: pd.DataFrame, columns: list[Any]) -> np.ndarray:
+    """Ask every fold's own model for some test rows; columns: of AutoGluon's answers."""
+    rows = predictor.transform_features(form.rows(test.iloc[rows_apart(len(test))]))
+    bag = predictor._trainer.load_model(name)
+    children = [bag.load_child(model) for model in bag.models]
+    answers = [answers_of(child, rows) for child in children]
+    return np.stack([form.outputs(pd.DataFrame(one, columns=columns)) for one in answers]).astype(np.float32)
 
 
 def _report_failures(predictor: TabularPredictor, log: Log) -> tuple[str, ...]:

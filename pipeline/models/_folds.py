@@ -19,7 +19,7 @@ from pipeline.files import read_json, write_json
 from pipeline.seeds import derive
 from pipeline.spread import Spread
 from pipeline.transforms.target import TargetTransform, fit_target
-from pipeline.types import CrossFit, Folds, Log, Table, Task
+from pipeline.types import CrossFit, Folds, Log, Table, Task, keep_apart
 
 Key = tuple[int, int]  # repeat, fold
 
@@ -203,14 +203,16 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
     for key, part in parts.items():
         oof[key[0], folds.valid_rows(*key)] = part.valid
         errors[key], train_errors[key], rounds[key] = part.error, part.train_error, part.rounds
+    tests = [part.test for part in parts.values()]
     return CrossFit(
         oof,
-        np.mean([part.test for part in parts.values()], axis=0),
+        np.mean(tests, axis=0),
         errors,
         train_errors,
         rounds,
         case.recipes[name].stop_on,
         seconds=sum(part.seconds for part in parts.values()),
+        apart=keep_apart(tests),
         fitted={key: part.fit for key, part in parts.items()},
     )
 

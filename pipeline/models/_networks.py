@@ -23,7 +23,7 @@ from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
 from pipeline.seeds import derive
 from pipeline.spread import Spread
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table
+from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table, keep_apart
 
 Key = tuple[int, int]  # repeat, fold
 Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
@@ -262,7 +262,8 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
         epochs[key] = np.mean([member.epoch for member in members])
         tests.append(test)
         fitted[key] = fit
-    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, fitted=fitted)
+    known = {"fitted": fitted, "apart": keep_apart(tests)}
+    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, **known)
 
 
 def _failed(plan: Plan, table: Table, folds: Folds, why: str) -> CrossFit:

@@ -258,6 +258,7 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds, order: 
     errors = folds.errors(table.task.metric, table.target, oof)
     unknown = np.full_like(errors, np.nan)
     test = np.mean([fit.test for fit in fits], axis=0)
+    apart = [fit.apart for fit in fits if fit.apart is not None]
     seconds = sum(fit.seconds for fit in fits)
     fitted = {(number,): repeat.kept.of(part) for number, repeat in enumerate(repeats)}
     return CrossFit(
@@ -269,6 +270,7 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds, order: 
         "fold",
         seconds,
         reference=any(fit.reference for fit in fits),
+        apart=np.concatenate(apart) if apart else None,
         fitted=fitted,
         truncated="" if part else _cut_short(repeats, order),
         findings=() if part else tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures)),

@@ -17,6 +17,16 @@ def lines(found: Expected, places: int) -> Iterator[str]:
         f"The score of {found.n_private} private rows{assumed} strays by {number(found.test_se, places)} with the draw "
         f"of these rows; what {found.drawn} out-of-fold tell of it, by {number(found.own_se, places)}."
     )
+    if found.averaging > 0:
+        yield (
+            "What is submitted is the mean of all folds' models; CV judges each of them, whose error is higher by "
+            f"{number(found.averaging, places)}."
+        )
+    if found.tuning > 0:
+        yield (
+            "Tuning chose recipes on the rows that score them, other folds or not: for that the expected error is "
+            f"higher by {number(found.tuning, places)}."
+        )
     if found.flattered > 0:
         yield (
             f"{found.flattered:.0%} of the weight stopped on the rows that score it; for that the expected error is "

@@ -47,7 +47,8 @@ class Expected:
     """What the stage `score` expects of the private leaderboard; scores as Kaggle shows them, NaN where unknown.
 
     low, high: its 90 % interval. n_private: test rows that it is about; assumed: nobody said how many those are.
-    flattered: share of the weight on entries that stopped on the rows that score them. drift: `drift_auc` is more than
+    flattered: share of the weight on entries that stopped on the rows that score them. optimism, tuning, averaging: by
+    how much its error is higher and, the last, lower than that of CV because of these. drift: `drift_auc` is more than
     chance, and then mostly by the columns named. weighted: the expected score with rows counted as often as test has
     such; readable: enough rows carry the weights.
     """
@@ -60,6 +61,8 @@ class Expected:
     size: float
     optimism: float
     flattered: float
+    tuning: float
+    averaging: float
     n_private: int
     assumed: bool
     drawn: str
@@ -156,6 +159,7 @@ def read_expected(folder: Path) -> Expected:
         low=_known(said["low"]),
         high=_known(said["high"]),
         **{name: _known(said[name]) for name in ("test_se", "own_se", "size", "optimism", "flattered")},
+        **{name: _known(said[name]) for name in ("tuning", "averaging")},
         n_private=said["n_private"],
         assumed=said["public_share"] is None,
         drawn=f"{drawn['n']} {drawn['what']}",

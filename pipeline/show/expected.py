@@ -11,27 +11,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.engine.store import Result
+from pipeline.blenders._alone import oof_alone
+from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE, read_library
 from pipeline.errors import ConfigError, nearest
 from pipeline.files import read_folds, read_json, read_table
-from pipeline.honesty.expectation import flattered_share
+from pipeline.honesty.expectation import expect
 from pipeline.honesty.resample import pool
 from pipeline.report.expectation import lines
 from pipeline.report.summary import Expected, decimals, number, read_expected
-from pipeline.stages.score import expectation_of
-from pipeline.types import Metric
+from pipeline.stages.score import bias_of
+from pipeline.types import CrossFit, Metric
 
 
-def show(results: Mapping[str, Result], metric: Metric, entry: str, out: Console) -> None:
-    """Print what to expect of the ensemble, or of another entry; one that is not there is a ConfigError."""
-    leaderboard = read_json(results["ensemble"].folder / "leaderboard.json")
+def show(store: Store, results: Mapping[str, Result], metric: Metric, entry: str, out: Console) -> None:
+    """Print what to expect of the ensemble, or of another entry; one that is not there is a ConfigError.
+
+    Every file is hashed before it is read; one that is damaged is a DamagedError.
+    """
+    leaderboard = read_json(store.open(results["ensemble"]) / "leaderboard.json")
     rows = {row["entry"]: row for row in leaderboard if row["kind"] == "entry" or row["entry"] == ENSEMBLE}
     if entry not in rows:
         raise ConfigError(f"this experiment has no entry '{entry}'", hint=nearest(entry, rows))
-    found = read_expected(results["score"].folder)
+    found = read_expected(store.open(results["score"]))
     if entry != ENSEMBLE:
-        found = _of_entry(results, metric, entry, leaderboard, found)
+        found = _of_entry(store, results, metric, entry, leaderboard, found)
     cv_score, se = rows[entry]["cv_score"], rows[entry]["se"] or math.nan
     places = decimals(cv_score, se)
     out.print(_figures(entry, cv_score, se, found, places))
@@ -41,6 +45,7 @@ def show(results: Mapping[str, Result], metric: Metric, entry: str, out: Console
 
 
 def _of_entry(
+    store: Store,
     results: Mapping[str, Result],
     metric: Metric,
     entry: str,
@@ -48,10 +53,10 @@ def _of_entry(
     ensemble: Expected,
 ) -> Expected:
     """Return what to expect of one entry; train and test rows differ for it as they do for the ensemble."""
-    table, folds = read_table(results["preprocess"].folder, metric), read_folds(results["split"].folder)
-    oof = read_library({f"train:{n}": r.folder for n, r in results.items() if n.startswith("train[")})[entry].oof
-    rows = pool(table.target, folds, metric, table.groups, table.time)
-    found = expectation_of(entry, oof, leaderboard, table, folds, rows, ensemble.n_private, 0)
+    table, folds = read_table(store.open(results["preprocess"]), metric), read_folds(store.open(results["split"]))
+    oof = oof_alone(open_library(store, results)[entry], table.target, folds, metric)
+    rows, bias = pool(table.target, folds, metric, table.groups, table.time), bias_of(entry, leaderboard)
+    found = expect(rows, folds, table.target, oof, bias, n_private=ensemble.n_private, seed=0)
     scores = found.scores(metric)
     return replace(
         ensemble,
@@ -61,9 +66,17 @@ def _of_entry(
         test_se=found.test_se,
         own_se=found.own_se,
         optimism=found.optimism,
-        flattered=flattered_share({entry: 1.0}, {row["entry"]: row["stop_on"] for row in leaderboard}),
+        flattered=bias.flattered,
+        tuning=bias.tuning,
+        averaging=bias.averaging,
         weighted=math.nan,
     )
+
+
+def open_library(store: Store, results: Mapping[str, Result]) -> dict[str, CrossFit]:
+    """Read the predictions of every model of a run, hashed before they are read."""
+    trains = {name: result for name, result in results.items() if name.startswith("train[")}
+    return read_library({f"train:{name}": store.open(result, ("entries",)) for name, result in trains.items()})
 
 
 def _figures(entry: str, cv_score: float, se: float, found: Expected, places: int) -> Table:

@@ -28,6 +28,7 @@ from pipeline.workspace import Workspace
 ROWS_SHOWN = 8
 VALUE_LENGTH = 28
 OPTIMISTIC = "*"
+NOISE = 0.1
 
 
 def finish(
@@ -270,7 +271,10 @@ def _runs_table(runs: Sequence[Run]) -> Table:
 
 
 def _behind(best: Run, run: Run, places: int) -> str:
-    """Return by how much a run's error is larger, paired fold by fold; empty where the folds are not the same."""
+    """Return by how much a run's error is larger, paired fold by fold; empty where the folds are not the same.
+
+    Noise is what two equal runs would differ by in one of ten competitions.
+    """
     if run is best or run.folds != best.folds:
         return ""
     import numpy as np
@@ -279,7 +283,8 @@ def _behind(best: Run, run: Run, places: int) -> str:
 
     ours, theirs = (np.array(r.summary.ensemble.fold_errors) for r in (run, best))
     difference = paired_difference(ours, theirs, best.summary.valid_to_train)
-    return f"{number(difference.mean, places)} ± {number(difference.se, places)}"
+    noise = " noise" if difference.p_value > NOISE else ""
+    return f"{number(difference.mean, places)} ± {number(difference.se, places)}{noise}"
 
 
 def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:

@@ -11,19 +11,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.blenders._alone import oof_alone
 from pipeline.config import Competition
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE, read_library
+from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError
 from pipeline.files import read_entries, read_folds, read_json, read_table
-from pipeline.honesty.expectation import Expectation, expect, own_factor
+from pipeline.honesty.expectation import Bias, Expectation, expect, own_factor
 from pipeline.honesty.resample import Rows, pool
 from pipeline.honesty.rivals import Comparison, Leaderboards, Selection, select, simulate
 from pipeline.publish import published_name
 from pipeline.report.summary import ancestors, decimals, number
+from pipeline.show.expected import open_library
 from pipeline.show.runs import Run, find_runs
-from pipeline.stages.score import flattered_by, private_rows
-from pipeline.types import CrossFit, Folds, Metric
+from pipeline.stages.score import bias_of, private_rows
+from pipeline.types import Folds, Metric
 from pipeline.types import Table as Data
 from pipeline.workspace import Workspace
 
@@ -36,12 +38,15 @@ NOTHING = 0.02
 
 @dataclass(frozen=True)
 class Candidate:
-    """What could be submitted: an experiment's ensemble, or one of its models alone (`path` is None then)."""
+    """What could be submitted: an experiment's ensemble, or one of its models alone (`path` is None then).
+
+    oof (n_repeats, n_train, n_outputs): its out-of-fold predictions, labels decided as they would be submitted.
+    """
 
     name: str
-    entry: CrossFit
+    oof: np.ndarray
     folds: Folds
-    flattered: float
+    bias: Bias
     cv_error: float
     path: Path | None
 
@@ -69,23 +74,25 @@ def show(workspace: Workspace, competition: Competition, metric: Metric, out: Co
 
 
 def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Chosen:
-    """Return what to select, of what was made for this metric; no finished experiment is a ConfigError."""
-    slug = competition.slug
-    store = {result.key: result for result in Store(workspace.cache(slug)).results()}
+    """Return what to select, of what was made for this metric; no finished experiment is a ConfigError.
+
+    Every file is hashed before it is read; one that is damaged is a DamagedError.
+    """
+    slug, store = competition.slug, Store(workspace.cache(competition.slug))
+    known = {result.key: result for result in store.results()}
     runs: dict[str, Run] = {}  # one a file: an experiment that changed no byte is no other submission
     for run in find_runs(workspace, slug):
         if run.summary.metric == metric.name:
             runs.setdefault(_sha256(run), run)
-    families = [(run, ancestors(store, run.submit.key)) for run in runs.values()]
+    families = [(run, ancestors(known, run.submit.key)) for run in runs.values()]
     if not families:
         raise ConfigError(f"no experiment of {slug} has been run to its end", hint=f"make run COMPETITION={slug}")
-    table = read_table(families[0][1]["preprocess"].folder, metric)
+    table = read_table(store.open(families[0][1]["preprocess"]), metric)
     candidates: list[Candidate] = []
     for run, results in families:
-        if np.array_equal(read_table(results["preprocess"].folder, metric).train_ids, table.train_ids):
-            # a model's labels are decided where it is blended; by itself it would be judged by the likeliest class
-            alone = not candidates and (metric.reads != "label" or metric.decision == "likeliest")
-            candidates += _candidates(run, results, workspace.submissions / slug, alone=alone)
+        if np.array_equal(read_table(store.open(results["preprocess"]), metric).train_ids, table.train_ids):
+            candidates.append(_ensemble(run, store, results, workspace.submissions / slug))
+    candidates += _models(*families[0], store, table)
     candidates = sorted(candidates, key=lambda one: (one.cv_error, one.name))[:MOST]
     rows = pool(
         table.target, candidates[0].folds, metric, table.groups, table.time, [one.folds for one in candidates[1:]]
@@ -94,7 +101,7 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     expectations = [_expected(one, rows, table, n_private) for one in candidates]
     boards = simulate(
         rows,
-        [one.entry.oof for one in candidates],
+        [one.oof for one in candidates],
         [one.error for one in expectations],
         n_public=max(1, len(table.test) - n_private),
         n_private=n_private,
@@ -108,27 +115,33 @@ def _sha256(run: Run) -> str:
     return str(run.submit.manifest["outputs"]["submission.csv"]["sha256"])
 
 
-def _candidates(run: Run, results: Mapping[str, Result], submissions: Path, *, alone: bool) -> Iterator[Candidate]:
-    """Yield a run's ensemble, and, of the best run, its models alone as hedges."""
-    folds = read_folds(results["split"].folder)
-    leaderboard = read_json(results["ensemble"].folder / "leaderboard.json")
-    errors = {row["entry"]: row["cv_error"] for row in leaderboard}
+def _ensemble(run: Run, store: Store, results: Mapping[str, Result], submissions: Path) -> Candidate:
+    """Return a run's ensemble, and where its submission lies."""
+    folds, made = read_folds(store.open(results["split"])), store.open(results["ensemble"])
     own = submissions / published_name(run.name, _sha256(run))
     path = own if own.is_file() else next(iter(sorted(submissions.glob(f"*-{_sha256(run)[:8]}.csv"))), None)
-    blend = read_entries(results["ensemble"].folder)[ENSEMBLE]
-    yield Candidate(run.name, blend, folds, flattered_by(ENSEMBLE, leaderboard), errors[ENSEMBLE], path)
-    if not alone:
-        return
-    library = read_library({f"train:{name}": r.folder for name, r in results.items() if name.startswith("train[")})
-    for name, entry in library.items():
-        if not entry.reference and "/" not in name and not name.endswith("-tuned") and len(library) > 1:
-            flattered = flattered_by(name, leaderboard)
-            yield Candidate(f"{run.name}: {name} alone", entry, folds, flattered, errors[name], None)
+    bias = bias_of(ENSEMBLE, read_json(made / "leaderboard.json"))
+    return Candidate(run.name, read_entries(made)[ENSEMBLE].oof, folds, bias, run.summary.ensemble.cv_error, path)
+
+
+def _models(run: Run, results: Mapping[str, Result], store: Store, table: Data) -> Iterator[Candidate]:
+    """Yield the models of a run alone, as hedges; those of which there could be no experiment are left out."""
+    folds, library = read_folds(store.open(results["split"])), open_library(store, results)
+    leaderboard = read_json(store.open(results["ensemble"]) / "leaderboard.json")
+    errors = {row["entry"]: row["cv_error"] for row in leaderboard}
+    alone = [
+        name
+        for name, entry in library.items()
+        if not entry.reference and "/" not in name and not name.endswith("-tuned") and len(library) > 1
+    ]
+    for name in sorted(alone, key=lambda name: errors[name])[:MOST]:
+        oof = oof_alone(library[name], table.target, folds, table.task.metric)
+        yield Candidate(f"{run.name}: {name} alone", oof, folds, bias_of(name, leaderboard), errors[name], None)
 
 
 def _expected(candidate: Candidate, rows: Rows, table: Data, n_private: int) -> Expectation:
-    how = {"n_private": n_private, "flattered": candidate.flattered, "seed": 0}
-    return expect(rows, candidate.folds, table.target, candidate.entry.oof, **how)
+    how = {"n_private": n_private, "seed": 0}
+    return expect(rows, candidate.folds, table.target, candidate.oof, candidate.bias, **how)
 
 
 def _places(chosen: Chosen) -> int:

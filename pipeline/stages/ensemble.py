@@ -12,12 +12,15 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
+from pipeline.blenders._alone import oof_alone
+from pipeline.blenders._blend import Blend
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
-from pipeline.files import read_folds, write_entry, write_json
+from pipeline.files import read_folds, read_json, write_entry, write_json
+from pipeline.honesty.averaging import gain_alone, gain_blended
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
 from pipeline.uncertainty import cv_figure, rows_ratio
@@ -51,9 +54,9 @@ class Judge:
 def run(job: Job) -> dict[str, Any]:
     """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json.
 
-    Reads preprocess (rows.parquet), split and the entries of every input `train:<name>`. config: options of
-    the blender. Raises ModelError where an entry misses rows that the folds
-    validate, ConfigError where there is nothing to blend.
+    Reads preprocess (rows.parquet), split, the entries of every input `train:<name>` and, of what was tuned,
+    `tune:<name>` (optimism.json). config: options of the blender. Raises ModelError where an entry misses rows that
+    the folds validate, ConfigError where there is nothing to blend.
     """
     metric = Metric.from_module(job.plugins["metric"])
     target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
@@ -69,7 +72,8 @@ def run(job: Job) -> dict[str, Any]:
     shares = {name: weight for name, weight in weights.items() if weight}
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     temperatures[ENSEMBLE] = blend.last_temperature
-    rows = _leaderboard(entries, blends, shares, judge)
+    known = _known(library, blend, shares, job)
+    rows = _leaderboard(entries, blends, shares, known, judge)
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), entries, judge))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "temperatures.json", temperatures)
@@ -116,18 +120,40 @@ def _worth(
     return worth_table(judge.fold_errors(oof), errors, weights, rows_ratio(judge.folds))
 
 
+def _known(library: Library, blend: Blend, shares: Mapping[str, float], job: Job) -> dict[str, dict[str, float]]:
+    """Return by how much the errors of entries and ensemble are to be corrected before they are expected in private.
+
+    averaging: lower, because all folds' models are averaged; tuning: higher, because recipes were chosen on these rows.
+    A blend is as much too good as its entries are by their weights.
+    """
+    seed = derive(job.seed, "averaging")
+    tuning = dict.fromkeys(library.names, 0.0) | {
+        f"{node.removeprefix('tune:')}-tuned": read_json(folder / "optimism.json")["optimism"] or 0.0
+        for node, folder in job.inputs.items()
+        if node.startswith("tune:")
+    }
+    known = {name: {"averaging": gain_alone(library, name, seed), "tuning": tuning[name]} for name in library.names}
+    flattered = sum(share * tuning[name] for name, share in shares.items())
+    return known | {ENSEMBLE: {"averaging": gain_blended(library, blend, seed), "tuning": flattered}}
+
+
 def _leaderboard(
-    entries: Mapping[str, CrossFit], blends: Mapping[str, np.ndarray], shares: Mapping[str, float], judge: Judge
+    entries: Mapping[str, CrossFit],
+    blends: Mapping[str, np.ndarray],
+    shares: Mapping[str, float],
+    known: Mapping[str, Mapping[str, float]],
+    judge: Judge,
 ) -> list[dict[str, Any]]:
     """Return a row an entry and a blend, best first; `kind` tells them apart.
 
-    A blend's predictions are cross-fitted ("best single" is chosen on other folds too), so that all rows can
-    be compared; only a reference, AutoGluon's own ensemble, has seen the rows that it is scored on.
+    A blend's predictions are cross-fitted ("best single" is chosen on other folds too, and labels are decided on
+    others), so that all rows can be compared; only a reference, AutoGluon's own ensemble, has seen the rows that it is
+    scored on. known: what `_known` returns, by entry.
     """
     rows = [
         {"entry": name, "kind": "entry", "stop_on": entry.stop_on, "reference": entry.reference}
         | {"weight": shares.get(name, 0.0)}
-        | judge.figures(entry.oof)
+        | judge.figures(oof_alone(entry, judge.target, judge.folds, judge.metric))
         for name, entry in entries.items()
     ]
     stop_on = _stop_on(entries)
@@ -135,6 +161,8 @@ def _leaderboard(
         {"entry": name, "kind": "blend", "stop_on": stop_on, "reference": False, "weight": None} | judge.figures(oof)
         for name, oof in blends.items()
     ]
+    nothing = {"averaging": 0.0, "tuning": 0.0}
+    rows = [row | nothing | known.get(row["entry"], {}) for row in rows]
     return sorted(rows, key=lambda row: (row["cv_error"], row["entry"]))
 
 

@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
 from pipeline.files import read_entries, read_folds, read_json, read_table, write_json
 from pipeline.honesty.drift import Drift, Weighted, find_drift, weigh
-from pipeline.honesty.expectation import LEVEL, Expectation, expect, flattered_share
+from pipeline.honesty.expectation import LEVEL, Bias, Expectation, expect, flattered_share
 from pipeline.honesty.resample import Rows, pool
 from pipeline.seeds import derive
 from pipeline.types import Folds, Metric, Table
@@ -22,6 +20,7 @@ ASSUMED_SHARE = 0.3
 """Of the test rows, those that a competition shows in public, where competition.toml does not say."""
 
 COLUMNS_SHOWN = 10
+FIGURES = ("size", "optimism", "tuning", "averaging", "test_se", "own_se")
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -37,7 +36,8 @@ def run(job: Job) -> dict[str, Any]:
     share = job.config["public_share"]
     n_private = private_rows(len(table.test), share)
     with job.log.progress("score", 2) as bar:
-        found = expectation_of(ENSEMBLE, oof, leaderboard, table, folds, rows, n_private, job.seed)
+        bias = bias_of(ENSEMBLE, leaderboard)
+        found = expect(rows, folds, table.target, oof, bias, n_private=n_private, seed=job.seed)
         bar.advance(note="expected private score")
         drift = find_drift(table.train, table.test, table.groups, derive(job.seed, "drift"))
         weighted = weigh(rows, oof, drift, n_private, derive(job.seed, "weigh"))
@@ -47,7 +47,7 @@ def run(job: Job) -> dict[str, Any]:
         "n_private": n_private,
         "public_share": share,
         "drawn": _drawn(rows, table, folds),
-        "flattered": flattered_by(ENSEMBLE, leaderboard),
+        "flattered": bias.flattered,
         "drift": _drift(drift),
         "weighted": _weighted(found, weighted, table.task.metric),
     }
@@ -60,33 +60,20 @@ def private_rows(n_test: int, public_share: float | None) -> int:
     return max(1, round(n_test * (1 - (ASSUMED_SHARE if public_share is None else public_share))))
 
 
-def expectation_of(
-    entry: str,
-    oof: np.ndarray,
-    leaderboard: Sequence[Mapping[str, Any]],
-    table: Table,
-    folds: Folds,
-    rows: Rows,
-    n_private: int,
-    seed: int,
-) -> Expectation:
-    """Return what to expect of one entry, or of the ensemble, whose rows the leaderboard has."""
-    flattered = flattered_by(entry, leaderboard)
-    return expect(rows, folds, table.target, oof, n_private=n_private, flattered=flattered, seed=seed)
-
-
-def flattered_by(entry: str, leaderboard: Sequence[Mapping[str, Any]]) -> float:
-    """Return the share of an entry's weight that stopped on the rows that score it; the ensemble's is its entries'."""
-    stopped = {row["entry"]: row["stop_on"] for row in leaderboard}
-    if entry != ENSEMBLE:
-        return float(stopped[entry] == "fold")
-    return flattered_share({row["entry"]: row["weight"] for row in leaderboard if row["weight"]}, stopped)
+def bias_of(entry: str, leaderboard: Sequence[Mapping[str, Any]]) -> Bias:
+    """Return what the leaderboard knows of an entry, or of the ensemble, beside its predictions."""
+    rows = {row["entry"]: row for row in leaderboard}
+    weights = (
+        {name: row["weight"] for name, row in rows.items() if row["weight"]} if entry == ENSEMBLE else {entry: 1.0}
+    )
+    flattered = flattered_share(weights, {name: row["stop_on"] for name, row in rows.items()})
+    return Bias(flattered, rows[entry]["averaging"], rows[entry]["tuning"])
 
 
 def describe(found: Expectation, metric: Metric) -> dict[str, Any]:
     """Return an expectation as JSON values: scores as Kaggle shows them, the rest in the metric's own units."""
     values = found.scores(metric) | {"cv_score": metric.as_score(found.cv), "level": LEVEL}
-    values |= {name: getattr(found, name) for name in ("size", "optimism", "test_se", "own_se")}
+    values |= {name: getattr(found, name) for name in FIGURES}
     return {name: _known(value) for name, value in values.items()}
 
 

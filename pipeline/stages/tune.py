@@ -23,7 +23,7 @@ from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.tuning import storage, study
-from pipeline.tuning.choice import optimism, safest
+from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
 from pipeline.tuning.halving import rungs_for, shares_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
@@ -38,7 +38,8 @@ def run(job: Job) -> dict[str, Any]:
     """Write trials.parquet (number, state, error, se, rungs, one column a parameter), best.json and recipe.json.
 
     best.json holds the parameters of the best trials, for other searches to start with. The recipe is that of the best
-    trial if it is better than the default on fresh folds, else the default.
+    trial if it is better than the default on fresh folds, else the default. optimism.json says by how much its error is
+    too low on folds that it was not chosen on, because it was chosen on the same rows (None where nobody knows).
     """
     search = search_of(job)
     began = time.monotonic()
@@ -49,6 +50,7 @@ def run(job: Job) -> dict[str, Any]:
     write_json(job.out / "best.json", study.best_of(trials.values(), search.space))
     best = _best(search, trials)
     verdict = _settle(search, best)
+    write_json(job.out / "optimism.json", {"optimism": _carried(search, best, trials, verdict)})
     cut = [f"{len(trials)} of {search.n_trials} trials"] * (len(trials) < search.n_trials)
     if verdict is not None and verdict.truncated:
         cut.append(f"the test of what was found: {verdict.truncated}")
@@ -200,12 +202,12 @@ class Best:
 
     place: int
     trial: FrozenTrial
-    optimism: float
+    optimism: Optimism
 
     @property
     def corrected(self) -> float | None:
         """Its error with the choice counted, if that is known."""
-        corrected = (self.trial.value or 0.0) + self.optimism
+        corrected = (self.trial.value or 0.0) + self.optimism.cautious
         return corrected if math.isfinite(corrected) else None
 
 
@@ -215,7 +217,7 @@ def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
         return None
     errors = np.array([study.fold_errors(trials[place]) for place in places])
     place = places[safest(errors, rows_ratio(search.folds))]
-    paths, flattery = [search.oof_path(place) for place in places], math.nan
+    paths, flattery = [search.oof_path(place) for place in places], UNKNOWN
     if all(path.is_file() for path in paths):  # those of other machines are not here
         oofs = [np.load(path) for path in paths]
         flattery = optimism(search.table, search.folds, oofs, search.job.seed)
@@ -230,7 +232,7 @@ def _settle(search: Search, best: Best | None) -> Verdict | None:
     elif best is not None:
         found = search.recipe(best.trial)
         folds, seed = read_folds(job.inputs["fresh"]), derive(job.seed, "confirm")
-        optimism = best.optimism if _same(folds, search.folds) else None
+        optimism = best.optimism.cautious if _same(folds, search.folds) else None
         verdict = confirm(
             job.plugins["model"],
             search.wanted,
@@ -247,6 +249,25 @@ def _settle(search: Search, best: Best | None) -> Verdict | None:
         job.log.info(f"{search.entry}: {verdict.text}")
     write_json(job.out / "recipe.json", recipe.model_dump(mode="json"))
     return verdict
+
+
+def _carried(
+    search: Search, best: Best | None, trials: Mapping[int, FrozenTrial], verdict: Verdict | None
+) -> float | None:
+    """Return what of the choice's optimism is left on other folds of the same rows; 0 where the default is kept.
+
+    Where the default was not a trial, or was given up, all of it counts; so it does where folds cannot be others.
+    """
+    if best is None or verdict is None or not verdict.kept:
+        return 0.0
+    flattery, fresh = best.optimism.plain, read_folds(search.job.inputs["fresh"])
+    wanted = search.settled(search.wanted)
+    places = [place for place, trial in trials.items() if search.settled(search.recipe(trial)) == wanted]
+    default = [path for path in map(search.oof_path, places) if path.is_file()]
+    if math.isfinite(flattery) and default and not _same(fresh, search.folds):
+        searched = search.folds, [np.load(path) for path in (search.oof_path(best.place), default[0])]
+        flattery *= persistence(search.table, searched, (fresh, verdict.oofs), search.job.seed)
+    return flattery if math.isfinite(flattery) else None
 
 
 def _same(one: Folds, other: Folds) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,35 +27,78 @@ def safest(fold_errors: np.ndarray, valid_to_train: float) -> int:
     return int(np.argmin([figure.mean + (figure.se if figure.n_values > 1 else 0.0) for figure in figures]))
 
 
-def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) -> float:
-    """Return by how much the lowest error among trials is too low because it was chosen; a cautious figure.
+@dataclass(frozen=True)
+class Optimism:
+    """By how much the lowest error among trials is too low because it was chosen; NaN where that is not known.
+
+    cautious: the chosen is judged by rows that did not choose (BBC-CV). plain: by all rows (Efron).
+    """
+
+    cautious: float
+    plain: float
+
+
+UNKNOWN = Optimism(float("nan"), float("nan"))
+
+
+def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) -> Optimism:
+    """Return by how much the lowest error among trials is too low because it was chosen.
 
     On every bootstrap sample of the rows (of whole groups, where there are any) the best trial is chosen, and judged by
-    the rows that the sample left out. NaN where no sample can judge, or fewer than 20 could in some seconds.
-    oofs: predictions (n_repeats, n, n_outputs) of each trial.
-    Source: Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
-    accurate cross-validation" (BBC-CV).
+    the rows that the sample left out, or by all. Unknown where no sample can judge, or fewer than 20 could in some
+    seconds. oofs: predictions (n_repeats, n, n_outputs) of each trial.
+    Sources: Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
+    accurate cross-validation" (BBC-CV); Efron 1983, "Estimating the error rate of a prediction rule".
     """
+    known = _errors(table, folds, oofs, np.ones(len(table.target), dtype=np.int64))
+    left_out, flattery = [], []
+    for times in _samples(table, len(oofs) * folds.n_repeats, derive(seed, "bbc")):
+        chosen_by = _errors(table, folds, oofs, times)
+        judged_by = _errors(table, folds, oofs, (times == 0).astype(np.int64))
+        if np.isfinite([chosen_by, judged_by]).all():  # AUC, say, needs both classes on both sides
+            best, lower = chosen_by.argmin(), known - chosen_by
+            left_out.append(judged_by[best])
+            flattery.append(lower[best] - lower.mean())
+    if not left_out:
+        return UNKNOWN
+    return Optimism(float(np.mean(left_out) - known.min()), float(np.mean(flattery)))
+
+
+def persistence(
+    table: Table, searched: tuple[Folds, Sequence[np.ndarray]], fresh: tuple[Folds, Sequence[np.ndarray]], seed: int
+) -> float:
+    """Return the share of a chance gain on the folds of a search that other folds of the same rows show, too.
+
+    Other folds take away the luck that lay in the folds and in random starts, but not that of the rows: those on which
+    the chosen recipe happens to be right are the same. searched, fresh: folds, and predictions of two recipes on them.
+    The share is the slope of their difference on fresh folds by that on the search's, over bootstrap samples of the
+    rows; 1 where none can tell.
+    """
+    gains = []
+    for times in _samples(table, 2 * (searched[0].n_repeats + fresh[0].n_repeats), derive(seed, "persistence")):
+        first, second = (np.subtract(*_errors(table, folds, oofs, times)) for folds, oofs in (searched, fresh))
+        if np.isfinite([first, second]).all():
+            gains.append((first, second))
+    if len(gains) < FEWEST:
+        return 1.0
+    covariance = np.cov(np.transpose(gains))
+    return float(np.clip(covariance[0, 1] / covariance[0, 0], 0.0, 1.0)) if covariance[0, 0] > 0 else 1.0
+
+
+def _samples(table: Table, n_judged: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each row (n,) is drawn, whole groups at a time, in as many samples as some seconds allow."""
     n_rows = len(table.target)
     unit = np.arange(n_rows) if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
-    generator = np.random.default_rng(derive(seed, "bbc"))
-    covered = [np.flatnonzero(rows) for rows in folds.covered]
-
-    def errors(times: np.ndarray) -> np.ndarray:
-        """Each trial's mean error over repeats, of rows that are drawn so many times; NaN where there are none."""
-        drawn = [np.repeat(rows, times[rows]) for rows in covered]
-        if not all(map(len, drawn)):
-            return np.full(len(oofs), np.nan)
-        judge = table.task.metric.error
-        return np.mean([[judge(table.target[d], oof[r, d]) for oof in oofs] for r, d in enumerate(drawn)], axis=0)
-
-    lowest = errors(np.ones(n_rows, dtype=np.int64)).min()
-    n_samples = min(MOST, int(WORK / (len(oofs) * folds.n_repeats * n_rows)))
-    left_out = []
+    generator, n_units = np.random.default_rng(seed), unit.max() + 1
+    n_samples = min(MOST, int(WORK / (n_judged * n_rows)))
     for _ in range(n_samples if n_samples >= FEWEST else 0):
-        n_units = unit.max() + 1
-        times = np.bincount(generator.integers(n_units, size=n_units), minlength=n_units)[unit]
-        chosen_by, judged_by = errors(times), errors((times == 0).astype(np.int64))
-        if np.isfinite([chosen_by, judged_by]).all():  # AUC, say, needs both classes on both sides
-            left_out.append(judged_by[chosen_by.argmin()])
-    return float(np.mean(left_out) - lowest) if left_out else float("nan")
+        yield np.bincount(generator.integers(n_units, size=n_units), minlength=n_units)[unit]
+
+
+def _errors(table: Table, folds: Folds, oofs: Sequence[np.ndarray], times: np.ndarray) -> np.ndarray:
+    """Return each trial's mean error over repeats, of rows that are drawn so many times; NaN where there are none."""
+    drawn = [np.repeat(rows, times[rows]) for rows in map(np.flatnonzero, folds.covered)]
+    if not all(map(len, drawn)):
+        return np.full(len(oofs), np.nan)
+    judge = table.task.metric.error
+    return np.mean([[judge(table.target[d], oof[r, d]) for oof in oofs] for r, d in enumerate(drawn)], axis=0)

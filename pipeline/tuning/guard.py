@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pipeline.spread import Spread, in_turn
 from pipeline.types import Folds, Log, Table
 from pipeline.uncertainty import paired_difference, rows_ratio
@@ -20,6 +22,7 @@ class Verdict:
     """Whether the found recipe is kept. gain: error of the default less that of the found one; se: its standard error.
 
     Both NaN where they could not be compared. text: all of it in a sentence. truncated: what time cut short, in words.
+    oofs: out-of-fold predictions (n_repeats, n, n_outputs) of the found one and of the default, if it is kept.
     """
 
     kept: bool
@@ -27,6 +30,7 @@ class Verdict:
     se: float
     text: str
     truncated: str = ""
+    oofs: tuple[np.ndarray, ...] = ()
 
 
 def confirm(
@@ -70,4 +74,4 @@ def confirm(
         text = f"the default is kept: what tuning found is better by {size}, which is inside the noise"
     else:
         text = f"the default is kept: what tuning found is worse by {size}"
-    return Verdict(kept, gain.mean, gain.se, text)
+    return Verdict(kept, gain.mean, gain.se, text, oofs=tuple(entries[n].oof for n in ("found", "default") if kept))

@@ -32,8 +32,9 @@ from pipeline.files import (
     write_json,
     write_table,
 )
-from pipeline.honesty.expectation import STOPPED
+from pipeline.honesty.expectation import STOPPED, Bias
 from pipeline.models import autogluon
+from pipeline.stages.score import bias_of
 from pipeline.types import CrossFit, Metric
 from tests.benchmarks.calibration import Gap, Gaps, gap_of, overall, per_set, say
 from tests.benchmarks.calibration_runs import Kept, blend, draw, folds_of, here, metric_of, table_of
@@ -141,7 +142,8 @@ def _judge(folder: Path) -> Judged:
     entries, blends = read_entries(folder / "entries"), read_entries(folder / "blend")
     truth = np.load(folder / "truth.npy")
     made = Kept(table, read_folds(folder / "split"), entries, blends, {}, {}, truth)
-    plain, blended = gap_of(made, entries[NAME]), gap_of(made, blends[ENSEMBLE])
+    plain = gap_of(made, entries[NAME], Bias())
+    blended = gap_of(made, blends[ENSEMBLE], bias_of(ENSEMBLE, read_json(folder / "blend/leaderboard.json")))
     own = plain.plus(facts["error"] - plain.expected)
     gaps = {
         OWN: own,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pandas as pd
 from sklearn import datasets
 
 from pipeline.blenders import greedy
+from pipeline.blenders._blend import Blend
 from pipeline.commands.experiment import load, run_nodes
 from pipeline.engine.console import Console
 from pipeline.engine.stage import Job
@@ -61,7 +62,8 @@ SPACE = {
 class Kept:
     """A finished run: everything that a pipeline would know, and the truth of the held-out rows (n_test,).
 
-    blends: by "inner" and "fold" the ensemble without and with an entry that stops on the rows that score it.
+    blends: by "inner" and "fold" the ensemble without and with an entry that stops on the rows that score it; fitted,
+    leaderboards: how each blends, and what it says of its entries.
     """
 
     table: Table
@@ -71,6 +73,8 @@ class Kept:
     weights: Mapping[str, Mapping[str, float]]
     tuning: Mapping[str, Any]
     truth: np.ndarray
+    fitted: Mapping[str, Blend] = field(default_factory=dict)
+    leaderboards: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def _bundled(slug: str, metric: str) -> Table:
@@ -225,6 +229,7 @@ def blend(folder: Path, part: str, entries: Mapping[str, CrossFit], table: Table
     for name, entry in entries.items():
         write_entry(made, name, entry)
     inputs = {"preprocess": folder / "preprocess", "split": folder / "split", "train:all": made.parent}
+    inputs |= {"tune:mlp": folder / "out"} if "mlp-tuned" in entries else {}
     plugins = {"blender": greedy, "metric": importlib.import_module(f"pipeline.metrics.{table.task.metric.name}")}
     ensemble.run(Job({}, inputs, {}, plugins, folder / part, folder, seed, Console(quiet=True)))
     shutil.rmtree(made.parent)
@@ -239,6 +244,8 @@ def kept(folder: Path) -> Kept:
         entries=read_entries(folder / "entries"),
         blends={part: read_entries(folder / part)[ENSEMBLE] for part in ("inner", "fold")},
         weights={part: read_json(folder / part / "weights.json") for part in ("inner", "fold")},
+        fitted={part: Blend.from_dict(read_json(folder / part / "blend.json")["blend"]) for part in ("inner", "fold")},
+        leaderboards={part: read_json(folder / part / "leaderboard.json") for part in ("inner", "fold")},
         tuning=read_json(folder / "tuning.json"),
         truth=np.load(folder / "truth.npy"),
     )

@@ -51,7 +51,7 @@ def library_of(metric: Metric, n_entries: int = 5, repeats: int = 2) -> Library:
     if metric.reads != "value":
         oofs /= oofs.sum(axis=3, keepdims=True)
     names = tuple(f"m{entry}" for entry in range(n_entries))
-    return Library(names, oofs, oofs[0, :30], target, metric, folds, logs=False)
+    return Library(names, oofs, oofs[0, :30], target, metric, folds, False, oofs[:, :30])
 
 
 def cross_fit(library: Library, blender: ModuleType) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_nothing_is_gained_on_a_target_of_noise(blender: ModuleType) -> None:
     noise = np.random.default_rng(4).normal(size=(200, 6)) * 0.3
     oof = np.column_stack([means, 2 * means, -3 * means, noise])[None, :, :, None]
     names = tuple("abcdefghi")
-    library = Library(names, oof, oof[0, :5], target, METRICS[0], folds, logs=False)
+    library = Library(names, oof, oof[0, :5], target, METRICS[0], folds, False, oof[:, :5])
     assert METRICS[0].error(target, cross_fit(library, blender)[0]) > 0.995 * target.std()
 
 

@@ -208,6 +208,18 @@ def test_exactly_the_rows_that_validate_are_predicted(name: str, kind: str) -> N
         assert entry.test.shape == (30, table(kind).task.n_outputs)
 
 
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_every_folds_own_predictions_are_kept_where_they_are_known(name: str, kind: str) -> None:
+    for entry in fitted(name, kind).values():
+        if entry.reference or hasattr(module(name), "sources"):
+            assert entry.apart is None
+        else:
+            assert entry.apart is not None
+            assert entry.apart.shape == (6, 30, table(kind).task.n_outputs)
+            assert np.ptp(entry.apart, axis=0).max() > 0
+            np.testing.assert_allclose(entry.apart.mean(axis=0), entry.test, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[1] != "regression"])
 def test_classes_are_predicted_as_probabilities(name: str, kind: str) -> None:
     for entry in fitted(name, kind).values():

@@ -62,6 +62,15 @@ def test_mistakes_are_told(copied: Shop, arguments: tuple[str, ...], says: str) 
     assert says in refused(copied.call(*arguments))
 
 
+@pytest.mark.parametrize("arguments", [("choose", SLUG), ("score", SLUG, "-e", "quick", "--entry", "linear")])
+def test_damaged_predictions_are_not_read(copied: Shop, arguments: tuple[str, ...]) -> None:
+    path = next((copied.folder / "data").rglob("entries/linear.safetensors"))
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    message = refused(copied.call(*arguments))
+    assert "linear.safetensors is damaged" in message
+    assert "it was set aside" in message
+
+
 def test_choose_before_anything_was_run_says_what_to_do(call: Call) -> None:
     message = refused(call("choose", SLUG))
     assert f"no experiment of {SLUG} has been run to its end" in message

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.honesty import expectation, resample
-from pipeline.honesty.expectation import expect, flattered_share, own_factor
+from pipeline.honesty.expectation import Bias, expect, flattered_share, own_factor
 from pipeline.honesty.resample import Rows, draw, pool, stretches
 from pipeline.metrics import auc, mae, rmse
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
@@ -50,7 +50,30 @@ def test_the_interval_covers_only_if_it_knows_what_hangs_together(
         rows, folds = rows_of(target, groups)
         if not by_group:
             rows = replace(rows, unit=np.arange(len(target)))
-        found = expect(rows, folds, target, np.zeros((1, len(target), 1)), n_private=320, flattered=0.0, seed=seed)
+        found = expect(rows, folds, target, np.zeros((1, len(target), 1)), Bias(), n_private=320, seed=seed)
+        covered.append(found.low <= np.abs(held).mean() <= found.high)
+    assert least <= np.mean(covered) <= most
+
+
+@pytest.mark.parametrize(("in_time", "least", "most"), [(True, 0.8, 1.0), (False, 0.0, 0.75)])
+def test_in_time_the_interval_covers_only_if_stretches_are_drawn(
+    monkeypatch: pytest.MonkeyPatch, in_time: bool, least: float, most: float
+) -> None:
+    """Errors that last: each row's is nearly that of the row before."""
+    monkeypatch.setattr(expectation, "DRAWS", 80)
+    rng, covered, time = np.random.default_rng(0), [], np.arange(400)
+
+    def lasting() -> np.ndarray:
+        errors = np.zeros(500)
+        for row in range(1, 500):
+            errors[row] = 0.8 * errors[row - 1] + rng.normal()
+        return 3 + errors[100:]
+
+    for seed in range(50):
+        target, held = lasting(), lasting()
+        folds = folds_of(time * N_FOLDS // 400, "time" if in_time else "kfold")
+        rows = pool(target, folds, Metric.from_module(mae), None, time)
+        found = expect(rows, folds, target, np.zeros((1, 400, 1)), Bias(), n_private=400, seed=seed)
         covered.append(found.low <= np.abs(held).mean() <= found.high)
     assert least <= np.mean(covered) <= most
 
@@ -71,7 +94,7 @@ def test_metrics_that_are_no_means_of_rows_are_covered_too(monkeypatch: pytest.M
     for seed in range(50):
         target, oof = sample(250)
         rows, folds = rows_of(target, module=module)
-        found = expect(rows, folds, target, oof[None], n_private=120, flattered=0.0, seed=seed)
+        found = expect(rows, folds, target, oof[None], Bias(), n_private=120, seed=seed)
         held = metric.error(*sample(120))
         covered.append(found.low <= held <= found.high)
         gaps.append(held - found.error)
@@ -82,9 +105,8 @@ def test_metrics_that_are_no_means_of_rows_are_covered_too(monkeypatch: pytest.M
 def test_more_private_rows_narrow_the_interval_down_to_our_own_uncertainty() -> None:
     target = np.random.default_rng(0).normal(size=400)
     rows, folds = rows_of(target)
-    how = {"flattered": 0.0, "seed": 0}
     few, many, all_of_them = (
-        expect(rows, folds, target, np.zeros((1, 400, 1)), n_private=n, **how) for n in (40, 4000, 10**8)
+        expect(rows, folds, target, np.zeros((1, 400, 1)), Bias(), n_private=n, seed=0) for n in (40, 4000, 10**8)
     )
     assert few.test_se == pytest.approx(10 * many.test_se, rel=0.2)
     assert all_of_them.test_se < 2e-3 * all_of_them.own_se
@@ -95,7 +117,7 @@ def test_stopping_on_the_fold_is_paid_for_by_its_share() -> None:
     target = np.random.default_rng(0).normal(size=200)
     rows, folds = rows_of(target)
     none, half, whole = (
-        expect(rows, folds, target, np.zeros((1, 200, 1)), n_private=100, flattered=share, seed=0)
+        expect(rows, folds, target, np.zeros((1, 200, 1)), Bias(flattered=share), n_private=100, seed=0)
         for share in (0.0, 0.5, 1.0)
     )
     assert none.optimism == 0.0
@@ -112,7 +134,7 @@ def test_a_score_cannot_be_better_than_perfect() -> None:
     target = np.repeat([0, 1], 50)
     rows, folds = rows_of(target, module=auc)
     p = target * 0.8 + 0.1
-    found = expect(rows, folds, target, np.column_stack([1 - p, p])[None], n_private=50, flattered=0.0, seed=0)
+    found = expect(rows, folds, target, np.column_stack([1 - p, p])[None], Bias(), n_private=50, seed=0)
     assert found.scores(rows.metric) == {"expected": 1.0, "low": 1.0, "high": 1.0}
 
 

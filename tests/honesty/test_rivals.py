@@ -14,12 +14,18 @@ N = 600
 METRIC = Metric.from_module(mse)
 
 
-def boards(*predictions: np.ndarray, target: np.ndarray, n_public: float = 100, n_private: float = 200) -> Leaderboards:
+def boards(
+    *predictions: np.ndarray,
+    target: np.ndarray,
+    n_public: float = 100,
+    n_private: float = 200,
+    groups: np.ndarray | None = None,
+) -> Leaderboards:
     role = np.full((1, 5, N), TRAIN, dtype=np.int8)
     for fold in range(5):
         role[0, fold, fold::5] = VALID
         role[0, fold, (fold + 1) % 5] = STOP
-    rows = pool(target, Folds(role), METRIC, None, None)
+    rows = pool(target, Folds(role), METRIC, groups, None)
     oofs = [one[None, :, None] for one in predictions]
     errors = [METRIC.error(target, one[:, None]) for one in predictions]
     return simulate(rows, oofs, errors, n_public=n_public, n_private=n_private, seed=0)
@@ -53,6 +59,29 @@ def test_few_public_rows_mislead_more_often(target: np.ndarray) -> None:
     one, other = target + 0.9 * rng.normal(size=N), target + 1.0 * rng.normal(size=N)
     few, many = (boards(one, other, target=target, n_public=n).compare(0, 1).in_public for n in (20, 2000))
     assert few > many + 0.1
+
+
+def test_a_gain_on_rows_that_hang_together_is_noise_where_one_on_as_many_others_is_not(target: np.ndarray) -> None:
+    groups = np.arange(N) // 60
+    shared = np.random.default_rng(6).normal(size=10)[groups]  # ten groups, each with an error of its own
+    one, other = target + 1.5 + 0.2 * shared, target + 1.6 - 0.2 * shared
+    assert not boards(one, other, target=target).compare(0, 1).is_noise
+    found = boards(one, other, target=target, groups=groups).compare(0, 1)
+    assert found.is_noise
+    assert found.in_public > 0.2
+
+
+def test_how_often_public_misleads_is_what_counting_on_drawn_leaderboards_says() -> None:
+    """Two submissions whose errors differ by a normal number a row: the sign of its mean over the public rows."""
+    rng = np.random.default_rng(7)
+    difference = 0.2 + 2 * rng.normal(size=N)
+    difference += 0.2 - difference.mean()
+    least = difference.min()
+    one, other = np.full(N, np.sqrt(9 - least)), np.sqrt(9 - least + difference)
+    found = boards(one, other, target=np.zeros(N), n_public=100).compare(0, 1)
+    wanted = [rng.choice(difference, 100).mean() < 0 for _ in range(2000)]
+    assert found.difference == pytest.approx(-0.2)
+    assert found.in_public == pytest.approx(np.mean(wanted), abs=0.06)
 
 
 def test_comparisons_read_the_same_from_both_sides(target: np.ndarray) -> None:

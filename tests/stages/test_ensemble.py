@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +17,10 @@ from pipeline.blenders import greedy, mean, nnls
 from pipeline.blenders._blend import Blend
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
-from pipeline.files import read_entries, read_json, write_entry, write_folds
+from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json
 from pipeline.metrics import accuracy, f1, log_loss, rmse, rmsle
 from pipeline.stages import ensemble
-from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
+from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, keep_apart
 
 
 def make_folds(n_rows: int, n_folds: int = 4, repeats: int = 1, uncovered: int = 0) -> Folds:
@@ -307,7 +308,9 @@ def test_labels_are_decided_on_other_folds_and_what_was_decided_is_written(tmp_p
     entries = {"m": make_entry(folds, sure, test)}
     ensemble.run(job_of(tmp_path, target, folds, entries, metric=f1))
     rows = {row["entry"]: row["cv_score"] for row in read_json(tmp_path / "out/leaderboard.json")}
-    assert rows["ensemble"] > rows["m"] + 0.03
+    assert rows["ensemble"] == rows["m"]  # alone it would be decided, too
+    likeliest = Metric.from_module(f1).score(target, sure)
+    assert rows["m"] > likeliest + 0.03
     stored = read_json(tmp_path / "out/blend.json")
     blend = Blend.from_dict(stored["blend"])
     written = read_entries(tmp_path / "out")["ensemble"].test
@@ -347,3 +350,23 @@ def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
     ensemble.run(job_of(tmp_path / "b", target, folds, entries, blender=nnls))
     first, second = (read_entries(tmp_path / part / "out")["ensemble"].oof[0] for part in "ab")
     assert (first != second).any()
+
+
+def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folds = make_folds(400)
+    target, entries = noisy(400, [1.0, 1.0], folds)
+    tests = {name: [rng.normal(loc=10, size=(30, 1)) for _ in range(4)] for name in entries}
+    entries = {
+        name: replace(entry, test=np.mean(tests[name], axis=0), apart=keep_apart(tests[name]))
+        for name, entry in entries.items()
+    }
+    entries = {"m0-tuned": entries["m0"], "m1": entries["m1"]}
+    job = job_of(tmp_path, target, folds, entries)
+    (tmp_path / "tune").mkdir()
+    write_json(tmp_path / "tune/optimism.json", {"optimism": 0.2})
+    ensemble.run(replace(job, inputs={**job.inputs, "tune:m0": tmp_path / "tune"}))
+    rows = {row["entry"]: row for row in read_json(tmp_path / "out/leaderboard.json")}
+    assert (rows["m0-tuned"]["tuning"], rows["m1"]["tuning"]) == (0.2, 0.0)
+    assert rows["ensemble"]["tuning"] == pytest.approx(0.2 * rows["m0-tuned"]["weight"])
+    assert 0 < rows["ensemble"]["averaging"] < rows["m1"]["averaging"]

@@ -44,7 +44,15 @@ def make_folds(kind: str = "kfold") -> Folds:
     return Folds(role, kind)
 
 
-def run(folder: Path, table: Table, folds: Folds, share: float | None = 0.25, stop_on: str = "inner") -> dict[str, Any]:
+def run(
+    folder: Path,
+    table: Table,
+    folds: Folds,
+    share: float | None = 0.25,
+    stop_on: str = "inner",
+    averaging: float = 0.0,
+    tuning: float = 0.0,
+) -> dict[str, Any]:
     """Run the stage on a blend that predicts from column a; return what it wrote."""
     for name in ("preprocess", "split", "ensemble", "out"):
         (folder / name).mkdir(parents=True)
@@ -57,6 +65,7 @@ def run(folder: Path, table: Table, folds: Folds, share: float | None = 0.25, st
     test = np.full((N_TEST, table.task.n_outputs), 0.5)
     write_entry(folder / "ensemble", ENSEMBLE, CrossFit(spread, test, unknown, unknown, unknown, stop_on))
     rows = [{"entry": "net", "weight": 1.0, "stop_on": stop_on}, {"entry": ENSEMBLE, "weight": None, "stop_on": "none"}]
+    rows = [row | {"averaging": averaging, "tuning": tuning} for row in rows]
     write_json(folder / "ensemble/leaderboard.json", rows)
     inputs = {name: folder / name for name in ("preprocess", "split", "ensemble")}
     module = {"auc": auc, "rmse": rmse}[table.task.metric.name]
@@ -93,6 +102,17 @@ def test_a_blend_of_what_stopped_on_the_fold_is_expected_to_do_worse(tmp_path: P
     honest, flattered = (run(tmp_path / s, make_table(auc), make_folds(), stop_on=s) for s in ("inner", "fold"))
     assert flattered["flattered"] == 1.0
     assert flattered["expected"] < honest["expected"]  # of AUC more is better
+
+
+def test_what_averaging_gains_and_tuning_flatters_moves_the_expectation_and_is_told(tmp_path: Path) -> None:
+    plain = run(tmp_path / "plain", make_table(rmse), make_folds())
+    moved = run(tmp_path / "moved", make_table(rmse), make_folds(), averaging=0.05, tuning=0.02)
+    for bound in ("low", "expected", "high"):
+        assert moved[bound] == pytest.approx(plain[bound] - 0.03)
+    assert moved["cv_score"] == plain["cv_score"]
+    text = " ".join(lines(read_expected(tmp_path / "moved/out"), 3))
+    assert "whose error is higher by 0.050" in text
+    assert "the expected error is higher by 0.020" in text
 
 
 def test_drift_is_named_in_words_and_weighs(tmp_path: Path) -> None:

@@ -340,3 +340,22 @@ def test_a_parameter_that_was_not_searched_is_missing_from_the_table_and_the_bes
     best = read_json(tmp_path / "some/out/best.json")
     assert [own["width"] for own in best] == list(trials.nsmallest(3, "error")["width"])
     assert all(("lr" in own) == (own["width"] in (4, 5, 6, 8)) for own in best)
+
+
+class Lucky(Model):
+    """Its recipes differ by what chance makes of the rows, which other folds show as well."""
+
+    def _entry(self, recipe: Recipe, table: Table, fresh: bool) -> CrossFit:
+        entry = super()._entry(recipe, table, fresh)
+        chance = np.random.default_rng([round(1e6 * recipe.lr), recipe.width]).normal(size=entry.oof.shape[1:])
+        return replace(entry, oof=entry.oof + table.target[:, None] + chance)
+
+
+@pytest.mark.parametrize(("penalty", "kept"), [(0.0, True), (100.0, False)])
+def test_what_the_choice_flatters_on_other_folds_is_told_of_what_was_kept(
+    tmp_path: Path, penalty: float, kept: bool
+) -> None:
+    facts = tune.run(make_job(tmp_path / "some", Lucky(penalty=penalty), 14, tmp_path / "progress"))
+    found = read_json(tmp_path / "some/out/optimism.json")["optimism"]
+    assert facts["kept"] is kept
+    assert 0 < found < 1 if kept else found == 0.0
