@@ -20,7 +20,7 @@ def between(ways: Ways, seen: Seen) -> np.ndarray:
     ways: from the parts to fit on (n_parts,), as marks, to weights (n_ways, n_entries).
     """
     numbers = np.arange(len(seen.grams))
-    errors = [_errors(ways(numbers != number), seen, number) for number in numbers]
+    errors = [left_out_errors(ways(numbers != number), seen, number) for number in numbers]
     return np.asarray(plausible(np.nan_to_num(errors, nan=np.inf)) @ ways(numbers >= 0))
 
 
@@ -43,9 +43,12 @@ def plausible(errors: np.ndarray) -> np.ndarray:
     return np.asarray(shares / shares.sum())
 
 
-def _errors(weights: np.ndarray, seen: Seen, number: int) -> list[float]:
-    """Return the error of each way's weights on the rows of a part; of labels, whose errors are a staircase, the log
-    loss. Probabilities are made as bold as they are right first, as a blend's are in the end."""
+def left_out_errors(weights: np.ndarray, seen: Seen, number: int) -> list[float]:
+    """Return the error of each of some weights (n_ways, n_entries) on the rows of a part that was left out.
+
+    Of labels, whose errors are a staircase, it is the log loss. Probabilities are made as bold as they are right first,
+    as a blend's are in the end.
+    """
     judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
     held = seen.part == number
     target = seen.target[held]

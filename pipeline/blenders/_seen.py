@@ -45,6 +45,11 @@ class Seen:
         grams = self.grams[:, entries][:, :, entries]
         return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
 
+    def without(self, number: int) -> Seen:
+        """Return the rows of all other parts."""
+        kept = self.part != number
+        return Seen.of(self.oof[kept], self.target[kept], self.metric, self.part[kept])
+
 
 def residuals(oof: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return (n_rows, n_outputs, n_entries) what predictions (n_rows, n_entries, n_outputs) are off by."""

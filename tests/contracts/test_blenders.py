@@ -43,8 +43,8 @@ def folds_of(n_rows: int, n_folds: int = 4, repeats: int = 1) -> Folds:
     return Folds(role)
 
 
-def library_of(metric: Metric, n_entries: int = 5, repeats: int = 2) -> Library:
-    folds = folds_of(120, repeats=repeats)
+def library_of(metric: Metric, n_entries: int = 3, repeats: int = 2) -> Library:
+    folds = folds_of(120, n_folds=3, repeats=repeats)
     oof, target = example(metric, n_entries)
     noise = np.random.default_rng(0).uniform(0.9, 1.1, (repeats, *oof.shape))
     oofs = oof * noise

@@ -1,0 +1,44 @@
+"""The choice between blenders is that of rows which were left out."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from pipeline.blenders import best, chosen, greedy, mean
+from pipeline.blenders._seen import Seen
+from pipeline.metrics import log_loss, rmse
+from pipeline.types import Metric
+
+
+def values(noise: list[float]) -> Seen:
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=200)
+    oof = target[:, None, None] + rng.normal(size=(200, len(noise), 1)) * np.array(noise)[:, None]
+    return Seen.of(oof, target, Metric.from_module(rmse), np.arange(200) % 5)
+
+
+@pytest.mark.parametrize(("noise", "wanted"), [([1.0] * 8, mean), ([0.01, 3.0, 3.0], best)])
+def test_what_suits_the_entries_is_taken(noise: list[float], wanted: ModuleType) -> None:
+    seen = values(noise)
+    options = chosen.Options(among=("best", "mean"))
+    found = chosen.fit_weights(seen, seed=0, options=options)
+    np.testing.assert_array_equal(found, wanted.fit_weights(seen, seed=0, options=wanted.Options()))
+
+
+def test_what_only_looks_good_on_its_own_rows_is_not_taken() -> None:
+    """Among forty guesses greedy finds some that were lucky."""
+    rng = np.random.default_rng(1)
+    target = rng.integers(2, size=100)
+    first = rng.uniform(0.1, 0.9, size=(100, 40))
+    seen = Seen.of(np.stack([first, 1 - first], axis=2), target, Metric.from_module(log_loss), np.arange(100) % 5)
+    found = chosen.fit_weights(seen, seed=0, options=chosen.Options(among=("greedy", "mean")))
+    assert not np.array_equal(found, greedy.fit_weights(seen, seed=0, options=greedy.Options()))
+    assert np.ptp(found) == 0.0
+
+
+def test_nothing_to_choose_from_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        chosen.Options(among=())
