@@ -11,6 +11,8 @@ from pipeline.blenders._decision import Decision
 from pipeline.blenders._ranks import average_ranks
 from pipeline.blenders._temperature import temper
 
+ARRAYS = ("weights", "temperatures", "quantiles")
+
 
 @dataclass(frozen=True)
 class Blend:
@@ -48,16 +50,14 @@ class Blend:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""
-        arrays = {name: getattr(self, name) for name in ("weights", "temperatures", "quantiles")}
-        listed = {name: None if array is None else array.tolist() for name, array in arrays.items()}
+        listed = {name: found.tolist() for name in ARRAYS if (found := getattr(self, name)) is not None}
         return vars(self) | listed | {"decision": self.decision.to_dict()}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Blend:
-        known = {name: np.array(state[name]) for name in ("weights", "temperatures")}
-        known["quantiles"] = None if state["quantiles"] is None else np.array(state["quantiles"])
-        bounds = None if state["bounds"] is None else tuple(state["bounds"])
-        return cls(**(state | known | {"bounds": bounds, "decision": Decision.from_dict(state["decision"])}))
+        made = {"decision": Decision.from_dict(state["decision"]), "bounds": state["bounds"] and tuple(state["bounds"])}
+        arrays = {name: np.array(found) for name in ARRAYS if (found := state[name]) is not None}
+        return cls(**(state | made | arrays))
 
 
 def calibrate(predictions: np.ndarray, temperatures: np.ndarray, bounds: tuple[float, float] | None) -> np.ndarray:

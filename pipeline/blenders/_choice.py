@@ -20,7 +20,7 @@ def between(ways: Ways, seen: Seen) -> np.ndarray:
     ways: from the parts to fit on (n_parts,), as marks, to weights (n_ways, n_entries).
     """
     numbers = np.arange(len(seen.grams))
-    errors = [left_out_errors(ways(numbers != number), seen, number) for number in numbers]
+    errors = [left_out_errors(ways(numbers != number), seen, number) for number in range(len(numbers))]
     return np.asarray(plausible(np.nan_to_num(errors, nan=np.inf)) @ ways(numbers >= 0))
 
 

@@ -25,7 +25,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     among: tuple[Literal["mean", "shrunk", "greedy", "best"], ...] = Field(
-        tuple(BLENDERS), min_length=1, description="blenders; of equals the first is taken"
+        ("mean", "shrunk", "greedy", "best"), min_length=1, description="blenders; of equals the first is taken"
     )
 
 
