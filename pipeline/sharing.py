@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SMALL, STRETCH = 0.05, 1.5
-"""Who needs only this part of all, or so many times its share, to begin is given it at the expense of the others."""
+"""Who needs only this part of all, or so many times its share to begin, is given it at the expense of the others."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,11 @@ class Claim:
     weight: float
     least: float
     wanted: float
+
+
+def eased(claim: Claim, seconds: float) -> Claim:
+    """Return a claim to so little of all that cutting it would save nothing as one that cannot be cut."""
+    return replace(claim, least=claim.wanted) if claim.wanted <= SMALL * seconds else claim
 
 
 def share_out(seconds: float, claims: Mapping[str, Claim]) -> dict[str, float]:

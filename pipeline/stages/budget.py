@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.sharing import Claim, affordable, share_out
+from pipeline.sharing import Claim, affordable, eased, share_out
 from pipeline.tuning.halving import n_trials, n_whole, shares_of
 
 RESERVED = 0.1
@@ -146,7 +146,7 @@ def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[s
         return Search(work, job.config["tune"], job.config["repeats"])
 
     seconds = 60 * job.config["minutes"] * (1 - RESERVED)
-    claims = {name: work.claim for name, work in works.items()}
+    claims = {name: eased(work.claim, seconds) for name, work in works.items()}
     claims |= {f"{name}-tuned": search(works[name]).claim for name in tuned}
     left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(f"{n}-tuned" for n in tuned)])}
     plan: dict[str, Work] = {}
@@ -160,7 +160,7 @@ def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[s
     for name in sorted(left, key=turn):
         share = share_out(seconds, left)[name]
         if name in works:
-            plan[name] = works[name].within(share)
+            plan[name] = works[name].within(max(share, claims[name].least))
             seconds -= plan[name].seconds
         else:
             model = name.removesuffix("-tuned")
