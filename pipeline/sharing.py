@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-SMALL = 0.05
-"""Part of all that may go to a claim beyond its share, if it needs as much to begin."""
+SMALL, STRETCH = 0.05, 1.5
+"""Who needs only this part of all, or so many times its share to begin, is given it at the expense of the others."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,11 @@ class Claim:
     weight: float
     least: float
     wanted: float
+
+
+def eased(claim: Claim, seconds: float) -> Claim:
+    """Return a claim to so little of all that cutting it would save nothing as one that cannot be cut."""
+    return replace(claim, least=claim.wanted) if claim.wanted <= SMALL * seconds else claim
 
 
 def share_out(seconds: float, claims: Mapping[str, Claim]) -> dict[str, float]:
@@ -37,7 +42,7 @@ def share_out(seconds: float, claims: Mapping[str, Claim]) -> dict[str, float]:
 
 
 def affordable(seconds: float, claims: Mapping[str, Claim], must: Collection[str] = ()) -> list[str]:
-    """Return the names of those whose share is enough for the least that they can do, in their order.
+    """Return the names of those whose share is (nearly) enough for the least that they can do, in their order.
 
     The one that is furthest from it goes first, and leaves its share to the others. Those in `must`, those that need
     little, and the last one stay in any case.
@@ -46,7 +51,7 @@ def affordable(seconds: float, claims: Mapping[str, Claim], must: Collection[str
     kept = dict(claims)
     while True:
         shares = share_out(seconds, kept)
-        short = {n: shares[n] / kept[n].least for n in kept if n not in must and shares[n] < kept[n].least}
+        short = {n: shares[n] / kept[n].least for n in kept if n not in must and STRETCH * shares[n] < kept[n].least}
         if not short or len(kept) == 1:
             return list(kept)
         del kept[min(short, key=short.__getitem__)]

@@ -17,7 +17,6 @@ from pipeline.engine.console import Console
 from pipeline.engine.run import Watch, try_out
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
-from pipeline.errors import PipelineError
 from pipeline.publish import publish_so_far, so_far_name
 from pipeline.workspace import Workspace
 
@@ -55,7 +54,7 @@ def _watcher(folder: Path, experiment: str, nodes: Mapping[str, Node], store: St
         known.update(done)
         try:
             _make(folder, experiment, nodes, results, store, console)
-        except (PipelineError, OSError) as error:
+        except Exception as error:  # whatever it is: the run does not depend on it
             console.warn(f"no submission of what is done so far: {error}")
         not_before = time.monotonic() + (time.monotonic() - began) / COST
 

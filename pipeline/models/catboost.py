@@ -143,4 +143,4 @@ settled = settler(
     one_hot=(2, 20, 15),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=1e-2, scale=3.0)
+affordable, seconds = prices(a_round=2e-3, a_column=3e-4, a_row=4e-7, a_cell=5e-9)

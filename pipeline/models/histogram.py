@@ -140,4 +140,4 @@ def _columns(X: pd.DataFrame) -> Native:
 
 settled = settler(lr=(0.03, 0.05, 0.04), leaves=(16, 100, 50), min_rows=(10, 3, 40), columns=(0.5, 1.0, 1.0))
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=3e-3)
+affordable, seconds = prices(a_round=3e-3, a_column=3e-5, a_row=1.5e-7, a_cell=2.5e-9)

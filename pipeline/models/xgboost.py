@@ -127,4 +127,4 @@ settled = settler(
     l2=(1.0, 0.0, 0.0),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=5e-4)
+affordable, seconds = prices(a_round=5e-4, a_column=1e-5, a_row=2e-7, a_cell=1e-9)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.sharing import Claim, affordable, share_out
+from pipeline.sharing import Claim, affordable, eased, share_out
 from pipeline.tuning.halving import n_trials, n_whole, shares_of
 
 RESERVED = 0.1
@@ -138,23 +138,29 @@ def _weights(job: Job) -> dict[str, float]:
 def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[str, Work], dict[str, int]]:
     """Return every model's work, without those that are left out, and the trials of those that are tuned.
 
-    Who wants least for its weight comes first: what it leaves of its part goes to the others, and what a cut recipe
-    leaves, too.
+    Who needs more than its share to begin comes first, then who wants least for its weight: what one leaves of its
+    share, or takes beyond it, the others have more or less.
     """
 
     def search(work: Work) -> Search:
         return Search(work, job.config["tune"], job.config["repeats"])
 
     seconds = 60 * job.config["minutes"] * (1 - RESERVED)
-    claims = {name: work.claim for name, work in works.items()}
+    claims = {name: eased(work.claim, seconds) for name, work in works.items()}
     claims |= {f"{name}-tuned": search(works[name]).claim for name in tuned}
     left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(f"{n}-tuned" for n in tuned)])}
     plan: dict[str, Work] = {}
     trials: dict[str, int] = {}
-    for name in sorted(left, key=lambda name: (name not in works, left[name].wanted / max(left[name].weight, 1e-9))):
+    shares = share_out(seconds, left)
+
+    def turn(name: str) -> tuple[bool, bool, float]:
+        claim = claims[name]
+        return name not in works, shares[name] >= claim.least, claim.wanted / max(claim.weight, 1e-9)
+
+    for name in sorted(left, key=turn):
         share = share_out(seconds, left)[name]
         if name in works:
-            plan[name] = works[name].within(share)
+            plan[name] = works[name].within(max(share, claims[name].least))
             seconds -= plan[name].seconds
         else:
             model = name.removesuffix("-tuned")

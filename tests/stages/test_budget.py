@@ -75,6 +75,11 @@ def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path)
     assert any(text.startswith("tabm: left out, 1 minutes") for text in heard.warnings)
 
 
+def test_what_takes_next_to_nothing_is_never_cut(tmp_path: Path) -> None:
+    recipes, _, _ = planned(tmp_path, 2.0, 1000)
+    assert recipes["linear"] == linear.Recipe().model_dump(mode="json")
+
+
 def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
     recipes, _, _ = planned(tmp_path, 7.0, 500)
     size = {"n_train": 500, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
