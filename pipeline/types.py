@@ -248,7 +248,7 @@ class CrossFit:
     stop_loss (either loss NaN where not measured). seconds: fitting time of this entry.
     reference: shown for comparison, never blended (AutoGluon's own ensemble).
     apart (n_models, n_rows_apart, n_outputs): what each fold's model alone predicts for `rows_apart(n_test)`; None
-    where that is not known, as of predictions made elsewhere.
+    where that is not known, as of predictions made elsewhere, or no fold's model predicts test, as of H2O.
     fitted: by (repeat, fold), or (repeat,) where one fit has all folds of a repeat; the mean of what they predict for
     the test rows is `test`. A recipe's entries share what is saved under equal keys.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the

@@ -267,7 +267,7 @@ def _carried(
     if math.isfinite(flattery) and default and not _same(fresh, search.folds):
         searched = search.folds, [np.load(path) for path in (search.oof_path(best.place), default[0])]
         flattery *= persistence(search.table, searched, (fresh, verdict.oofs), search.job.seed)
-    return flattery if math.isfinite(flattery) else None
+    return max(flattery, 0.0) if math.isfinite(flattery) else None
 
 
 def _same(one: Folds, other: Folds) -> bool:

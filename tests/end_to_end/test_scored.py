@@ -37,7 +37,7 @@ def test_score_of_an_entry_and_of_another_public_share(copied: Shop) -> None:
 
 def test_choose_says_which_two_and_why(copied: Shop) -> None:
     said = copied.run("choose", SLUG)
-    assert next(iter(copied.submissions)) in said
+    assert re.search(r"select +\S*quick", said)  # the ensemble or a model alone: they are nearly as good
     assert "the best expected of 3" in said
     assert "correlation of" in said
 
