@@ -43,6 +43,11 @@ def _folds(nodes: Mapping[str, Node], experiment: Experiment) -> Given:  # noqa:
     return {"inputs": {"split": nodes["ensemble"].inputs["split"]}}
 
 
+def _extra(nodes: Mapping[str, Node], experiment: Experiment) -> Given:  # noqa: ARG001
+    found = next((node.inputs["extra"] for node in nodes.values() if "extra" in node.inputs), None)
+    return {"inputs": {"extra": found}} if found else {}
+
+
 def _transforms(nodes: Mapping[str, Node], experiment: Experiment) -> Given:  # noqa: ARG001
     names = plugins.names("transforms")
     return {"plugins": {f"transform:{n}": plugins.find("transforms", n, where="audit") for n in names}}
@@ -86,12 +91,13 @@ def _metric(nodes: Mapping[str, Node]) -> dict[str, Any]:
 
 
 def _of_features(nodes: Mapping[str, Node]) -> dict[str, Node]:
-    return {node.variant: node for node in nodes.values() if node.stage == "preprocess" and node.variant}
+    return {node.variant: node for node in nodes.values() if "feature" in node.plugins}
 
 
 _WORDS: dict[str, Callable[[Mapping[str, Node], Experiment], Given]] = {
     "table": _table,
     "folds": _folds,
+    "extra": _extra,
     "transforms": _transforms,
     "features": _features,
     "stages": _stages,

@@ -16,6 +16,7 @@ from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
+from pipeline.sections import Extra, Submit
 from pipeline.tuning.space import Dimension, decided, split_section
 from pipeline.workspace import Workspace
 
@@ -76,6 +77,7 @@ class Competition(Section):
     positive: str | None = None
     groups: str | None = None
     time: str | None = None
+    weight: str | None = None
     public_share: float | None = Field(None, ge=0, lt=1)
     files: Files = Files()
     columns: Columns = Columns()
@@ -149,10 +151,12 @@ class Experiment(Section):
     minutes: float = Field(10, gt=0, allow_inf_nan=False)
     worth_from: list[OtherExperiment] = []
     preprocess: Preprocess = Preprocess()
+    extra: Extra = Extra()
     split: Split = Split()
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Model] = Field(min_length=1)
     tune: Tune = Tune()
     ensemble: Ensemble = Ensemble()
+    submit: Submit = Submit()
 
 
 def load_competition(workspace: Workspace, slug: str) -> Competition:

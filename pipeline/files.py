@@ -44,11 +44,11 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def write_table(folder: Path, table: Table) -> None:
-    """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time of train) and task.json."""
+    """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time, weight of train) and task.json."""
     table.train.to_parquet(folder / "train.parquet", index=False)
     table.test.to_parquet(folder / "test.parquet", index=False)
     rows = {"id": table.train_ids, "target": table.target}
-    rows |= {name: part for name in ("groups", "time") if (part := getattr(table, name)) is not None}
+    rows |= {name: part for name in ("groups", "time", "weight") if (part := getattr(table, name)) is not None}
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
     pd.DataFrame({"id": table.test_ids}).to_parquet(folder / "test_ids.parquet", index=False)
     write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)})
@@ -67,6 +67,7 @@ def read_table(folder: Path, metric: Metric) -> Table:
         test_ids=pd.read_parquet(folder / "test_ids.parquet")["id"].to_numpy(),
         groups=rows["groups"].to_numpy() if "groups" in rows else None,
         time=rows["time"].to_numpy() if "time" in rows else None,
+        weight=rows["weight"].to_numpy() if "weight" in rows else None,
     )
 
 

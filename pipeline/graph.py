@@ -13,6 +13,7 @@ from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError, nearest
+from pipeline.extra.nodes import with_extra
 from pipeline.raw.source import locate
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
@@ -31,7 +32,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     starts = learned.starts(workspace, competition.slug, experiment, tuned)
     trains = _trains(workspace, competition, experiment, metric)
     entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
-    return [
+    nodes = [
         _ingest(workspace, competition, facts),
         *features,
         _preprocess(experiment, facts, features, metric),
@@ -43,10 +44,11 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _budget(experiment, learned.worths(workspace, competition.slug, experiment)),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric, starts[name])),
-        _ensemble(experiment, entries, tuned, metric),
+        _finished(_ensemble(experiment, entries, tuned, metric), workspace, competition, experiment),
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
+    return with_extra(nodes, workspace, competition, experiment, metric)
 
 
 def _names_tuned(experiment: Experiment) -> list[str]:
@@ -262,6 +264,24 @@ def _ensemble(experiment: Experiment, entries: list[str], tuned: list[str], metr
         ),
         seed=derive(experiment.seed, "ensemble"),
     )
+
+
+def _finished(ensemble: Node, workspace: Workspace, competition: Competition, experiment: Experiment) -> Node:
+    """Add what becomes of predictions: the settings of [submit], and the competition's postprocess.py."""
+    submit, file = experiment.submit, workspace.competition(competition.slug) / "postprocess.py"
+    if why := submit.refusal(competition.task, competition.submission):
+        raise ConfigError(f"[submit] {why}")
+    settings = submit.model_dump(mode="json", include={"clip", "round"}, exclude_none=True)
+    if settings:
+        ensemble = replace(ensemble, config={**ensemble.config, "finish": settings})
+    if not (submit.postprocess and file.is_file()):
+        return ensemble
+    if "postprocess" not in functions(file):
+        raise ConfigError(f"{file} has no function postprocess(predictions, rows)", hint="or set postprocess = false")
+    own = Plugin("competition_postprocess", file, symbol="postprocess")
+    rows = Input("ingest", ("train.parquet", "test.parquet", "schema.json"))
+    inputs, plugins = {**ensemble.inputs, "ingest": rows}, {**ensemble.plugins, "postprocess": own}
+    return replace(ensemble, inputs=inputs, plugins=plugins)
 
 
 def _score(competition: Competition, experiment: Experiment, metric: Plugin) -> Node:

@@ -29,7 +29,7 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
         "experiment": experiment,
         "sha256": sha256,
         "submit_key": submit.key,
-        "raw_files": _files(results["ingest"]),
+        "raw_files": raw_files(results),
         "own_files": {name: _files(result) for name, result in results.items() if _is_made_elsewhere(result)},
         "results": {name: result.key for name, result in results.items()},
         "expected": _expected(results),
@@ -97,6 +97,12 @@ def _files(result: Result) -> dict[str, str]:
     """Return the hashes of the files that a result was made from, by name."""
     manifest = result.manifest
     return {manifest["sources"][role]: sha256 for role, sha256 in sorted(manifest["parts"]["sources"].items())}
+
+
+def raw_files(results: Mapping[str, Result]) -> dict[str, str]:
+    """Return the hashes of the raw files of a run, those of extra rows included, by name."""
+    found = [_files(result) for name, result in results.items() if name.partition("[")[0] == "ingest"]
+    return {name: sha256 for files in found for name, sha256 in files.items()}
 
 
 def _is_made_elsewhere(result: Result) -> bool:

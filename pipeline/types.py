@@ -92,7 +92,8 @@ class Table:
 
     train (n_train, n_columns), test (n_test, n_columns): the same columns in the same order, each
     float64 (NaN = missing) or category (levels: the sorted strings of train and test, NaN = missing),
-    index 0..n-1. target (n_train,): float64, or int64 codes into task.classes. ids, groups, time: (n,).
+    index 0..n-1. target (n_train,): float64, or int64 codes into task.classes. ids, groups, time: (n,). weight
+    (n_train,): how much a row counts when something is fitted; 0 is as if it were not there, None is 1 for all.
     """
 
     task: Task
@@ -103,6 +104,7 @@ class Table:
     test_ids: np.ndarray
     groups: np.ndarray | None = None
     time: np.ndarray | None = None
+    weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.train.dtypes.equals(self.test.dtypes):
@@ -120,6 +122,15 @@ class Table:
                 raise ValueError(f"{label} has {length} entries for {len(rows)} rows")
         if not np.isfinite(self.target).all():
             raise ValueError("the target has missing or infinite values")
+        if self.weight is not None and not (np.isfinite(self.weight) & (self.weight >= 0)).all():
+            raise ValueError("weights must be finite and not negative")
+
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return what rows (positions) weigh beside each other, 1 on average; None where all weigh the same."""
+        if self.weight is None:
+            return None
+        own = self.weight[rows]
+        return None if (own == own[:1]).all() else np.asarray(own / own.mean())
 
     @property
     def numeric(self) -> list[str]:

@@ -19,6 +19,7 @@ from pipeline.audit._finding import Finding
 from pipeline.engine.console import Console
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
+from pipeline.extra.rows import cross_fit
 from pipeline.files import read_entries, read_table, write_entry, write_folds, write_table
 from pipeline.seeds import derive
 from pipeline.stages import ensemble, preprocess, split
@@ -105,7 +106,7 @@ def fit(job: Job, name: str, recipe: Any, table: Table, folds: Folds) -> CrossFi
     size |= {"n_outputs": table.task.n_outputs, "n_fits": folds.n_repeats * folds.n_folds}
     quick = model.affordable(quick, MINUTES, **size)
     seed = derive(0, "rehearsal", name)
-    return model.cross_fit({name: quick}, table, folds, seed=seed, log=Console(quiet=True))[name]
+    return cross_fit(model, {name: quick}, table, folds, None, seed=seed, log=Console(quiet=True))[name]
 
 
 def blend(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Folds) -> CrossFit:

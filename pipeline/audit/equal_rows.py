@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.audit._finding import Finding, holm
-from pipeline.seeds import derive
 
 if TYPE_CHECKING:
     from pipeline.types import Folds, Table
@@ -47,8 +46,10 @@ class Twins:
 
 def check(table: Table, folds: Folds) -> list[Finding]:
     """Compare test with train, and each fold's validation rows with its training rows."""
-    train, test = _hashes(table)
-    outer = _twins(test, train)
+    from pipeline.row_hashes import row_hashes
+
+    train, test = row_hashes([table.train, table.test])
+    outer = twins_of(test, train)
     inner = _across(train, folds)
     targets = _targets(table, train)
     copies = holm([outer.p_value(), inner.p_value(), _differ(outer, inner)])
@@ -82,20 +83,7 @@ def _uneven(outer: Twins, inner: Twins) -> Finding:
     return Finding("warning", what, "rows that equal a training row", strength, todo)
 
 
-def _hashes(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return a hash (n, n_columns) uint64 of each value, whose sum is that of the row; missing equals missing."""
-    import pandas as pd
-
-    rng = np.random.default_rng(derive(0, "equal rows"))
-    parts = []
-    for name in table.train:
-        codes, distinct = pd.factorize(pd.concat([table.train[name], table.test[name]]), use_na_sentinel=False)
-        parts.append(rng.integers(0, 2**63, len(distinct), dtype=np.uint64)[codes])
-    every = np.stack(parts, axis=1)
-    return every[: len(table.train)], every[len(table.train) :]
-
-
-def _twins(asked: np.ndarray, known: np.ndarray) -> Twins:
+def twins_of(asked: np.ndarray, known: np.ndarray) -> Twins:
     """Look for each asked row (n, d) among the known ones (m, d)."""
     ours, theirs = asked.sum(axis=1), known.sum(axis=1)
     equal, near = np.isin(ours, theirs), np.zeros(len(ours), dtype=bool)
@@ -110,7 +98,7 @@ def _across(train: np.ndarray, folds: Folds) -> Twins:
     rows = np.sort(train.sum(axis=1))
     if not (rows[1:] == rows[:-1]).any():
         return Twins(int(folds.covered[0].sum()), 0, 0)
-    each = [_twins(train[folds.valid_rows(0, f)], train[folds.train_rows(0, f)]) for f in range(folds.n_folds)]
+    each = [twins_of(train[folds.valid_rows(0, f)], train[folds.train_rows(0, f)]) for f in range(folds.n_folds)]
     return Twins(sum(t.n_rows for t in each), sum(t.equal for t in each), sum(t.near for t in each))
 
 

@@ -131,6 +131,6 @@ def _digest(*parts: bytes) -> str:
 def _described(view: View) -> Iterator[bytes]:
     yield repr((view.n_levels, view.n_numeric, view.stop is None)).encode()
     for rows in (view.train, *([] if view.stop is None else [view.stop])):
-        for part in (rows.dense, rows.codes, rows.target):
+        for part in rows.parts:
             yield repr((part.shape, part.dtype)).encode()
             yield part.contiguous().numpy().tobytes()

@@ -88,7 +88,8 @@ def _stepper(
         dense = batch.rows.dense
         with products_in(program.precision, dense.device):
             output = net(dense, batch.rows.codes, batch.masks, batch.weights).to(dense.dtype)
-        loss = (row_losses(row_loss, output, batch.rows.target, smoothing[:n_active]) * batch.weights).sum(dim=1)
+        losses = row_losses(row_loss, output, batch.rows.target, smoothing[:n_active])
+        loss = (_weighed(losses, batch.rows) * batch.weights).sum(dim=1)
         gradients = dict(zip(names, torch.autograd.grad(loss.sum(), leaves), strict=True))
         if penalised:
             gradients = penalise(members, factors, trained, gradients)
@@ -98,6 +99,10 @@ def _stepper(
         return loss.detach(), gradients
 
     return take_step
+
+
+def _weighed(losses: Tensor, rows: Rows) -> Tensor:
+    return losses if rows.weight is None else losses * rows.weight
 
 
 def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> list[nn.Parameter]:
@@ -131,8 +136,7 @@ def _prepared(
     masks = [] if dropped is None else _masks(program, plan, steps, dropped[steps, : active[0]], table)
     for number, (n_active, longest) in enumerate(zip(active, counts.max(axis=1).tolist(), strict=True)):
         at = slice(n_active), slice(number * size, number * size + longest)
-        own = Rows(rows.dense[at], rows.codes[at], rows.target[at])
-        yield Batch(own, weights[at], [mask[at] for mask in masks])
+        yield Batch(Rows(*(part[at] for part in rows.parts)), weights[at], [mask[at] for mask in masks])
 
 
 def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, table: Table) -> tuple[Tensor, ...]:
@@ -150,7 +154,7 @@ def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, tab
 
 @torch.no_grad()
 def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tensor:
-    """Return every member's mean loss (M,) over its stopping rows, without dropout and label smoothing."""
+    """Return every member's mean loss (M,) over its stopping rows, by weight, without dropout and label smoothing."""
     net.eval()
     views, weights = [member.view for member in wave.members], wave.part("weights")
     row_loss = loss_of(program.loss, program.level)
@@ -164,5 +168,5 @@ def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tenso
         rows = table.take(positions.to(total.device, non_blocking=True))
         output = functional_call(net, weights, (rows.dense, rows.codes))
         loss = row_losses(row_loss, output, rows.target, torch.zeros_like(total))
-        total += (loss * table.put(present / n_rows)).sum(dim=1)
+        total += (_weighed(loss, rows) * table.put(present / n_rows)).sum(dim=1)
     return total

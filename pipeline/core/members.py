@@ -20,14 +20,23 @@ from pipeline.core.schedule import Schedule
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded rows: dense (n, d) floats, codes (n, c) int64, target (n, k) floats or (n,) class codes."""
+    """Encoded rows: dense (n, d) floats, codes (n, c) int64, target (n, k) floats or (n,) class codes.
+
+    weight (n,): what each row's loss counts, 1 on average; None where all count the same.
+    """
 
     dense: Tensor
     codes: Tensor
     target: Tensor
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.dense)
+
+    @property
+    def parts(self) -> list[Tensor]:
+        """All that there is of the rows, in the order of the fields."""
+        return [self.dense, self.codes, self.target, *([] if self.weight is None else [self.weight])]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Table:
     def take(self, at: Tensor) -> Rows:
         """Gather rows at positions (M, batch) into (M, batch, ...)."""
         flat = at.reshape(-1)
-        parts = (part.index_select(0, flat) for part in (self.rows.dense, self.rows.codes, self.rows.target))
+        parts = (part.index_select(0, flat) for part in self.rows.parts)
         return Rows(*(part.reshape(*at.shape, *part.shape[1:]) for part in parts))
 
 
@@ -38,6 +38,6 @@ def join(parts: Sequence[Rows], device: torch.device) -> Table:
     n_rows = np.array([len(part) for part in parts])
     widest = max(part.dense.shape[1] for part in parts)
     dense = torch.cat([functional.pad(part.dense, (0, widest - part.dense.shape[1])) for part in parts])
-    rows = Rows(dense, torch.cat([p.codes for p in parts]), torch.cat([p.target for p in parts]))
-    rows = Rows(rows.dense.to(device), rows.codes.to(device), rows.target.to(device))
+    others = [torch.cat(columns) for columns in zip(*(part.parts[1:] for part in parts), strict=True)]
+    rows = Rows(*(part.to(device) for part in (dense, *others)))
     return Table(rows, np.concatenate([[0], n_rows.cumsum()[:-1]]), n_rows)

@@ -20,6 +20,9 @@ KEPT = "fitted"
 DECIDED = {"ingest": "schema.json", "preprocess": "columns.json", "ensemble": "blend.json"}
 """What stages before and after the models have decided."""
 
+OWN = {"feature": "features.py", "postprocess": "postprocess.py"}
+"""The competition's own code, by its part in the graph."""
+
 
 def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, folder: Path) -> None:
     """Copy the models of every entry that the blend gives a weight, and all that leads to and from them.
@@ -28,7 +31,7 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     for a file that is not what was written.
     """
     from pipeline.files import read_json, write_json
-    from pipeline.inference.predict import FACTS, FEATURES, MODELS
+    from pipeline.inference.predict import FACTS, MODELS
 
     by_name = {node.name: node for node in nodes}
     folder.mkdir(parents=True)
@@ -40,9 +43,10 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
         kept = store.open(results[f"train[{node}]"], (KEPT,))
         shutil.copytree(kept / KEPT, folder / MODELS / node)
         _thin(folder / MODELS / node, by_name[f"train[{node}]"].plugins["model"], entries)
-    features = [plugin.file for node in nodes for role, plugin in node.plugins.items() if role == "feature"]
-    if features and features[0] is not None:
-        shutil.copyfile(features[0], folder / FEATURES)
+    own = {role: plugin.file for node in nodes for role, plugin in node.plugins.items() if role in OWN}
+    for role, file in own.items():
+        if file is not None:
+            shutil.copyfile(file, folder / OWN[role])
     facts = by_name["submit"].config
     sample = _sample(store.open(results["ingest"], ("sample.parquet",)), facts, read_json(folder / "schema.json"))
     write_json(folder / FACTS, {"competition": dict(facts), "entries": entries, "sample": sample})

@@ -4,8 +4,8 @@ A folder of what is fitted, as pipeline/kaggle/bundle.py lays it out:
 
     fitted.json               the competition's facts, its classes, the form of the submission, the entries in use
     schema.json columns.json  how ingest typed the columns, and what preprocess made of them
-    blend.json                weights and temperatures of all entries
-    features.py               the competition's own features, where there are any
+    blend.json                weights and temperatures of all entries, and how predictions are finished
+    features.py               the competition's own features, where there are any; so postprocess.py
     models/<node>/<fold>/     what `train` kept of every fold and seed
 """
 
@@ -26,11 +26,12 @@ from pipeline.errors import ModelError
 from pipeline.features import apply_feature
 from pipeline.files import read_json
 from pipeline.inference.prepared import Prepared, read_prepared
+from pipeline.postprocess import finish_of
 from pipeline.raw.rows import NewRows, Say, read_rows
 from pipeline.raw.sheet import read_sheet
 from pipeline.stages.submit import read_form, write_submission
 
-FACTS, FEATURES, MODELS = "fitted.json", "features.py", "models"
+FACTS, FEATURES, POSTPROCESS, MODELS = "fitted.json", "features.py", "postprocess.py", "models"
 
 
 def predict(fitted: Path, test: Path, sample: Path | None, out: Path, say: Say) -> int:
@@ -44,7 +45,7 @@ def predict(fitted: Path, test: Path, sample: Path | None, out: Path, say: Say) 
     rows = read_rows(read_sheet(test), sheet, schema, prepared.needed, say)
     table = prepare(fitted, prepared, rows, test.name)
     _tell_new_levels(table, prepared, say)
-    prediction = _blended(fitted, facts["entries"], table, say)
+    prediction = _finished(fitted, _blended(fitted, facts["entries"], table, say), rows.typed)
     ids = rows.typed[schema["id"]]
     asked = pd.DataFrame(
         {name: facts["sample"].get(name) for name in schema["sample_columns"]}, index=pd.Index(rows.written)
@@ -89,6 +90,14 @@ def _blended(fitted: Path, entries: Mapping[str, Mapping[str, str]], table: pd.D
     nothing = np.zeros_like(next(iter(found.values())))
     stacked = np.stack([found.get(name, nothing) for name in stored["names"]], axis=1)
     return blend.apply(in_logs(stacked) if blend.logs else stacked)
+
+
+def _finished(fitted: Path, prediction: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Return predictions (n, n_outputs) as they are submitted; rows: typed raw rows, for postprocess.py."""
+    state, own = read_json(fitted / "blend.json")["finish"], None
+    if state["own"]:
+        own = plugins.load(Plugin("competition_postprocess", fitted / POSTPROCESS)).postprocess
+    return finish_of(state, own).apply(prediction, rows)
 
 
 def predict_entry(folder: Path, kind: str, name: str, table: pd.DataFrame) -> np.ndarray:

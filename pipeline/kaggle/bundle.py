@@ -135,7 +135,7 @@ def _libraries(fitted: Path) -> dict[str, str]:
     """Return the libraries, and their versions, that the code of inference and of the models in use can reach."""
     entries = json.loads((fitted / "fitted.json").read_text(encoding="utf-8"))["entries"]
     models = [Plugin(f"pipeline.models.{kind}") for kind in sorted({entry["kind"] for entry in entries.values()})]
-    own = [Plugin("competition_features", file) for file in fitted.glob("features.py")]
+    own = [Plugin(f"competition_{file.stem}", file) for file in sorted(fitted.glob("*.py"))]
     return pinned(closure([INFERENCE], [*models, *own]).libraries)
 
 

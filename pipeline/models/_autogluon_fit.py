@@ -25,7 +25,7 @@ from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
 from pipeline.models._autogluon_presets import Order
 from pipeline.types import Folds, Log, Progress, Table, rows_apart
 
-LABEL = "target"
+LABEL, WEIGHT = "target", "weight"
 MAX_THREADS = 8
 CELLS_A_THREAD = 500_000
 """Rows x columns that a thread must have to do: with less, threads wait for each other longer than they work."""
@@ -118,6 +118,7 @@ def fit_repeat(
             path=f"{folder}/predictor",
             verbosity=0,
             learner_kwargs={"label_count_threshold": 1},
+            **({} if table.weight is None else {"sample_weight": WEIGHT}),
         )
         watch = _Watch(seed, bar, log)
         with restored():  # where AutoGluon writes down its memory limit, for whatever fits after it
@@ -186,6 +187,7 @@ def _train_frame(table: Table, form: Form, splits: list[Split]) -> tuple[pd.Data
     """Return the rows as AutoGluon is given them, with their target as the column LABEL, and the folds' positions."""
     target = np.log1p(table.target) if table.task.metric.name == "rmsle" else table.target
     frame = form.rows(table.train).assign(**{LABEL: target})
+    frame = frame if table.weight is None else frame.assign(**{WEIGHT: table.weight})
     return (frame, splits) if table.task.kind == "regression" else _with_every_class(frame, splits)
 
 
@@ -201,7 +203,8 @@ def _with_every_class(frame: pd.DataFrame, splits: list[Split]) -> tuple[pd.Data
         raise ModelError("AutoGluon needs at least two classes in the target, found one")
     lacking = [np.setdiff1d(codes, target[train]) for train, _ in splits]
     added = np.unique(np.concatenate([codes[counts < 2], *lacking]))
-    missing = frame.reindex(range(n_rows, n_rows + len(added))).assign(**{LABEL: added})
+    plain = {WEIGHT: frame[WEIGHT].mean()} if WEIGHT in frame else {}
+    missing = frame.reindex(range(n_rows, n_rows + len(added))).assign(**{LABEL: added}, **plain)
     whole = [
         (np.concatenate([train, n_rows + np.flatnonzero(np.isin(added, classes))]), valid)
         for (train, valid), classes in zip(splits, lacking, strict=True)
@@ -222,7 +225,7 @@ def _collect(
 ) -> dict[str, Fit]:
     """Return every model's predictions by its name, checked; frame: what AutoGluon was given."""
     seconds = predictor.leaderboard().set_index("model")["fit_time_marginal"]
-    rows, fits = frame.drop(columns=LABEL), {}
+    rows, fits = frame.drop(columns=[LABEL, WEIGHT], errors="ignore"), {}
     if form.n_classes:
         check_classes(predictor, frame[LABEL])
     for name in predictor.model_names():

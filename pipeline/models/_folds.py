@@ -22,14 +22,19 @@ from pipeline.transforms.target import TargetTransform, fit_target
 from pipeline.types import CrossFit, Folds, Log, Table, Task, keep_apart
 
 Key = tuple[int, int]  # repeat, fold
+UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """X (n, d): float64 and category columns. y (n,): class codes, or the target on the scale that is learnt."""
+    """X (n, d): float64 and category columns. y (n,): class codes, or the target on the scale that is learnt.
+
+    weight (n,): what each row counts, 1 on average; None where all count the same.
+    """
 
     X: pd.DataFrame
     y: np.ndarray
+    weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Kind:
 
     predict, of a model, X and the number of outputs, returns values (n,), probabilities (n, n_classes), or, of two
     classes, that of the second (n,). settings: of a recipe, what there is to choose from; judge: of a lesson, the loss
-    of each of them, summed over the stopping rows.
+    of each of them, summed over the stopping rows. weighs: rows' weights are taken into account.
     """
 
     package: str
@@ -72,6 +77,7 @@ class Kind:
     read: Callable[[Path], Any]
     settings: Callable[[Any], Sequence[Any]] | None = None
     judge: Callable[[Lesson], np.ndarray] | None = None
+    weighs: bool = True
 
 
 @dataclass(frozen=True)
@@ -214,12 +220,13 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
         seconds=sum(part.seconds for part in parts.values()),
         apart=keep_apart(tests),
         fitted={key: part.fit for key, part in parts.items()},
+        findings=() if case.kind.weighs or table.weight is None else (UNWEIGHED,),
     )
 
 
 def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, int], seed: int) -> tuple[FoldFit, float]:
     """Fit one fold on all of its training rows, with what some of them have chosen where recipe.stop_on says so."""
-    rows = folds.train_rows(*key)
+    rows, table = folds.train_rows(*key), table if kind.weighs else replace(table, weight=None)
     target = fit_target(recipe.target, table.target[rows], table.task) if table.task.kind == "regression" else None
 
     def lesson(train: np.ndarray, stop: np.ndarray | None = None) -> Lesson:
@@ -245,7 +252,7 @@ def _chosen(
 
 def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> Rows:
     y = table.target[rows]
-    return Rows(_numbered(table.train.iloc[rows]), y if target is None else target.forward(y))
+    return Rows(_numbered(table.train.iloc[rows]), y if target is None else target.forward(y), table.weights(rows))
 
 
 def _numbered(X: pd.DataFrame) -> pd.DataFrame:

@@ -65,12 +65,13 @@ def encode_fold(
     return Fold(rows, encoder, encoded, encoder.transform(table.train.iloc[valid]), fitted)
 
 
-def to_rows(encoder: Encoder, encoded: Encoded, target: Tensor | None = None) -> Rows:
+def to_rows(encoder: Encoder, encoded: Encoded, target: Tensor | None = None, weight: np.ndarray | None = None) -> Rows:
     """Turn encoded rows into tensors; codes count through the levels of all columns."""
     starts = np.concatenate([[0], np.cumsum(encoder.level_counts)[:-1]]).astype(np.int64)
     codes = encoded.codes + starts[: encoded.codes.shape[1]]
     dense = torch.from_numpy(encoded.dense)
-    return Rows(dense, torch.from_numpy(codes), torch.zeros(len(dense), 1) if target is None else target)
+    counted = None if weight is None else torch.from_numpy(weight).to(dense.dtype)
+    return Rows(dense, torch.from_numpy(codes), torch.zeros(len(dense), 1) if target is None else target, counted)
 
 
 @dataclass(frozen=True)

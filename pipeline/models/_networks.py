@@ -230,8 +230,8 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
     held = None
     if stop is not None:
         encoded = fold.encoder.transform(table.train.iloc[stop])
-        held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]))
-    rows = to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows]))
+        held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]), table.weights(stop))
+    rows = to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows]), table.weights(fold.rows))
     return View(rows, held, fold.n_levels, fold.encoder.n_numeric)
 
 

@@ -61,15 +61,16 @@ def _path(lesson: Lesson, rows: tuple[np.ndarray, np.ndarray], penalties: tuple[
     """Return the loss of each penalty; each fit begins where the one before ended."""
     assert lesson.stop is not None
     (X, H), task, y, held = rows, lesson.task, lesson.train.y, lesson.stop
-    last, prior, losses = _estimator(task, l1), np.array(shares(y, task)), []
+    weight = lesson.train.weight
+    last, prior, losses = _estimator(task, l1), np.array(shares(y, task, weight)), []
     for penalty in penalties:
         with _unended():
-            last.set_params(**_strength(lesson, penalty, l1)).fit(X, y)
+            last.set_params(**_strength(lesson, penalty, l1)).fit(X, y, sample_weight=weight)
         if task.classes:
             found = (probabilities(last, H, task.n_outputs) * len(y) + prior) / (len(y) + 1)
         else:
             found = last.predict(H)
-        losses.append(loss(task, held.y, found))
+        losses.append(loss(task, held, found))
     return np.array(losses)
 
 

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from pipeline.files import read_json, write_json
 from pipeline.models import _skops
-from pipeline.models._folds import Kind, Learnt, Lesson
+from pipeline.models._folds import Kind, Learnt, Lesson, Rows
 from pipeline.seeds import derive
 from pipeline.transforms.encoder import Encoder, fit_encoder
 from pipeline.types import Task
@@ -70,10 +71,12 @@ def encoded(lesson: Lesson) -> tuple[Dense, np.ndarray]:
 
 def fitted(estimator: Any, columns: Columns, X: np.ndarray, lesson: Lesson, *, doubt: float = 0.0) -> Learnt:
     """Fit an estimator on rows X (n, d) of the lesson; where there is nothing to learn from, a constant one."""
-    y, task = lesson.train.y, lesson.task
+    y, task, weight = lesson.train.y, lesson.task, lesson.train.weight
     if X.shape[1] == 0 or (task.classes and len(np.unique(y)) == 1):
         estimator = constant(task)
-    return Learnt(Estimate(estimator.fit(X, y), columns, shares(y, task), doubt or 1 / (len(y) + 1)))
+    last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    estimator.fit(X, y, **({} if weight is None else {f"{last}sample_weight": weight}))
+    return Learnt(Estimate(estimator, columns, shares(y, task, weight), doubt or 1 / (len(y) + 1)))
 
 
 def constant(task: Task) -> Any:
@@ -83,17 +86,17 @@ def constant(task: Task) -> Any:
     return DummyClassifier(strategy="prior") if task.classes else DummyRegressor()
 
 
-def shares(y: np.ndarray, task: Task) -> tuple[float, ...]:
+def shares(y: np.ndarray, task: Task, weight: np.ndarray | None = None) -> tuple[float, ...]:
     """Return each class's share of codes y (n,), one more row of each counted (Laplace); of values, nothing."""
-    counts = np.bincount(y, minlength=len(task.classes)) + 1.0 if task.classes else np.empty(0)
+    counts = np.bincount(y, weight, minlength=len(task.classes)) + 1.0 if task.classes else np.empty(0)
     return tuple((counts / counts.sum()).tolist())
 
 
-def loss(task: Task, y: np.ndarray, predicted: np.ndarray) -> float:
-    """Return squared error or cross entropy, summed over rows y (n,), of values or probabilities (n, n_classes)."""
-    if not task.classes:
-        return float(((y - predicted) ** 2).sum())
-    return float(-np.log(np.maximum(predicted[np.arange(len(y)), y], 1e-9)).sum())
+def loss(task: Task, held: Rows, predicted: np.ndarray) -> float:
+    """Return squared error or cross entropy, summed over rows, of values or probabilities (n, n_classes)."""
+    y = held.y
+    own = -np.log(np.maximum(predicted[np.arange(len(y)), y], 1e-9)) if task.classes else (y - predicted) ** 2
+    return float((own if held.weight is None else own * held.weight).sum())
 
 
 def probabilities(estimator: Any, X: np.ndarray, n_classes: int) -> np.ndarray:
@@ -108,9 +111,10 @@ def kind(
     columns: Any = Dense,
     settings: Callable[[Any], Sequence[Any]] | None = None,
     judge: Callable[[Lesson], np.ndarray] | None = None,
+    weighs: bool = True,
 ) -> Kind:
     """Return the verbs of estimators that learn so; columns: the class that reads their encoding."""
-    return Kind("sklearn", learn, _predict, _write, partial(_read, columns), settings, judge)
+    return Kind("sklearn", learn, _predict, _write, partial(_read, columns), settings, judge, weighs)
 
 
 def _predict(model: Estimate, X: pd.DataFrame, n_outputs: int) -> np.ndarray:

@@ -96,9 +96,9 @@ def _learn(lesson: Lesson) -> Learnt:
         }
         | ({"class_names": classes} if classes else {})
     )
-    held = None if lesson.stop is None else _pool(lesson.stop.X, lesson.stop.y)
+    held = None if lesson.stop is None else _pool(lesson.stop.X, lesson.stop.y, lesson.stop.weight)
     stopping = {} if held is None else {"early_stopping_rounds": recipe.patience, "use_best_model": True}
-    model.fit(_pool(lesson.train.X, lesson.train.y), eval_set=held, **stopping)
+    model.fit(_pool(lesson.train.X, lesson.train.y, lesson.train.weight), eval_set=held, **stopping)
     _forget_the_moment(model)
     return Learnt(model, model.tree_count_)
 
@@ -110,13 +110,13 @@ def _forget_the_moment(model: Any) -> None:
         del said[name]
 
 
-def _pool(X: Any, y: Any = None) -> Any:
+def _pool(X: Any, y: Any = None, weight: Any = None) -> Any:
     """Return rows as CatBoost takes them: levels as text, a missing one under a name of its own."""
     import catboost
 
     levels = [name for name in X if X[name].dtype == "category"]
     text = {name: X[name].astype(object).fillna(MISSING).astype(str) for name in levels}
-    return catboost.Pool(X.assign(**text), y, cat_features=levels)
+    return catboost.Pool(X.assign(**text), y, cat_features=levels, weight=weight)
 
 
 def _predict(model: Any, X: Any, n_outputs: int) -> Any:

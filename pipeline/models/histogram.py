@@ -103,7 +103,9 @@ def _best_rounds(lesson: Lesson, columns: Native, X: np.ndarray) -> int:
         return 1  # nothing to learn, or to judge by
     stopping = {"early_stopping": True, "n_iter_no_change": lesson.recipe.patience}
     booster = _booster(lesson, columns, max_iter=lesson.recipe.rounds, **stopping)
-    booster.fit(X, lesson.train.y, X_val=columns.numbers(lesson.stop.X)[known], y_val=lesson.stop.y[known])
+    weight = {} if lesson.stop.weight is None else {"sample_weight_val": lesson.stop.weight[known]}
+    held = {"X_val": columns.numbers(lesson.stop.X)[known], "y_val": lesson.stop.y[known]} | weight
+    booster.fit(X, lesson.train.y, lesson.train.weight, **held)
     return max(1, int(np.argmax(booster.validation_score_)))  # of which the first is that of no tree at all
 
 

@@ -65,10 +65,10 @@ def _learn(lesson: Lesson) -> Learnt:
     from pipeline.models._folds import Learnt
 
     recipe = lesson.recipe
-    train = lightgbm.Dataset(lesson.train.X, lesson.train.y)
+    train = lightgbm.Dataset(lesson.train.X, lesson.train.y, weight=lesson.train.weight)
     stop, callbacks = [], []
     if lesson.stop is not None:
-        stop = [lightgbm.Dataset(lesson.stop.X, lesson.stop.y, reference=train)]
+        stop = [lightgbm.Dataset(lesson.stop.X, lesson.stop.y, train, weight=lesson.stop.weight)]
         callbacks = [lightgbm.early_stopping(recipe.patience, verbose=False)]
     rounds = lesson.rounds or recipe.rounds
     model = lightgbm.train(_parameters(lesson), train, rounds, valid_sets=stop, callbacks=callbacks)

@@ -55,7 +55,7 @@ class Recipe(EncodedRecipe):
 def _kind() -> Kind:
     from pipeline.models._scikit import kind
 
-    return kind(_learn, settings=_settings, judge=_judge)
+    return kind(_learn, settings=_settings, judge=_judge, weighs=False)
 
 
 def _settings(recipe: Recipe) -> tuple[int, ...]:  # noqa: ARG001 - the same for all
@@ -100,7 +100,7 @@ def _judge(lesson: Lesson) -> np.ndarray:
         own = worth[:, :number, None]
         found = (own * values[:, :number]).sum(axis=1) / own.sum(axis=1)
         found = (number * found + prior) / (number + 1) if task.classes else found[:, 0]
-        losses.append(loss(task, held.y, found))
+        losses.append(loss(task, held, found))
     return np.array(losses)
 
 

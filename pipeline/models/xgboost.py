@@ -84,10 +84,10 @@ def _learn(lesson: Lesson) -> Learnt:
     }
     if lesson.task.kind == "multiclass":
         parameters["num_class"] = len(lesson.task.classes)
-    train, stopping = _matrix(lesson.train.X, lesson.train.y), {}
+    train, stopping = _matrix(lesson.train.X, lesson.train.y, lesson.train.weight), {}
     if lesson.stop is not None:
         stopping = {
-            "evals": [(_matrix(lesson.stop.X, lesson.stop.y), "stop")],
+            "evals": [(_matrix(lesson.stop.X, lesson.stop.y, lesson.stop.weight), "stop")],
             "early_stopping_rounds": recipe.patience,
             "verbose_eval": False,
         }
@@ -98,10 +98,10 @@ def _learn(lesson: Lesson) -> Learnt:
     return Learnt(model[: model.best_iteration + 1], model.best_iteration + 1)
 
 
-def _matrix(X: Any, y: Any = None) -> Any:
+def _matrix(X: Any, y: Any = None, weight: Any = None) -> Any:
     import xgboost
 
-    return xgboost.DMatrix(X, y, enable_categorical=True)
+    return xgboost.DMatrix(X, y, weight=weight, enable_categorical=True)
 
 
 def _predict(model: Any, X: Any, n_outputs: int) -> Any:  # noqa: ARG001 - the objective knows it

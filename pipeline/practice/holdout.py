@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.config import Columns, Competition, Files
+from pipeline.config import Columns, Competition, Files, read_toml
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Plugin
@@ -20,16 +20,21 @@ from pipeline.features import apply_feature
 from pipeline.practice.catalogue import publish, split
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
+from pipeline.raw.source import locate
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
+
+FACTS = "competition.toml"
+OWN_CODE = ("features.py", "metric.py", "postprocess.py")
 
 
 def make(workspace: Workspace, competition: Competition, how: str, fraction: float = 0.2, seed: int = 0) -> str:
     """Write the competition <slug>-holdout and return its slug.
 
     how: random, stratified (by the target), group (whole groups) or time (the last rows). The cells of the raw file
-    are kept as they are written, and so is the order of the rows. The experiments, features.py and metric.py of the
-    original come along; competition.toml is written anew. What is there already is never overwritten.
+    are kept as they are written, and so is the order of the rows. The experiments, the files of their [extra] rows,
+    features.py, metric.py and postprocess.py of the original come along; competition.toml is written anew. What is
+    there already is never overwritten.
     """
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
@@ -42,11 +47,13 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     if competition.id not in rows:
         rows.insert(0, competition.id, range(len(rows)))  # as ingest numbers them
     held = hold_out(train, competition, workspace.competition(competition.slug), how, fraction, seed)
+    extra = _extra_files(raw, workspace.competition(competition.slug))
     filler = _filler(train, competition)
     parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
     copied = _copy_experiments(workspace, slug, competition, list(rows))
     try:
         publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
+        _copy_extra(extra, raw, workspace.raw_folder(slug))
     except BaseException:
         shutil.rmtree(copied)
         raise
@@ -156,16 +163,31 @@ def _check_free(workspace: Workspace, slug: str) -> None:
             raise ConfigError(f"{path} is there already", hint="remove it to hold out anew, with all of its results")
 
 
+def _extra_files(raw: Path, folder: Path) -> list[Path]:
+    """Return the labelled files beside train that experiments train on, as they lie on disk."""
+    sections = [read_toml(file).get("extra") for file in sorted(folder.glob("*.toml")) if file.name != FACTS]
+    names = [name for section in sections if isinstance(section, dict) for name in section.get("files", [])]
+    return [locate(raw / name)[0] for name in dict.fromkeys(names)]
+
+
+def _copy_extra(files: list[Path], raw: Path, folder: Path) -> None:
+    """Copy them whole; rows of theirs that are held out now are told of when they are prepared."""
+    for file in files:
+        copied = folder / file.relative_to(raw)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copied)
+
+
 def _copy_experiments(workspace: Workspace, slug: str, competition: Competition, columns: list[str]) -> Path:
     source, folder = workspace.competition(competition.slug), workspace.experiments / slug
     try:
         folder.mkdir(parents=True)
     except PermissionError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}", hint="choose --experiments") from error
-    for file in sorted([*source.glob("*.toml"), source / "features.py", source / "metric.py"]):
-        if file.is_file() and file.name != "competition.toml":
+    for file in sorted([*source.glob("*.toml"), *(source / name for name in OWN_CODE)]):
+        if file.is_file() and file.name != FACTS:
             shutil.copyfile(file, folder / file.name)
-    (folder / "competition.toml").write_text(_competition_toml(competition, columns), encoding="utf-8")
+    (folder / FACTS).write_text(_competition_toml(competition, columns), encoding="utf-8")
     return folder
 
 

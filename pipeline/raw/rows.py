@@ -42,11 +42,11 @@ def read_rows(
     if lacking:
         found = f"{test.name} has no column {', '.join(map(repr, lacking[:8]))} ({len(lacking)} missing)"
         raise DataError(f"{found}, which the models were fitted on", hint=nearest(lacking[0], test.columns))
-    typed = {name: _ids(test, schema)}
+    typed = {name: ids_of(test, schema)}
     check_ids(test, name, typed[name])
     for column in schema["columns"]:
         if column["name"] in test.columns:
-            typed[column["name"]] = _typed(test, column, say)
+            typed[column["name"]] = retyped(test, column, say)
     asking, order = _order(test, sample, typed[name], schema, say)
     written = asking.cells[name].to_pandas()
     return NewRows(pd.DataFrame(typed), written, order)
@@ -67,14 +67,16 @@ def check_ids(sheet: Sheet, name: str, ids: pd.Series) -> None:
         raise DataError(f"{found} ({ids.duplicated().sum()} repeated ids in all)", hint="is this the id column?")
 
 
-def _ids(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
+def ids_of(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
+    """Return the ids of new rows, typed as those that the schema is about."""
     cells = sheet.cells[schema["id"]]
     if schema["id_dtype"] == "object":
         return blank_missing(cells).to_pandas().astype(object)
     return identifiers(pa.chunked_array(cells.chunks))
 
 
-def _typed(sheet: Sheet, column: Mapping[str, Any], say: Say) -> pd.Series:
+def retyped(sheet: Sheet, column: Mapping[str, Any], say: Say) -> pd.Series:
+    """Return a column of new rows, typed as the schema says; `say` hears what it cannot hold."""
     name, cells = column["name"], sheet.cells[column["name"]]
     values = retype(cells, Settled(column["kind"], column["dtype"], column["whole"]))
     lost = int(values.isna().sum()) - blank_missing(cells).null_count
@@ -90,7 +92,7 @@ def _order(
     own = test, np.arange(len(ids))
     if sample is None or schema["id"] not in sample.columns:
         return own
-    rows = pd.Index(ids).get_indexer(pd.Index(_ids(sample, schema)))
+    rows = pd.Index(ids).get_indexer(pd.Index(ids_of(sample, schema)))
     if len(rows) == len(ids) and len(set(rows.tolist())) == len(ids) and (rows >= 0).all():
         return sample, rows
     say(f"{sample.name} is about other rows than {test.name}: the submission follows {test.name}")

@@ -17,6 +17,7 @@ from pipeline.engine.run import Outcome
 from pipeline.engine.store import Store
 from pipeline.entries import ENSEMBLE
 from pipeline.files import read_json
+from pipeline.publish import raw_files
 from pipeline.report import expectation, plots, trials
 from pipeline.report.audit import Checked, verdict
 from pipeline.report.evidence import Evidence, gather
@@ -273,11 +274,7 @@ def _columns(evidence: Evidence) -> Iterator[str]:
 
 
 def _provenance(evidence: Evidence) -> Iterator[str]:
-    ingest = evidence.results["ingest"].manifest
-    raw = [
-        ([escape(ingest["sources"][role]), f"<code>{sha}</code>"], "")
-        for role, sha in ingest["parts"]["sources"].items()
-    ]
+    raw = [([escape(name), f"<code>{sha}</code>"], "") for name, sha in raw_files(evidence.results).items()]
     csv = evidence.results["submit"].manifest["outputs"]["submission.csv"]["sha256"]
     raw.append((["submission.csv", f"<code>{csv}</code>"], "ours"))
     yield _table(["file", "sha256"], raw)

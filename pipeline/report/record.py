@@ -17,6 +17,7 @@ from pipeline.engine.plan import flat
 from pipeline.engine.store import Result, Store
 from pipeline.engine.track import Record
 from pipeline.files import write_json
+from pipeline.publish import raw_files
 from pipeline.report import plots, trials
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.summary import Row, Summary, minute, number
@@ -101,8 +102,7 @@ def _unread_by_stages(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _raw_files(results: Mapping[str, Result]) -> dict[str, str]:
-    manifest = results["ingest"].manifest
-    return {f"raw/{manifest['sources'][role]}": sha for role, sha in manifest["parts"]["sources"].items()}
+    return {f"raw/{name}": sha256 for name, sha256 in raw_files(results).items()}
 
 
 def _metrics(summary: Summary) -> dict[str, float]:

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from pipeline.engine.stage import Job
+from pipeline.extra.rows import Extra, read_extra
 from pipeline.files import read_folds, read_table, write_json
 from pipeline.types import Folds, Metric, Table
 
@@ -14,8 +15,8 @@ from pipeline.types import Folds, Metric, Table
 def run(job: Job) -> dict[str, Any]:
     """Write findings.json: the question that the check asks (its docstring) and what it found.
 
-    The check gets what its READS names: "table", "folds", "transforms" (plug-ins by name), or the whole job for
-    "features" and "stages", whose inputs, plug-ins and config are those that pipeline/graph.py gives for the word.
+    The check gets what its READS names: "table", "folds", "extra" (rows, or None), "transforms" (plug-ins by name), or
+    the whole job for "features" and "stages", whose inputs, plug-ins and config pipeline/audit_graph.py gives.
     """
     check = job.plugins["check"]
     findings = check.check(**{word: _READERS[word](job) for word in check.READS})
@@ -31,6 +32,10 @@ def _folds(job: Job) -> Folds:
     return read_folds(job.inputs["split"])
 
 
+def _extra(job: Job) -> Extra | None:
+    return read_extra(job.inputs)
+
+
 def _transforms(job: Job) -> dict[str, ModuleType]:
     return {role[10:]: module for role, module in job.plugins.items() if role.startswith("transform:")}
 
@@ -42,6 +47,7 @@ def _job(job: Job) -> Job:
 _READERS: dict[str, Any] = {
     "table": _table,
     "folds": _folds,
+    "extra": _extra,
     "transforms": _transforms,
     "features": _job,
     "stages": _job,

@@ -191,12 +191,18 @@ def _size(job: Job) -> dict[str, int]:
     train, test = (pq.ParquetFile(folder / f"{part}.parquet").metadata for part in ("train", "test"))
     folds = read_folds(job.inputs["split"])
     return {
-        "n_train": train.num_rows,
+        "n_train": train.num_rows + _extra_rows(job),
         "n_test": test.num_rows,
         "n_columns": train.num_columns,
         "n_outputs": len(read_json(folder / "task.json")["classes"]) or 1,
         "n_fits": folds.n_repeats * folds.n_folds,
     }
+
+
+def _extra_rows(job: Job) -> int:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(job.inputs["extra"] / "extra.parquet").metadata.num_rows if "extra" in job.inputs else 0
 
 
 def _cut(wanted: Any, recipe: Any) -> str:

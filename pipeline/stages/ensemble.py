@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_folds, read_json, write_entry, write_json
 from pipeline.honesty.averaging import gain_alone, gain_blended
+from pipeline.postprocess import Finisher
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
 from pipeline.uncertainty import cv_figure, rows_ratio
@@ -28,15 +29,16 @@ from pipeline.uncertainty import cv_figure, rows_ratio
 
 @dataclass(frozen=True)
 class Judge:
-    """What every row of the leaderboard is computed with."""
+    """What every row of the leaderboard is computed with: predictions count as they would be submitted."""
 
     target: np.ndarray
     folds: Folds
     metric: Metric
+    finisher: Finisher
 
     def fold_errors(self, oof: np.ndarray) -> np.ndarray:
         """Return the error (n_repeats, n_folds) of predictions (n_repeats, n_train, n_outputs)."""
-        return self.folds.errors(self.metric, self.target, oof)
+        return self.folds.errors(self.metric, self.target, self.finisher.oof(oof))
 
     def figures(self, oof: np.ndarray) -> dict[str, Any]:
         """Return error, score, standard error (None with one fold) and fold errors as JSON values."""
@@ -56,11 +58,13 @@ def run(job: Job) -> dict[str, Any]:
 
     Reads preprocess (rows.parquet), split, the entries of every input `train:<name>` and, of what was tuned,
     `tune:<name>` (optimism.json). config: options of the blender. Raises ModelError where an entry misses rows that
-    the folds validate, ConfigError where there is nothing to blend.
+    the folds validate, ConfigError where there is nothing to blend, FeatureError
+    where postprocess.py fails.
     """
     metric = Metric.from_module(job.plugins["metric"])
     target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
-    judge = Judge(target, read_folds(job.inputs["split"]), metric)
+    folds = read_folds(job.inputs["split"])
+    judge = Judge(target, folds, metric, _finisher(job, target, folds))
     entries = read_library(job.inputs)
     covered = judge.folds.covered
     _check_coverage(entries, covered)
@@ -77,11 +81,24 @@ def run(job: Job) -> dict[str, Any]:
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), entries, judge))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "temperatures.json", temperatures)
-    write_json(job.out / "blend.json", {"names": list(library.names), "blend": blend.to_dict()})
+    finish = judge.finisher.to_dict()
+    write_json(job.out / "blend.json", {"names": list(library.names), "blend": blend.to_dict(), "finish": finish})
     write_json(job.out / "leaderboard.json", rows)
     write_json(job.out / "worth.json", _worth(blends[ENSEMBLE], without, weights, judge))
     write_json(job.out / "result.json", _result(rows, judge, len(library.names)))
     return _facts(covered, library, job)
+
+
+def _finisher(job: Job, target: np.ndarray, folds: Folds) -> Finisher:
+    """Return how predictions are finished: by the experiment's settings, then by the competition's postprocess.py."""
+    settings = job.config.get("finish", {})
+    finisher = Finisher(settings.get("clip"), settings.get("round"), None, target, folds)
+    if "postprocess" not in job.plugins:
+        return finisher
+    schema = read_json(job.inputs["ingest"] / "schema.json")
+    shown = [schema["id"], *(column["name"] for column in schema["columns"])]
+    train, test = (pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet")[shown] for part in ("train", "test"))
+    return replace(finisher, own=job.plugins["postprocess"].postprocess, train=train, test=test)
 
 
 def _check_coverage(entries: Mapping[str, CrossFit], covered: np.ndarray) -> None:
@@ -177,7 +194,8 @@ def _stop_on(entries: Mapping[str, CrossFit]) -> StopOn:
 
 def _result_entry(oof: np.ndarray, test: np.ndarray, entries: Mapping[str, CrossFit], judge: Judge) -> CrossFit:
     unknown = np.full((judge.folds.n_repeats, judge.folds.n_folds), np.nan)
-    return CrossFit(oof, test, judge.fold_errors(oof), unknown, unknown, _stop_on(entries))
+    finished = judge.finisher.oof(oof), judge.finisher.of_test(test)
+    return CrossFit(*finished, judge.fold_errors(oof), unknown, unknown, _stop_on(entries))
 
 
 def _result(rows: list[dict[str, Any]], judge: Judge, n_entries: int) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import pyarrow as pa
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
-from pipeline.raw.kinds import Column, Kind, are_whole, identifiers, numbers, settle
+from pipeline.raw.kinds import Column, Kind, are_whole, identifiers, settle
+from pipeline.raw.labelled import labels_of, target_values
 from pipeline.raw.labels import in_order
 from pipeline.raw.rows import check_ids
 from pipeline.raw.sample import check_sample, default_sample, find_class_columns
@@ -160,10 +161,10 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
         raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
     if target in test.columns:
         _target_in_test(target, test, said)
-    for key in ("groups", "time"):
+    for key, use in (("groups", "split"), ("time", "split"), ("weight", "weigh rows")):
         name = facts.get(key)  # a name that is in neither file may be one that features.py makes
         if name in train.columns and name not in test.columns:
-            said.notes.append(f"{name} ({key}) is only in {train.name}: used to split, not as a feature")
+            said.notes.append(f"{name} ({key}) is only in {train.name}: used to {use}, not as a feature")
             own.add(name)
     only_train = [name for name in train.columns if name not in own and name not in test.columns]
     only_test = [name for name in test.columns if name not in own and name not in train.columns]
@@ -220,29 +221,18 @@ def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], said: Said) -> dict
 def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.Series, list[str]]:
     """The target of every row of train, and the class labels in the order of their codes."""
     name = facts["target"]
-    cells = train.cells[name]
     if facts["task"] != "regression":
-        # a class may well be called None: only an empty cell is a missing label
-        labels = blank_missing(cells, ("",)).to_pandas().astype(object)
+        labels = labels_of(train, name)
         classes = in_order(labels.dropna().unique())
         expected = {"binary": "2"}.get(facts["task"], "2 or more")
         if len(classes) < 2 or (len(classes) > 2 and facts["task"] == "binary"):
             found = f"{train.name}: the target {name} has {len(classes)} classes ({', '.join(classes[:5])} ...)"
             raise DataError(f"{found}, expected {expected}", hint="check task and target in competition.toml")
         return labels, _positive_last(classes, facts.get("positive"), train.name)
-    present = blank_missing(cells)
-    values = numbers(present)
-    if values is None or not np.isfinite(values.dropna()).all():
-        parsed = pd.to_numeric(present.to_pandas(), errors="coerce").replace([np.inf, -np.inf], np.nan)
-        wrong = np.flatnonzero(parsed.isna() & ~present.is_null().to_pandas())
-        row = int(wrong[0]) if len(wrong) else 0
-        found = (
-            f"{train.name}, line {train.line(row)}: the target {name} is {present[row].as_py()!r}, expected a number"
-        )
-        raise DataError(found, hint="check task and target in competition.toml")
+    values = target_values(train, name)
     if not values.notna().any():
         raise DataError(f"{train.name}: the target {name} is missing in every row", hint="is this the train file?")
-    return values.astype(np.float64), []
+    return values, []
 
 
 def _positive_last(classes: list[str], positive: str | None, where: str) -> list[str]:
@@ -268,8 +258,8 @@ def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: She
 
 
 def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dict[str, Column]:
-    """Group and time columns that test does not have."""
-    wanted = [facts[key] for key in ("groups", "time") if facts.get(key)]
+    """Columns of groups, time and weights that test does not have."""
+    wanted = [facts[key] for key in ("groups", "time", "weight") if facts.get(key)]
     own = {*names, facts["id"], facts["target"]}
     wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
     return {name: settle(name, train.cells[name]) for name in wanted}

@@ -82,7 +82,7 @@ def run(job: Job) -> dict[str, Any]:
     raw = {part: pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test")}
     report = Report()
     sources = _with_features(_raw_columns(raw, schema, facts), job)
-    groups, time = _groups(raw["train"], sources, facts), _time(raw["train"], sources, facts)
+    groups, time, weight = (read(raw["train"], sources, facts) for read in (_groups, _time, _weight))
     chosen = _choose(sources, facts, report)
     rows = pd.DataFrame({name: column for one in chosen for name, column in _convert(sources, one, report).items()})
     train, test = _without_useless(_halves(rows, sources.n_train), options, report)
@@ -91,7 +91,7 @@ def run(job: Job) -> dict[str, Any]:
     _describe(train, test, report)
     task, target = _target(raw["train"][facts["target"]], schema, facts, Metric.from_module(job.plugins["metric"]))
     ids = {part: frame[facts["id"]].to_numpy() for part, frame in raw.items()}
-    table = Table(task, train, test, target, ids["train"], ids["test"], groups, time)
+    table = Table(task, train, test, target, ids["train"], ids["test"], groups, time, weight)
     write_table(job.out, table)
     _prepared(job, sources, chosen, train).write(job.out)
     write_json(job.out / "report.json", _as_json(table, report))
@@ -152,8 +152,9 @@ def _choose(sources: Sources, facts: Mapping[str, Any], report: Report) -> list[
     for name, kind in sources.kinds.items():
         if name in overrides.get("drop", ()):
             reasons[name] = "listed in [columns] drop"
-        elif name in (facts.get("groups"), facts.get("time")) and name not in listed:
-            reasons[name] = "used to split; list it in [columns] to use it as a feature too"
+        elif name in (facts.get("groups"), facts.get("time"), facts.get("weight")) and name not in listed:
+            use = "weigh rows" if name == facts.get("weight") else "split"
+            reasons[name] = f"used to {use}; list it in [columns] to use it as a feature too"
         elif kind == "text":
             n_levels = sources.rows[name].nunique()
             reasons[name] = f"text, {n_levels} different values; [columns] categorical or features.py can use it"
@@ -280,6 +281,21 @@ def _time(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np
         found = f"competition.toml: time names '{column.name}', which holds neither dates nor numbers"
         raise DataError(found, hint=f'list it under [columns] date: date = ["{column.name}"]')
     return column.to_numpy(dtype=np.float64)
+
+
+def _weight(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
+    """Return what each training row weighs, as float64; some must weigh something."""
+    column = _splitting_column("weight", train, sources, facts)
+    if column is None:
+        return None
+    where = f"competition.toml: weight names '{column.name}', "
+    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
+        raise DataError(f"{where}which holds no numbers", hint="make a column of numbers in features.py")
+    weight = column.to_numpy(dtype=np.float64)
+    if not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
+        found = f"{where}which is from {weight.min():g} to {weight.max():g}"
+        raise DataError(found, hint="weights must be finite, not negative and not all 0")
+    return weight
 
 
 def _splitting_column(role: str, train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> pd.Series | None:

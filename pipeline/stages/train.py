@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import read_library
 from pipeline.errors import ModelError
+from pipeline.extra.rows import cross_fit, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_entry, write_json
 from pipeline.types import CrossFit, Folds, Metric
 
@@ -31,7 +32,7 @@ def run(job: Job) -> dict[str, Any]:
     model = job.plugins["model"]
     recipe = model.Recipe.model_validate(given)
     how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
-    entries = model.cross_fit({job.config["entry"]: recipe}, table, folds, **how)
+    entries = cross_fit(model, {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
     for name, entry in sorted(entries.items()):
         check(name, entry, folds)
         write_entry(job.out / "entries", name, entry)

@@ -20,6 +20,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.engine.stage import Job
+from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.tuning import storage, study
@@ -66,6 +67,7 @@ class Search:
     n_trials: int
     wanted: Any
     table: Table
+    extra: Extra | None = None
 
     @property
     def entry(self) -> str:
@@ -95,7 +97,7 @@ class Search:
     def settled(self, recipe: Any) -> Any:
         """Return the recipe with a number where it says "auto", if the model knows one."""
         settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
-        return settled(recipe, self.table.task, self.folds.n_fit_rows)
+        return settled(recipe, self.table.task, join_folds(self.folds, self.table, self.extra).n_fit_rows)
 
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""
@@ -108,7 +110,7 @@ class Search:
         recipes = {str(trial.number): model.for_tuning(self.recipe(trial)) for trial in trials}
         table = replace(self.table, test=self.table.test[:0], test_ids=self.table.test_ids[:0])
         how = {"seed": derive(job.seed, "fit"), "log": job.log, "progress": self.wave_folder, "spread": job.spread}
-        return list(model.cross_fit(recipes, table, self.folds, rungs=rungs, **how).values())
+        return list(cross_fit(model, recipes, table, self.folds, self.extra, rungs=rungs, **how).values())
 
     @property
     def wave_folder(self) -> Path:
@@ -125,7 +127,7 @@ def search_of(job: Job) -> Search:
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     recipe = read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
-    return Search(job, n_trials, job.plugins["model"].Recipe.model_validate(recipe), table)
+    return Search(job, n_trials, job.plugins["model"].Recipe.model_validate(recipe), table, read_extra(job.inputs))
 
 
 def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
@@ -239,6 +241,7 @@ def _settle(search: Search, best: Best | None) -> Verdict | None:
             found,
             search.table,
             folds,
+            extra=search.extra,
             seed=seed,
             log=job.log,
             spread=job.spread,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.extra.rows import Extra, cross_fit
 from pipeline.spread import Spread, in_turn
 from pipeline.types import Folds, Log, Table
 from pipeline.uncertainty import paired_difference, rows_ratio
@@ -40,6 +41,7 @@ def confirm(
     table: Table,
     folds: Folds,
     *,
+    extra: Extra | None = None,
     seed: int,
     log: Log,
     spread: Spread = in_turn,
@@ -53,7 +55,8 @@ def confirm(
     """
     if log.late():
         return Verdict(False, math.nan, math.nan, "the default is kept: time was up before the test", "not begun")
-    entries = model.cross_fit({"default": default, "found": found}, table, folds, seed=seed, log=log, spread=spread)
+    recipes = {"default": default, "found": found}
+    entries = cross_fit(model, recipes, table, folds, extra, seed=seed, log=log, spread=spread)
     for entry in entries.values():
         if trouble := entry.failed or entry.truncated:
             text = f"the default is kept: on fresh folds {trouble}"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 
 from pipeline.config import load_experiment
 from pipeline.engine import plugins
+from pipeline.extra.rows import Extra, cross_fit
 from pipeline.metrics import log_loss, rmse
 from pipeline.spread import Spread, in_turn
 from pipeline.stages.train import save_fitted
@@ -66,7 +68,9 @@ def frame(generator: np.random.Generator, n: int, levels: list[str]) -> pd.DataF
     columns: dict[str, Any] = {f"x{i}": generator.normal(size=n) for i in range(3)}
     columns["x1"][generator.random(n) < 0.1] = np.nan
     colours = np.where(generator.random(n) < 0.1, None, generator.choice(levels, n))
-    columns["colour"] = pd.Categorical(colours, categories=["blue", "green", "red", "seen only in test"])
+    columns["colour"] = pd.Categorical(
+        colours, categories=sorted({"blue", "green", "red", "seen only in test", *levels})
+    )
     return pd.DataFrame(columns)
 
 
@@ -277,6 +281,58 @@ def test_a_folds_own_labels_do_not_reach_its_predictions(name: str) -> None:
     changed = fit(name, Table(data.task, data.train, data.test, target, data.train_ids, data.test_ids))
     for label in honest:  # networks of other folds may end earlier, which moves float32 by its rounding
         np.testing.assert_allclose(changed[label].oof[0, rows], before[label].oof[0, rows], rtol=1e-5)
+
+
+TRAINED = [name for name in NAMES if not hasattr(module(name), "sources")]
+"""Models that are fitted here, and not made elsewhere."""
+
+
+def beside(name: str, data: Table, extra: Extra | None) -> dict[str, CrossFit]:
+    recipe = module(name).Recipe(**QUICK.get(name, {}))
+    return cross_fit(module(name), {"entry": recipe}, data, folds(), extra, seed=0, log=Heard())
+
+
+def more(shift: float) -> Extra:
+    """40 rows like train's, whose targets are shifted."""
+    rows = frame(np.random.default_rng(1), 40, ["blue", "green", "red", "seen only beside"])
+    return Extra(rows, 10 + shift + 3 * rows["x0"].to_numpy())
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_extra_rows_are_learnt_from_and_never_predicted(name: str) -> None:
+    data = table("regression")
+    with_more = beside(name, data, more(shift=20.0))
+    for label, entry in with_more.items():
+        assert entry.test.mean() > fitted(name, "regression")[label].test.mean() + 1
+        assert entry.oof.shape == (2, 120, 1)
+        assert (np.isfinite(entry.oof).all(axis=2) == folds().covered).all()
+        assert entry.fold_errors == pytest.approx(folds().errors(data.task.metric, data.target, entry.oof))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_row_of_weight_0_is_as_if_it_were_not_there(name: str) -> None:
+    nothing = replace(more(shift=20.0), weight=np.zeros(40))
+    alike = {"rtol": 1e-2} if name == "autogluon" else {"rtol": 0, "atol": 0}  # it makes bins and levels of all rows
+    for label, entry in beside(name, table("regression"), nothing).items():
+        np.testing.assert_allclose(entry.test, fitted(name, "regression")[label].test, **alike)
+
+
+def contradictory(kind: str) -> Table:
+    """Targets that follow from nothing: of two rows one has the lowest and one the highest."""
+    data = table(kind)
+    return replace(data, target=np.where(np.arange(120) % 2, data.target.max(), data.target.min()))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_weights_are_taken_into_account_or_it_is_said_that_they_are_not(name: str, kind: str) -> None:
+    if (name, kind) not in CASES:
+        pytest.skip("slow")
+    data = contradictory(kind)
+    middle = (data.target.max() + data.target.min()) / 2 if kind == "regression" else 0.5
+    for entry in beside(name, replace(data, weight=np.where(np.arange(120) % 2, 9.0, 1.0)), None).values():
+        weighed = entry.test[:, -1].mean() > 1.2 * middle
+        assert weighed != any("weights are not used" in finding for finding in entry.findings)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "load")])

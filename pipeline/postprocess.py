@@ -1,0 +1,125 @@
+"""What becomes of predictions before they are submitted: clipped, rounded, then the competition's own postprocess.py.
+
+Out-of-fold predictions go the same way, so that the score that is told is that of what is submitted. The function
+`postprocess(predictions, rows)` may look at many rows, as totals of groups need it, but never at a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.engine.sealed import sealed
+from pipeline.errors import FeatureError
+from pipeline.types import Folds
+
+Own = Callable[[np.ndarray, pd.DataFrame], np.ndarray]
+"""Of predictions (n,) values or (n, n_classes) probabilities and typed raw rows (n, columns): others of that shape."""
+
+WHO = "postprocess.py: postprocess()"
+
+
+@dataclass(frozen=True)
+class Finish:
+    """clip: the lowest and highest value that may be submitted. round: a multiple of it is. own: what comes last."""
+
+    clip: tuple[float, float] | None = None
+    round: float | None = None
+    own: Own | None = None
+
+    def apply(self, predictions: np.ndarray, rows: pd.DataFrame | None) -> np.ndarray:
+        """Return predictions (n, n_outputs) as they are submitted; rows: needed by `own` alone."""
+        if self == Finish():
+            return predictions
+        if self.clip is not None:
+            predictions = np.clip(predictions, *self.clip)
+        if self.round is not None:
+            predictions = np.round(predictions / self.round) * self.round
+        if self.own is not None:
+            assert rows is not None
+            predictions = _call(self.own, predictions, rows)
+        return predictions / predictions.sum(axis=1, keepdims=True) if predictions.shape[1] > 1 else predictions
+
+
+def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """Ask the competition's function, and refuse an answer that cannot be submitted."""
+    given = predictions[:, 0] if predictions.shape[1] == 1 else predictions
+    try:
+        with sealed(WHO):
+            made = np.asarray(own(given.copy(), rows.reset_index(drop=True)), dtype=np.float64)
+    except FeatureError:
+        raise
+    except Exception as error:
+        found = f"{WHO} failed on {len(rows)} rows: {type(error).__name__}: {error}"
+        raise FeatureError(
+            found, hint="it gets predictions and the rows' raw columns; missing values are NaN"
+        ) from error
+    if made.shape != given.shape:
+        raise FeatureError(
+            f"{WHO} returned {made.shape} for predictions {given.shape}", hint="keep every row in its place"
+        )
+    if not np.isfinite(made).all():
+        raise FeatureError(f"{WHO} returned {int((~np.isfinite(made)).sum())} missing or infinite values")
+    if made.ndim == 2 and (made.min() < 0 or not made.any(axis=1).all()):
+        raise FeatureError(f"{WHO} returned probabilities below 0, or a row of zeros", hint="they need not sum to 1")
+    return made.reshape(predictions.shape)
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """How an experiment finishes predictions of train, out-of-fold, and of test.
+
+    clip: None, a range, or "train": that of the target that a fold trains on. train, test: raw rows for `own`.
+    """
+
+    clip: Any
+    round: float | None
+    own: Own | None
+    target: np.ndarray
+    folds: Folds
+    train: pd.DataFrame | None = None
+    test: pd.DataFrame | None = None
+
+    def oof(self, oof: np.ndarray) -> np.ndarray:
+        """Return out-of-fold predictions (n_repeats, n_train, n_outputs) finished, NaN where they are NaN.
+
+        Each fold is clipped by the rows that it trains on; the rows of all folds of a repeat are finished as one.
+        """
+        if self.clip is None and Finish(round=self.round, own=self.own) == Finish():
+            return oof
+        done = oof.copy()
+        for repeat, fold in self.folds:
+            valid = self.folds.valid_rows(repeat, fold)
+            done[repeat, valid] = Finish(self._range(self.folds.train_rows(repeat, fold))).apply(
+                oof[repeat, valid], None
+            )
+        for repeat, own in enumerate(done):
+            there = np.flatnonzero(~np.isnan(own).any(axis=1))
+            rows = None if self.train is None else self.train.iloc[there]
+            done[repeat, there] = Finish(None, self.round, self.own).apply(own[there], rows)
+        return done
+
+    def of_test(self, test: np.ndarray) -> np.ndarray:
+        """Return predictions (n_test, n_outputs) for the test rows, finished."""
+        return Finish(self._range(slice(None)), self.round, self.own).apply(test, self.test)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `finish_of` needs for new rows, beside the function: the range, and what is rounded to."""
+        found = self._range(slice(None))
+        return {"clip": None if found is None else list(found), "round": self.round, "own": self.own is not None}
+
+    def _range(self, rows: np.ndarray | slice) -> tuple[float, float] | None:
+        if self.clip == "train":
+            return float(self.target[rows].min()), float(self.target[rows].max())
+        return None if self.clip is None else (float(self.clip[0]), float(self.clip[1]))
+
+
+def finish_of(state: Mapping[str, Any], own: Own | None) -> Finish:
+    """Return how new rows are finished, from what `Finisher.to_dict` gave."""
+    return Finish(
+        None if state["clip"] is None else tuple(state["clip"]), state["round"], own if state["own"] else None
+    )

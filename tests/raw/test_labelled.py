@@ -1,0 +1,67 @@
+"""Labelled files beside train: typed as train is, or refused with what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from intake import Result, take_in
+
+from pipeline.errors import DataError
+from pipeline.raw.labelled import read_labelled
+from pipeline.raw.sheet import parse
+from pipeline.raw.source import Text
+
+CLASSES = "id,a,b,y\n1,3,red,0\n2,4,blue,1\n3,,red,1\n"
+
+
+def labelled(made: Result, text: str) -> tuple[Any, list[str]]:
+    said: list[str] = []
+    return read_labelled(parse(Text("original.csv", text.encode())), made.schema, ["day"], said.append), said
+
+
+def test_rows_are_typed_as_train_is_and_what_the_file_lacks_is_missing(tmp_path: Path) -> None:
+    made = take_in(tmp_path)
+    rows, said = labelled(made, "a,y,other\n7,1.25,x\n8,,x\n")
+    assert list(rows) == ["id", "a", "b", "y"]
+    assert rows["a"].tolist() == [7]
+    assert rows["y"].tolist() == [1.25]
+    assert rows["b"].isna().all()
+    assert "1 rows have no y" in said[0]
+    assert "lacks 1 of 2 columns, missing in its rows: b" in said[1]
+
+
+@pytest.mark.parametrize("spelled", ["0", "0.0", "False"])
+def test_labels_may_be_spelled_otherwise(tmp_path: Path, spelled: str) -> None:
+    made = take_in(tmp_path, CLASSES, task="binary", metric="accuracy", submission="label")
+    assert labelled(made, f"a,y\n7,{spelled}\n")[0]["y"].tolist() == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a,target\n7,1\n", "no target column 'y'"),
+        ("c,y\n7,1\n", "no column in common with train"),
+        ("a,y\n7,\n8,\n", "missing in every row"),
+        ("a,y\n7,1\n8,dear\n", "line 3: the target y is 'dear'"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, told: str) -> None:
+    made = take_in(tmp_path)
+    with pytest.raises(DataError, match=told):
+        labelled(made, text)
+
+
+def test_a_class_that_train_does_not_have_is_refused(tmp_path: Path) -> None:
+    made = take_in(tmp_path, CLASSES, task="binary", metric="accuracy", submission="label")
+    with pytest.raises(
+        DataError, match=r"line 3: the target y is 'maybe' \(1 rows\), which is no class of train: 0, 1"
+    ):
+        labelled(made, "a,y\n7,1\n8,maybe\n")
+
+
+def test_a_column_that_only_train_has_is_kept_where_it_is_used(tmp_path: Path) -> None:
+    rows, _ = labelled(take_in(tmp_path), "a,y,day\n7,1.25,2020-01-01\n")
+    assert rows["day"].dtype == np.dtype("datetime64[ns]")
