@@ -44,7 +44,7 @@ def _folds(nodes: Mapping[str, Node], experiment: Experiment) -> Given:  # noqa:
 
 
 def _extra(nodes: Mapping[str, Node], experiment: Experiment) -> Given:  # noqa: ARG001
-    found = next((node.inputs["extra"] for node in nodes.values() if "extra" in node.inputs), None)
+    found = nodes["budget"].inputs.get("extra")
     return {"inputs": {"extra": found}} if found else {}
 
 

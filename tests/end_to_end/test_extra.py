@@ -26,8 +26,9 @@ lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
 trials = 2
 wave = 2
 """
-EXTRA = '[extra]\nfiles = ["original.csv"]\nweight = 0.5\n'
-FEATURE = "def heavy(rows):\n    return rows['bmi'] > 0.05\n"
+EXTRA = '[extra]\nfiles = ["original.csv"]\nweight = 0.5\n[submit]\nclip = "train"\n'
+POSTPROCESS = "def postprocess(predictions, rows):\n    return predictions + rows['sex'].to_numpy() / 10\n"
+FEATURE = "def heavy(rows):\n    return rows['bmi'] > 26\n"
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -40,12 +41,13 @@ def ran(call: Call, *arguments: str) -> str:
 def test_extra_rows_are_fitted_and_accounted_for(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, raw = shop.folder / "experiments" / SLUG, shop.folder / "data" / SLUG / "raw"
     (folder / "features.py").write_text(FEATURE)
+    (folder / "postprocess.py").write_text(POSTPROCESS)
     (folder / "plain.toml").write_text(PLAIN)
     (folder / "more.toml").write_text(PLAIN + EXTRA)
     ran(call, "ingest", SLUG, "-e", "plain")
     train = pd.read_csv(raw / "train.csv")
-    rows = pd.concat([train.head(40).assign(bmi=lambda own: own["bmi"] + 0.001), train.head(7)])
-    rows.drop(columns=["s6", "id"]).to_csv(raw / "original.csv", index=False)
+    rows = pd.concat([train.head(40).assign(bmi=lambda own: own["bmi"] + 0.01), train.head(7)])
+    rows.drop(columns=["glucose", "id"]).to_csv(raw / "original.csv", index=False)
 
     opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
     said = " ".join(ran(call, "run", SLUG, "-e", "more").split())
@@ -63,9 +65,8 @@ def test_extra_rows_are_fitted_and_accounted_for(shop: Shop, call: Call, monkeyp
     assert (shop.folder / "again.csv").read_bytes() == provenance.with_suffix(".csv").read_bytes(), predicted
 
     planned = {line.split()[0]: line for line in call("plan", SLUG, "-e", "plain").stdout.splitlines() if line.strip()}
-    assert " run " not in planned["split"]
-    assert " run " in planned["train[ridge]"]
+    assert "run" not in planned["split"]
+    assert "extra changed" in planned["train[ridge]"]
     rows.head(39).to_csv(raw / "original.csv", index=False)
-    again = [line.split()[0] for line in call("plan", SLUG, "-e", "more").stdout.splitlines() if " run " in line]
-    assert "ingest[extra" in again
-    assert "preprocess" not in again
+    again = [line.split()[0] for line in call("plan", SLUG, "-e", "more").stdout.splitlines() if " run" in line]
+    assert again[:2] == ["ingest[extra", "preprocess[extra"]

@@ -215,3 +215,18 @@ def test_where_nothing_can_be_written_nothing_stays_behind(workspace, monkeypatc
         make(workspace, original, "random", 0.4)
     assert not list(workspace.data.glob("*holdout"))
     assert not list(workspace.experiments.glob("*holdout"))
+
+
+def test_the_files_of_extra_rows_come_along(workspace):
+    raw, folder = workspace.raw_folder("shop"), workspace.experiments / "shop"
+    (raw / "more").mkdir()
+    (raw / "more" / "original.csv").write_text("code,y\n3,4\n")
+    (raw / "not used.csv").write_text("code,y\n3,4\n")
+    (folder / "extra.toml").write_text('[models.linear]\n[extra]\nfiles = ["more/original.csv"]\n')
+    (folder / "postprocess.py").write_text("def postprocess(predictions, rows):\n    return predictions\n")
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4)
+    copied = {
+        path.relative_to(workspace.raw_folder(slug)).as_posix() for path in workspace.raw_folder(slug).rglob("*.csv")
+    }
+    assert copied == {"train.csv", "test.csv", "sample_submission.csv", "more/original.csv"}
+    assert (workspace.experiments / slug / "postprocess.py").is_file()

@@ -370,3 +370,19 @@ def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp
     assert (rows["m0-tuned"]["tuning"], rows["m1"]["tuning"]) == (0.2, 0.0)
     assert rows["ensemble"]["tuning"] == pytest.approx(0.2 * rows["m0-tuned"]["weight"])
     assert 0 < rows["ensemble"]["averaging"] < rows["m1"]["averaging"]
+
+
+def test_what_is_scored_is_what_is_submitted(tmp_path: Path) -> None:
+    """Predictions that stray beyond the target's range are scored, written and kept as they are clipped."""
+    folds = make_folds(400)
+    target, entries = noisy(400, [3.0], folds)
+    job = job_of(tmp_path / "plain", target, folds, entries)
+    ensemble.run(job)
+    finished = job_of(tmp_path / "clipped", target, folds, entries)
+    ensemble.run(replace(finished, config={**finished.config, "finish": {"clip": [9.0, 11.0], "round": 0.5}}))
+    plain, clipped = (read_json(tmp_path / name / "out/result.json") for name in ("plain", "clipped"))
+    assert clipped["cv_score"] < 0.6 * plain["cv_score"]
+    entry = read_entries(tmp_path / "clipped/out")["ensemble"]
+    assert folds.errors(Metric.from_module(rmse), target, entry.oof).mean() == pytest.approx(clipped["cv_score"])
+    for predicted in (entry.oof, entry.test):
+        assert set(np.unique(predicted)) <= {9.0, 9.5, 10.0, 10.5, 11.0}

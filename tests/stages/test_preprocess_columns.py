@@ -130,6 +130,32 @@ def test_time_must_be_a_date_or_a_number(case):
         case.run()
 
 
+@pytest.mark.parametrize("name", ["block", "rooms", "holiday"])
+def test_a_weight_is_a_column_of_train_or_a_feature_and_teaches_nothing(case, name):
+    case.features["holiday"] = lambda rows: 1 + 4 * (rows["id"] % 2)
+    case.facts["weight"] = name
+    table = case.run()
+    expected = 1 + 4 * (case.frames["train"]["id"] % 2) if name == "holiday" else case.frames["train"][name]
+    np.testing.assert_array_equal(table.weight, expected)
+    assert table.weights(np.arange(9)).mean() == pytest.approx(1)
+    assert name not in table.train
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda rows: -rows["id"], "from -60 to -1"),
+        (lambda rows: 0 * rows["id"], "from 0 to 0"),
+        (lambda rows: rows["name"], "holds no numbers"),
+    ],
+)
+def test_weights_that_weigh_nothing_are_refused(case, made, told):
+    case.features["heavy"] = made
+    case.facts["weight"] = "heavy"
+    with pytest.raises(DataError, match=told):
+        case.run()
+
+
 @pytest.mark.parametrize("classes", [["False", "True"], ["2", "10"], ["a", "b"]])
 def test_labels_become_codes_in_the_order_of_the_classes(case, classes):
     labels = np.array(classes)[np.arange(N_TRAIN) % 2]
