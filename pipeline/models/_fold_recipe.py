@@ -6,7 +6,7 @@ Imports no library that fits anything, so that a recipe is checked at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -55,6 +55,8 @@ class FoldRecipe(BaseModel):
 class EncodedRecipe(FoldRecipe):
     """What models have that eat only numbers. A value "inner" is chosen inside the fold, by rows that it trains on."""
 
+    n_seeds: ClassVar[int] = 1  # chance plays no great part in any of them, or more trees do as much
+
     encode: Encode = Field(Encode(), description="how columns become numbers")
 
     @field_validator("encode")
@@ -83,6 +85,7 @@ def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> flo
 class BoosterRecipe(FoldRecipe):
     """What every booster has."""
 
+    n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
     rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
     stop_on: Literal["inner", "fold", "none"] = Field(
@@ -92,11 +95,12 @@ class BoosterRecipe(FoldRecipe):
 
     @property
     def usual_rounds(self) -> int:
-        """How many rounds a fold is fitted for, all in all, if as many are found as usually are."""
+        """How many rounds a fold is fitted for, with all its seeds, if as many are found as usually are."""
         if self.stop_on == "none":
-            return self.rounds
+            return self.n_seeds * self.rounds
         found = min(self.rounds, ENOUGH_ROUNDS)
-        return min(self.rounds, found + self.patience) + (found if self.stop_on == "inner" else 0)
+        looking = min(self.rounds, found + self.patience)
+        return looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)
@@ -104,8 +108,8 @@ AnyRecipe = TypeVar("AnyRecipe", bound=FoldRecipe)
 
 
 def for_tuning(recipe: AnyRecipe) -> AnyRecipe:
-    """Return the recipe that a trial is judged by: the recipe itself."""
-    return recipe
+    """Return the recipe that a trial is judged by: one seed, so that trials are many."""
+    return recipe.model_copy(update={"n_seeds": 1}) if "n_seeds" in type(recipe).model_fields else recipe
 
 
 def settler(**auto: tuple[Any, Any, Any]) -> Callable[[Recipe, Task, int], Recipe]:
@@ -164,11 +168,13 @@ def prices(
     """
 
     def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
-        """Return the recipe with as many rounds as so many minutes allow on two cores.
+        """Return the recipe with as many seeds, then rounds, as so many minutes allow on two cores.
 
         A search for their number is given up first: where time is short, so few rounds do not overfit.
         """
         allowed = 60 * minutes
+        if seconds(recipe, **size) > allowed and recipe.n_seeds > 1:
+            return affordable(recipe.model_copy(update={"n_seeds": recipe.n_seeds - 1}), minutes, **size)
         if seconds(recipe, **size) <= allowed:
             return recipe
         wanted = min(recipe.rounds, ENOUGH_ROUNDS) if recipe.stop_on == "inner" else recipe.rounds

@@ -82,10 +82,13 @@ class Kind:
 
 @dataclass(frozen=True)
 class FoldFit:
-    """One fold's model with what it needs to predict new rows: columns, their levels, and the target's transform."""
+    """One fold's models, one a seed, with what they need to predict new rows: columns, levels, the target's transform.
+
+    Their predictions are averaged: of classes as probabilities, of values before the target's transform is undone.
+    """
 
     kind: Kind
-    model: Any
+    models: tuple[Any, ...]
     levels: Mapping[str, list[str] | None]
     target: TargetTransform | None
     n_outputs: int
@@ -102,25 +105,33 @@ class FoldFit:
             for name, levels in self.levels.items()
         }
         X = _numbered(pd.DataFrame(typed))
-        found = np.asarray(self.kind.predict(self.model, X, self.n_outputs), dtype=np.float64)
+        each = [np.asarray(self.kind.predict(own, X, self.n_outputs), dtype=np.float64) for own in self.models]
+        found = np.mean(each, axis=0)
         if self.target is not None:
             return self.target.inverse(found)[:, None]
         found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
         return np.asarray(found / found.sum(axis=1, keepdims=True))  # float32 sums to one only nearly
 
     def save(self, folder: Path) -> None:
-        """Write columns.json, and the model in its library's own format."""
+        """Write columns.json, and the models in their library's own format, the second and later in folders."""
         target = self.target.to_dict() if self.target else None
         columns = {"levels": list(self.levels.items()), "target": target, "n_outputs": self.n_outputs}
-        write_json(folder / "columns.json", columns)
-        self.kind.write(self.model, folder)
+        write_json(folder / "columns.json", columns | {"n_seeds": len(self.models)})
+        for own, place in zip(self.models, _places(folder, len(self.models)), strict=True):
+            place.mkdir(exist_ok=True)
+            self.kind.write(own, place)
 
 
 def load(kind: Kind, folder: Path) -> FoldFit:
     """Read what `FoldFit.save` wrote."""
     stored = read_json(folder / "columns.json")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
-    return FoldFit(kind, kind.read(folder), dict(stored["levels"]), target, stored["n_outputs"])
+    models = tuple(kind.read(place) for place in _places(folder, stored["n_seeds"]))
+    return FoldFit(kind, models, dict(stored["levels"]), target, stored["n_outputs"])
+
+
+def _places(folder: Path, n_seeds: int) -> list[Path]:
+    return [folder if number == 0 else folder / f"seed-{number}" for number in range(n_seeds)]
 
 
 @dataclass(frozen=True)
@@ -236,8 +247,10 @@ def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, in
     last = lesson(rows, folds.valid_rows(*key) if recipe.stop_on == "fold" else None)
     if recipe.stop_on == "inner":
         last = replace(last, **_chosen(kind, lesson, recipe, folds, key))
-    learnt = kind.learn(last)
-    return FoldFit(kind, learnt.model, _levels(table), target, table.task.n_outputs), learnt.rounds
+    seeds = [seed, *(derive(seed, "seed", number) for number in range(1, recipe.n_seeds))]
+    learnt = [kind.learn(replace(last, seed=own)) for own in seeds]
+    fit = FoldFit(kind, tuple(own.model for own in learnt), _levels(table), target, table.task.n_outputs)
+    return fit, float(np.mean([own.rounds for own in learnt]))
 
 
 def _chosen(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -98,6 +100,29 @@ def test_short_time_means_fewer_rounds_and_enough_of_it_none(model: ModuleType) 
     rounds = [model.affordable(recipe, minutes, **size).rounds for minutes in (0.001, 0.1, 1.0)]
     assert rounds == sorted(rounds)
     assert rounds[0] == 100
+
+
+def test_seeds_are_averaged_and_all_of_them_kept(model: ModuleType, tmp_path: Path) -> None:
+    data, settings = values(), {"columns": 0.5, "subsample": 0.7, "stop_on": "none", "rounds": 20}
+    settings = {name: value for name, value in settings.items() if name in model.Recipe.model_fields}
+    one, many = (fit(model, data, n_seeds=n, **settings) for n in (1, 3))
+    assert np.abs(one.test - many.test).max() > 0
+    kept = many.fitted[0, 0]
+    kept.save(tmp_path)
+    np.testing.assert_array_equal(model.load(tmp_path).predict(data.test), kept.predict(data.test))
+    first = replace(kept, models=kept.models[:1])
+    np.testing.assert_array_equal(first.predict(data.test), one.fitted[0, 0].predict(data.test))
+
+
+def test_short_time_means_fewer_seeds_first(model: ModuleType) -> None:
+    size = {"n_train": 5_000, "n_test": 100, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
+    recipe = model.Recipe(n_seeds=10)
+    enough = next(
+        minutes for minutes in np.geomspace(0.1, 1e4, 200) if model.affordable(recipe, minutes, **size) == recipe
+    )
+    cut = model.affordable(recipe, enough / 2, **size)
+    assert 1 <= cut.n_seeds < 10
+    assert cut.rounds == recipe.rounds
 
 
 def test_columns_may_have_any_name(model: ModuleType) -> None:

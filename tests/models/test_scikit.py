@@ -60,7 +60,7 @@ def fit(model: ModuleType, data: Table, own: Folds | None = None, **settings: An
 
 
 def estimator(entry: CrossFit) -> Any:
-    return entry.fitted[0, 0].model.estimator  # type: ignore[attr-defined]
+    return entry.fitted[0, 0].models[0].estimator  # type: ignore[attr-defined]
 
 
 def test_a_fixed_penalty_is_the_ridge_in_closed_form() -> None:
