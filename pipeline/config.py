@@ -16,7 +16,7 @@ from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
-from pipeline.sections import Extra, Submit
+from pipeline.sections import Extra, Pseudo, Submit
 from pipeline.tuning.space import Dimension, decided, split_section
 from pipeline.workspace import Workspace
 
@@ -152,6 +152,7 @@ class Experiment(Section):
     worth_from: list[OtherExperiment] = []
     preprocess: Preprocess = Preprocess()
     extra: Extra = Extra()
+    pseudo: Pseudo | None = None
     split: Split = Split()
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Model] = Field(min_length=1)
     tune: Tune = Tune()

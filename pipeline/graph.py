@@ -13,7 +13,7 @@ from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError, nearest
-from pipeline.extra.nodes import with_extra
+from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.raw.source import locate
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
@@ -48,7 +48,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
-    return with_extra(nodes, workspace, competition, experiment, metric)
+    return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
 
 
 def _names_tuned(experiment: Experiment) -> list[str]:

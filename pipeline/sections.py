@@ -51,3 +51,15 @@ class Submit(BaseModel):
         return (
             "clip: probabilities lie between 0 and 1" if self.clip and not 0 <= self.clip[0] < self.clip[1] <= 1 else ""
         )
+
+
+class Pseudo(BaseModel):
+    """Test rows are labelled by each fold's own models, and learnt from in that fold when it is fitted once more.
+
+    confidence: of classes, the probability from which on a row is labelled. weight: of such a row beside one of train.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    confidence: float = Field(0.9, gt=0, le=1)
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ class Table:
 
 def join(parts: Sequence[Rows], device: torch.device) -> Table:
     """Put the rows of all views into one table."""
+    if any(part.weight is not None for part in parts):
+        parts = [replace(p, weight=p.dense.new_ones(len(p))) if p.weight is None else p for p in parts]
     n_rows = np.array([len(part) for part in parts])
     widest = max(part.dense.shape[1] for part in parts)
     dense = torch.cat([functional.pad(part.dense, (0, widest - part.dense.shape[1])) for part in parts])

@@ -1,4 +1,4 @@
-"""The nodes of [extra], beside the graph: what fits reads their rows, and no other stage's key knows of them."""
+"""The nodes of [extra], and what [pseudo] asks of the others: what fits learns of it, and no other stage's key does."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def with_extra(
         elif node.name == "preprocess":
             found.append(prepare)
     return found
+
+
+def with_pseudo(nodes: Sequence[Node], experiment: Experiment) -> list[Node]:
+    """Return the graph in which every model is fitted twice, the second time on test rows that its folds labelled."""
+    if experiment.pseudo is None:
+        return list(nodes)
+    settings = experiment.pseudo.model_dump(mode="json")
+    fitted = [node.stage == "budget" or (node.stage == "train" and not node.sources) for node in nodes]
+    return [
+        replace(node, config={**node.config, "pseudo": settings}) if is_fitted else node
+        for node, is_fitted in zip(nodes, fitted, strict=True)
+    ]
 
 
 def _read(workspace: Workspace, competition: Competition, experiment: Experiment) -> Node:

@@ -32,17 +32,21 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Work:
-    """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others."""
+    """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others.
+
+    passes: how often it is cross-fitted, twice where the first labels test rows for the second.
+    """
 
     plugin: Any
     recipe: Any
     size: Mapping[str, int]
     weight: float
+    passes: int = 1
 
     @property
     def seconds(self) -> float:
         """What its cross-fit takes."""
-        return float(self.plugin.seconds(self.recipe, **self.size))
+        return self.passes * float(self.plugin.seconds(self.recipe, **self.size))
 
     @property
     def claim(self) -> Claim:
@@ -53,7 +57,7 @@ class Work:
         """Return it with as much of its recipe as so many seconds allow."""
         if self.seconds <= seconds:
             return self
-        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60, **self.size))
+        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60 / self.passes, **self.size))
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,8 @@ class Search:
     @property
     def _seconds_a_trial(self) -> float:
         n_fits = self.work.size["n_fits"] // self.repeats * self.tune["repeats"]
-        return replace(
-            self.work, recipe=self.work.plugin.for_tuning(self.work.recipe), size={**self.work.size, "n_fits": n_fits}
-        ).seconds
+        recipe, size = self.work.plugin.for_tuning(self.work.recipe), {**self.work.size, "n_fits": n_fits}
+        return replace(self.work, recipe=recipe, size=size, passes=1).seconds
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -115,7 +118,8 @@ def run(job: Job) -> dict[str, Any]:
 
 def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     plugin = job.plugins[f"model:{name}"]
-    return Work(plugin, plugin.Recipe.model_validate(job.config["models"][name]["recipe"]), size, weight)
+    recipe = plugin.Recipe.model_validate(job.config["models"][name]["recipe"])
+    return Work(plugin, recipe, size, weight, passes=2 if "pseudo" in job.config else 1)
 
 
 def _weights(job: Job) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import read_library
 from pipeline.errors import ModelError
+from pipeline.extra.pseudo import cross_fit_twice
 from pipeline.extra.rows import cross_fit, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_entry, write_json
 from pipeline.types import CrossFit, Folds, Metric
@@ -32,7 +34,8 @@ def run(job: Job) -> dict[str, Any]:
     model = job.plugins["model"]
     recipe = model.Recipe.model_validate(given)
     how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
-    entries = cross_fit(model, {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
+    fit = partial(cross_fit_twice, **job.config["pseudo"]) if "pseudo" in job.config else cross_fit
+    entries = fit(model, {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
     for name, entry in sorted(entries.items()):
         check(name, entry, folds)
         write_entry(job.out / "entries", name, entry)

@@ -5,50 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from elsewhere import elsewhere
-from heard import Heard
-from own_files import write_own
+from model_cases import CASES, KINDS, NAMES, REFITTED, fit, fitted, folds, module, table
 from pydantic import ValidationError
 
 from pipeline.config import load_experiment
-from pipeline.engine import plugins
-from pipeline.extra.rows import Extra, cross_fit
-from pipeline.metrics import log_loss, rmse
-from pipeline.spread import Spread, in_turn
 from pipeline.stages.train import save_fitted
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import VALID, Table
 from pipeline.workspace import Workspace
 
-NAMES = plugins.names("models")
-KINDS = ("regression", "binary", "multiclass")
-QUICK: dict[str, dict[str, Any]] = {
-    "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
-    "catboost": {"rounds": 60, "depth": 4, "lr": 0.2},
-    "extra_trees": {"trees": 20},
-    "forest": {"trees": 20},
-    "h2o": {"n_models": 1, "algorithms": ("GBM",)},
-    "histogram": {"rounds": 60, "min_rows": 3, "lr": 0.1},
-    "lightgbm": {"rounds": 60, "min_rows": 3, "lr": 0.1},
-    "linear": {"epochs": 60},
-    "mlp": {"hidden": (16,), "epochs": 25, "n_seeds": 2, "batch_size": 32, "dropout": 0.1},
-    "realmlp": {"hidden": (16,), "epochs": 40, "n_seeds": 2, "batch_size": 32},
-    "xgboost": {"rounds": 60, "depth": 3, "lr": 0.1, "min_weight": 1.0},
-    "tabm": {"k": 4, "width": 16, "epochs": 25, "batch_size": 16, "lr": 0.01, "embedding_numeric_parts": 8},
-}
-REFITTED = ("h2o",)  # whose one model of all rows predicts the test rows
-SLOW = ("autogluon", "h2o")  # tried on one kind of task only
-EXTRAS = ("h2o",)  # fitted where they are installed only
-CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
 SIZE = {"n_train": 1_000, "n_test": 500, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
 
 READ = """
@@ -62,70 +31,6 @@ for folder in map(Path, sys.argv[2:]):
         fits = [model.load(fit, *name.split("/")[1:]) for fit in sorted(folder.glob("fitted/*"))]
         np.save(folder / f"{number}.npy", np.mean([fit.predict(rows) for fit in fits], axis=0))
 """
-
-
-def frame(generator: np.random.Generator, n: int, levels: list[str]) -> pd.DataFrame:
-    columns: dict[str, Any] = {f"x{i}": generator.normal(size=n) for i in range(3)}
-    columns["x1"][generator.random(n) < 0.1] = np.nan
-    colours = np.where(generator.random(n) < 0.1, None, generator.choice(levels, n))
-    columns["colour"] = pd.Categorical(
-        colours, categories=sorted({"blue", "green", "red", "seen only in test", *levels})
-    )
-    return pd.DataFrame(columns)
-
-
-@cache
-def table(kind: str) -> Table:
-    """120 rows whose target follows from x0 and the colour, with missing values and a level seen only in test."""
-    generator = np.random.default_rng(0)
-    train = frame(generator, 120, ["blue", "green", "red"])
-    test = frame(generator, 30, ["blue", "seen only in test"])
-    signal = 3 * train["x0"].to_numpy() + 2 * (train["colour"] == "red").to_numpy() + generator.normal(size=120) * 0.3
-    classes = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}[kind]
-    target = (
-        10 + signal
-        if not classes
-        else np.searchsorted(np.quantile(signal, np.arange(1, len(classes)) / len(classes)), signal)
-    )
-    metric = Metric.from_module(log_loss if classes else rmse)
-    return Table(Task(kind, metric, classes), train, test, target, np.arange(120), np.arange(30))
-
-
-@cache
-def folds() -> Folds:
-    """Two repeats of three folds; some rows of the second repeat validate nowhere."""
-    role = np.full((2, 3, 120), TRAIN, dtype=np.int8)
-    for repeat in range(2):
-        order = np.random.default_rng(repeat).permutation(120)
-        for fold in range(3):
-            role[repeat, fold, order[fold::3]] = VALID
-            role[repeat, fold, order[(fold + 1) % 3 :: 3][:20]] = STOP
-    role[1, 0][np.flatnonzero(role[1, 0] == VALID)[:10]] = TRAIN
-    return Folds(role)
-
-
-def module(name: str) -> ModuleType:
-    return plugins.load(plugins.find("models", name, where="test"))
-
-
-def fit(name: str, data: Table, seed: int = 0, spread: Spread = in_turn, **settings: Any) -> dict[str, CrossFit]:
-    recipe = module(name).Recipe(**(QUICK.get(name, {}) | settings))
-    if name in EXTRAS:
-        pytest.importorskip(name, reason=f"the extra {name} is not installed")
-    how = made_elsewhere(data.task.kind) if hasattr(module(name), "sources") else {}
-    return module(name).cross_fit({"entry": recipe}, data, folds(), seed=seed, log=Heard(), spread=spread, **how)
-
-
-@cache
-def made_elsewhere(kind: str) -> dict[str, Any]:
-    """Write what the ridge predicts to files; return what a model that reads files is told."""
-    files = write_own(Path(tempfile.mkdtemp()), fitted("ridge", kind)["entry"], table(kind), folds())
-    return {"files": files, "id_name": "id", "others": {}}
-
-
-@cache
-def fitted(name: str, kind: str) -> dict[str, CrossFit]:
-    return fit(name, table(kind))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -281,58 +186,6 @@ def test_a_folds_own_labels_do_not_reach_its_predictions(name: str) -> None:
     changed = fit(name, Table(data.task, data.train, data.test, target, data.train_ids, data.test_ids))
     for label in honest:  # networks of other folds may end earlier, which moves float32 by its rounding
         np.testing.assert_allclose(changed[label].oof[0, rows], before[label].oof[0, rows], rtol=1e-5)
-
-
-TRAINED = [name for name in NAMES if not hasattr(module(name), "sources")]
-"""Models that are fitted here, and not made elsewhere."""
-
-
-def beside(name: str, data: Table, extra: Extra | None) -> dict[str, CrossFit]:
-    recipe = module(name).Recipe(**QUICK.get(name, {}))
-    return cross_fit(module(name), {"entry": recipe}, data, folds(), extra, seed=0, log=Heard())
-
-
-def more(shift: float) -> Extra:
-    """40 rows like train's, whose targets are shifted."""
-    rows = frame(np.random.default_rng(1), 40, ["blue", "green", "red", "seen only beside"])
-    return Extra(rows, 10 + shift + 3 * rows["x0"].to_numpy())
-
-
-@pytest.mark.parametrize("name", TRAINED)
-def test_extra_rows_are_learnt_from_and_never_predicted(name: str) -> None:
-    data = table("regression")
-    with_more = beside(name, data, more(shift=20.0))
-    for label, entry in with_more.items():
-        assert entry.test.mean() > fitted(name, "regression")[label].test.mean() + 1
-        assert entry.oof.shape == (2, 120, 1)
-        assert (np.isfinite(entry.oof).all(axis=2) == folds().covered).all()
-        assert entry.fold_errors == pytest.approx(folds().errors(data.task.metric, data.target, entry.oof))
-
-
-@pytest.mark.parametrize("name", TRAINED)
-def test_a_row_of_weight_0_is_as_if_it_were_not_there(name: str) -> None:
-    nothing = replace(more(shift=20.0), weight=np.zeros(40))
-    alike = {"rtol": 1e-2} if name == "autogluon" else {"rtol": 0, "atol": 0}  # it makes bins and levels of all rows
-    for label, entry in beside(name, table("regression"), nothing).items():
-        np.testing.assert_allclose(entry.test, fitted(name, "regression")[label].test, **alike)
-
-
-def contradictory(kind: str) -> Table:
-    """Targets that follow from nothing: of two rows one has the lowest and one the highest."""
-    data = table(kind)
-    return replace(data, target=np.where(np.arange(120) % 2, data.target.max(), data.target.min()))
-
-
-@pytest.mark.parametrize("name", TRAINED)
-@pytest.mark.parametrize("kind", ["regression", "binary"])
-def test_weights_are_taken_into_account_or_it_is_said_that_they_are_not(name: str, kind: str) -> None:
-    if (name, kind) not in CASES:
-        pytest.skip("slow")
-    data = contradictory(kind)
-    middle = (data.target.max() + data.target.min()) / 2 if kind == "regression" else 0.5
-    for entry in beside(name, replace(data, weight=np.where(np.arange(120) % 2, 9.0, 1.0)), None).values():
-        weighed = entry.test[:, -1].mean() > 1.2 * middle
-        assert weighed != any("weights are not used" in finding for finding in entry.findings)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "load")])
