@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ENSEMBLE = "ensemble"
 EQUAL = "equal weights"
 BEST = "best single"
+UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
 def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.seeds import derive
 from pipeline.spread import Spread
@@ -22,7 +23,6 @@ from pipeline.transforms.target import TargetTransform, fit_target
 from pipeline.types import CrossFit, Folds, Log, Table, Task, keep_apart
 
 Key = tuple[int, int]  # repeat, fold
-UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipeline.entries import UNWEIGHED
 from pipeline.models._autogluon_words import check, check_preset
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from pipeline.types import CrossFit, Folds, Log, Table, TaskKind
 
 LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch")
+WEIGHING = ("LightGBM", "CatBoost", "XGBoost", "RandomForest", "ExtraTrees", "LinearModel")
+"""How names of models begin that take rows' weights; AutoGluon's others ignore them."""
+
 SHARE = 2.0
 """Of an experiment's minutes, beside the 1.0 of an MLP: it is a whole library of models."""
 
@@ -273,8 +277,15 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds, order: 
         apart=np.concatenate(apart) if apart else None,
         fitted=fitted,
         truncated="" if part else _cut_short(repeats, order),
-        findings=() if part else tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures)),
+        findings=_findings(part, repeats, table),
     )
+
+
+def _findings(part: str, repeats: list[Repeat], table: Table) -> tuple[str, ...]:
+    """Say, with AutoGluon's own ensemble, what could not be fitted, and with a model that it knows no weights."""
+    if part:
+        return (UNWEIGHED,) if table.weight is not None and not part.startswith(WEIGHING) else ()
+    return tuple(dict.fromkeys(line for repeat in repeats for line in repeat.failures))
 
 
 def _cut_short(repeats: list[Repeat], order: Order) -> str:

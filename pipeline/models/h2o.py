@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.entries import UNWEIGHED
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 
@@ -97,4 +98,5 @@ def _entry(fits: list[Fit], table: Table, folds: Folds) -> CrossFit:
     oof = np.stack([fit.oof for fit in fits])
     errors = folds.errors(table.task.metric, table.target, oof)
     unknown, test = np.full_like(errors, np.nan), np.mean([fit.test for fit in fits], axis=0)
-    return CrossFit(oof, test, errors, unknown, unknown, "fold", sum(fit.seconds for fit in fits))
+    findings = () if table.weight is None else (UNWEIGHED,)
+    return CrossFit(oof, test, errors, unknown, unknown, "fold", sum(fit.seconds for fit in fits), findings=findings)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from heard import Heard
-from model_cases import CASES, NAMES, QUICK, fitted, folds, frame, module, table
+from model_cases import CASES, EXTRAS, NAMES, QUICK, fitted, folds, frame, module, table
 
 from pipeline.extra.rows import Extra, cross_fit
 from pipeline.types import CrossFit, Table
@@ -17,6 +17,8 @@ TRAINED = [name for name in NAMES if not hasattr(module(name), "sources")]
 
 
 def beside(name: str, data: Table, extra: Extra | None) -> dict[str, CrossFit]:
+    if name in EXTRAS:
+        pytest.importorskip(name, reason=f"the extra {name} is not installed")
     recipe = module(name).Recipe(**QUICK.get(name, {}))
     return cross_fit(module(name), {"entry": recipe}, data, folds(), extra, seed=0, log=Heard())
 
