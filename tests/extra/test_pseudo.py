@@ -17,7 +17,11 @@ from pipeline.extra.rows import Extra
 from pipeline.types import TRAIN, CrossFit, Folds, Table
 
 HOW: dict[str, Any] = {"confidence": 0.8, "weight": 0.5, "seed": 0, "log": Heard()}
-RECIPES = {"ridge": {"penalty": 0.1}, "lightgbm": QUICK["lightgbm"] | {"rounds": 20}, "mlp": QUICK["mlp"] | {"epochs": 10}}
+RECIPES = {
+    "ridge": {"penalty": 0.1},
+    "lightgbm": QUICK["lightgbm"] | {"rounds": 20},
+    "mlp": QUICK["mlp"] | {"epochs": 10},
+}
 """In closed form, by stopping rows, and all folds as one."""
 
 
