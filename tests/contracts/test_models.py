@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from elsewhere import elsewhere
-from model_cases import CASES, KINDS, NAMES, fit, fitted, folds, module, table
+from model_cases import CASES, KINDS, NAMES, REFITTED, fit, fitted, folds, module, table
 from pydantic import ValidationError
 
 from pipeline.config import load_experiment
@@ -18,7 +18,6 @@ from pipeline.stages.train import save_fitted
 from pipeline.types import VALID, Table
 from pipeline.workspace import Workspace
 
-REFITTED = ("h2o",)  # whose one model of all rows predicts the test rows
 SIZE = {"n_train": 1_000, "n_test": 500, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
 
 READ = """
