@@ -6,12 +6,15 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import typer
 
 from pipeline.cli import app
+from pipeline.config import load_experiment
 from pipeline.engine import plugins
+from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,3 +69,18 @@ def test_the_test_command_of_the_readme_is_what_continuous_integration_calls() -
 @pytest.mark.parametrize("kind", ["models", "metrics", "splitters", "blenders"])
 def test_every_plugin_is_named_in_the_readme(kind: str) -> None:
     assert [name for name in plugins.names(kind) if f"`{name}`" not in README] == []
+
+
+def test_what_the_readme_of_experiments_shows_is_understood(tmp_path: Path) -> None:
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8") + "\n" + README
+    shown = [dedent(block) for block in re.findall(r"(?:^ {4}.*\n)+", text, flags=re.MULTILINE)]
+    blocks = [block for block in shown if re.search(r"^\[\w+|^minutes ", block, flags=re.MULTILINE)]
+    assert len(blocks) > 8
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    facts = 'task = "regression"\nid = "id"\ntarget = "price"\nmetric = "rmse"\nsubmission = "value"\n'
+    (folder / "competition.toml").write_text(facts)
+    for number, block in enumerate(blocks):
+        own = block if "[models." in block else f"{block}\n[models.linear]\n"
+        (folder / f"shown{number}.toml").write_text(f'{own}\n[ensemble]\nkind = "mean"\n')
+        load_experiment(Workspace(experiments=tmp_path), "shop", f"shown{number}")
