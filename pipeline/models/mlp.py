@@ -25,6 +25,7 @@ from pipeline.models._network_recipe import load as load
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
+    from pipeline.core.blocks import Architecture
     from pipeline.models._networks import Plan
     from pipeline.types import Task
 
@@ -131,29 +132,13 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
-    from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
-    from pipeline.models._network_losses import loss_for, outputs_for
+    from pipeline.models._network_losses import loss_for
     from pipeline.models._networks import Plan
 
     recipe = settled(recipe, task, n_rows)
-    architecture = Architecture(
-        n_outputs=outputs_for(recipe.loss, task),
-        hidden=recipe.hidden or (recipe.width,) * recipe.depth,
-        activation=recipe.activation,
-        parametric=recipe.parametric,
-        norm=recipe.norm,
-        residual=recipe.residual,
-        tied=recipe.tied,
-        scaling=recipe.scaling,
-        embedding=recipe.embedding,
-        numeric=recipe.embedding_numeric,
-        numeric_width=recipe.embedding_numeric_width,
-        numeric_parts=recipe.embedding_numeric_parts,
-        sigma=recipe.embedding_numeric_sigma,
-    )
     program = Program(
-        architecture=architecture,
+        architecture=_architecture(recipe, task),
         loss=loss_for(recipe.loss, task),
         level=recipe.level,
         precision=recipe.precision,
@@ -180,6 +165,27 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         target=recipe.target,
         stop_on=recipe.stop_on,
         overshoot=recipe.overshoot,
+    )
+
+
+def _architecture(recipe: Recipe, task: Task) -> Architecture:
+    from pipeline.core.blocks import Architecture
+    from pipeline.models._network_losses import outputs_for
+
+    return Architecture(
+        n_outputs=outputs_for(recipe.loss, task),
+        hidden=recipe.hidden or (recipe.width,) * recipe.depth,
+        activation=recipe.activation,
+        parametric=recipe.parametric,
+        norm=recipe.norm,
+        residual=recipe.residual,
+        tied=recipe.tied,
+        scaling=recipe.scaling,
+        embedding=recipe.embedding,
+        numeric=recipe.embedding_numeric,
+        numeric_width=recipe.embedding_numeric_width,
+        numeric_parts=recipe.embedding_numeric_parts,
+        sigma=recipe.embedding_numeric_sigma,
     )
 
 

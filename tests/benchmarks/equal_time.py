@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -39,6 +38,7 @@ from pipeline.practice.catalogue import SLUGS
 from pipeline.practice.judge import truths
 from pipeline.types import Metric, Table
 from pipeline.workspace import Workspace
+from tests.benchmarks.holdouts import call, hold_out
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import RESULTS, publish, table
 
@@ -58,7 +58,7 @@ def main() -> None:
         asked = {"minutes": wanted.minutes, "experiment": wanted.experiment}
         if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
             continue
-        _hold_out(source, slug)
+        hold_out(HERE, source, slug)
         found["competitions"][slug] = asked | _compete(workspace, f"{slug}-holdout", wanted)
         found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
         publish(FOUND, found, _markdown(found))
@@ -75,25 +75,6 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _hold_out(source: Workspace, slug: str) -> None:
-    """Make <slug>-holdout among this benchmark's own folders, unless it is there."""
-    raw, experiments = HERE / "data" / slug / "raw", HERE / "experiments"
-    if (experiments / f"{slug}-holdout").is_dir():
-        return
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    if not raw.exists():
-        raw.symlink_to(source.raw_folder(slug).resolve())
-        shutil.copytree(source.competition(slug), experiments / slug, dirs_exist_ok=True)
-    competition = load_competition(source, slug)
-    how = "group" if competition.groups else "random" if competition.task == "regression" else "stratified"
-    _pipeline("holdout", slug, "--how", how)
-
-
-def _pipeline(*words: str) -> None:
-    roots = {f"PIPELINE_{root.upper()}": str(HERE / root) for root in ("data", "experiments", "submissions")}
-    subprocess.run([sys.executable, "-m", "pipeline", *words], check=True, env=os.environ | roots)
-
-
 def _timed(call: Callable[[], Any]) -> float:
     began = time.monotonic()
     call()
@@ -105,7 +86,7 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
     competition = load_competition(workspace, slug)
     shutil.rmtree(workspace.cache(slug), ignore_errors=True)
     words = ("run", slug, "--experiment", wanted.experiment, "--minutes", str(wanted.minutes))
-    seconds = {"ours": _timed(lambda: _pipeline(*words))}
+    seconds = {"ours": _timed(lambda: call(HERE, *words))}
     results = _results(workspace, competition, wanted)
     metric = Metric.from_module(plugins.load(metric_plugin(workspace, competition)))
     rows = read_table(results["preprocess"].folder, metric)

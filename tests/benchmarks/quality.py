@@ -10,10 +10,7 @@ quality.md.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +28,7 @@ from pipeline.practice.catalogue import SLUGS
 from pipeline.practice.judge import truths
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
+from tests.benchmarks.holdouts import call, hold_out
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import table
 
@@ -71,35 +69,13 @@ def main() -> None:
     path = RESULTS / "quality.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
     for slug in sys.argv[1:] or here:
-        _hold_out(source, slug)
+        hold_out(HERE, source, slug)
         found["competitions"][slug] = _compete(workspace, load_competition(workspace, f"{slug}-holdout"))
         found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "minutes": MINUTES}
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     text = _markdown(found)
     (RESULTS / "quality.md").write_text(text + "\n", encoding="utf-8")
     print(text)  # noqa: T201 - this is what the command is for
-
-
-def _pipeline(*words: str) -> None:
-    roots = {
-        "PIPELINE_DATA": str(HERE / "data"),
-        "PIPELINE_EXPERIMENTS": str(HERE / "experiments"),
-        "PIPELINE_SUBMISSIONS": str(HERE / "submissions"),
-    }
-    subprocess.run([sys.executable, "-m", "pipeline", *words], check=True, env=os.environ | roots)
-
-
-def _hold_out(source: Workspace, slug: str) -> None:
-    """Make <slug>-holdout among this benchmark's own folders, unless it is there."""
-    raw, experiments = HERE / "data" / slug / "raw", HERE / "experiments"
-    if (experiments / f"{slug}-holdout").is_dir():
-        return
-    raw.parent.mkdir(parents=True, exist_ok=True)
-    if not raw.exists():
-        raw.symlink_to(source.raw_folder(slug).resolve())
-        shutil.copytree(source.competition(slug), experiments / slug)
-    task = load_competition(source, slug).task
-    _pipeline("holdout", slug, "--how", "random" if task == "regression" else "stratified")
 
 
 def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
@@ -111,7 +87,7 @@ def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
         name = f"nets-{seed}"
         text = EXPERIMENT.format(seed=seed, minutes=MINUTES, kind=kind)
         (workspace.competition(competition.slug) / f"{name}.toml").write_text(text, encoding="utf-8")
-        _pipeline("run", competition.slug, "--experiment", name)
+        call(HERE, "run", competition.slug, "--experiment", name)
         seeds.append(_predictions(workspace, competition, name, metric))
     truth, entries = seeds[0][0], {name: [predicted[name] for _, predicted in seeds] for name in seeds[0][1]}
     scores = {name: [metric.score(truth, one) for one in predicted] for name, predicted in entries.items()}

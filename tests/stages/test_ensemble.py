@@ -2,83 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from heard import Heard
+from libraries import job_of, make_entry, make_folds, noisy
 
-from pipeline.blenders import greedy, mean, nnls
+from pipeline.blenders import mean, nnls
 from pipeline.blenders._blend import Blend
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, ModelError
-from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json
+from pipeline.files import read_entries, read_json
 from pipeline.metrics import accuracy, f1, log_loss, rmse, rmsle
 from pipeline.stages import ensemble
-from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric, keep_apart
-
-
-def make_folds(n_rows: int, n_folds: int = 4, repeats: int = 1, uncovered: int = 0) -> Folds:
-    """Shuffled folds; the first `uncovered` rows are validated by none."""
-    role = np.full((repeats, n_folds, n_rows), TRAIN, dtype=np.int8)
-    for repeat in range(repeats):
-        order = np.random.default_rng(repeat).permutation(np.arange(uncovered, n_rows))
-        for fold, rows in enumerate(np.array_split(order, n_folds)):
-            role[repeat, fold, rows] = VALID
-            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::10]] = STOP
-    return Folds(role)
-
-
-def make_entry(folds: Folds, oof: np.ndarray, test: np.ndarray, **facts: Any) -> CrossFit:
-    covered = (folds.role == VALID).any(axis=1)
-    spread = np.where(covered[:, :, None], np.broadcast_to(oof, (folds.n_repeats, *oof.shape)), np.nan)
-    unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
-    return CrossFit(spread, test, unknown, unknown, unknown, facts.pop("stop_on", "inner"), **facts)
-
-
-def job_of(
-    folder: Path,
-    target: np.ndarray,
-    folds: Folds,
-    entries: Mapping[str, CrossFit],
-    metric: ModuleType = rmse,
-    blender: ModuleType = greedy,
-    **options: Any,
-) -> Job:
-    for name in ("preprocess", "split", "train", "out", "progress"):
-        (folder / name).mkdir(parents=True)
-    (folder / "train" / "entries").mkdir()
-    pd.DataFrame({"id": np.arange(len(target)), "target": target}).to_parquet(folder / "preprocess" / "rows.parquet")
-    write_folds(folder / "split", folds)
-    for name, entry in entries.items():
-        write_entry(folder / "train" / "entries", name, entry)
-    return Job(
-        config={"kind": "any", "options": options},
-        inputs={"preprocess": folder / "preprocess", "split": folder / "split", "train:all": folder / "train"},
-        sources={},
-        plugins={"metric": metric, "blender": blender},
-        out=folder / "out",
-        progress=folder / "progress",
-        seed=1,
-        log=Heard(),
-    )
-
-
-def noisy(n_rows: int, scales: list[float], folds: Folds, seed: int = 0, **facts: Any) -> tuple[np.ndarray, dict]:
-    rng = np.random.default_rng(seed)
-    target = rng.normal(loc=10, size=n_rows)
-    entries = {
-        f"m{i}": make_entry(
-            folds, (target + rng.normal(scale=scale, size=n_rows))[:, None], rng.normal(10, 0.5, size=(30, 1)), **facts
-        )
-        for i, scale in enumerate(scales)
-    }
-    return target, entries
+from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
 
 
 def test_a_blend_of_independent_models_beats_each_and_says_by_how_much(tmp_path: Path) -> None:
@@ -318,29 +257,6 @@ def test_labels_are_decided_on_other_folds_and_what_was_decided_is_written(tmp_p
     assert (written.argmax(axis=1) != test.argmax(axis=1)).any()
 
 
-def test_what_a_model_is_worth_is_the_error_without_all_of_its_entries(tmp_path: Path) -> None:
-    folds = make_folds(400, repeats=2)
-    target, entries = noisy(400, [1.0, 1.0, 1.0, 5.0], folds)
-    entries = dict(zip(("net", "trees/a", "trees/b", "luck"), entries.values(), strict=True))
-    ensemble.run(job_of(tmp_path / "all", target, folds, entries))
-    worth = {row["model"]: row for row in read_json(tmp_path / "all/out/worth.json")}
-    assert list(worth)[:2] == ["trees", "net"]
-    assert worth["trees"]["entries"] == 2
-    assert worth["luck"]["worth"] < 0.02
-    kept = {name: entries[name] for name in ("net", "luck")}
-    ensemble.run(job_of(tmp_path / "less", target, folds, kept))
-    errors = [read_json(tmp_path / part / "out/result.json")["cv_error"] for part in ("all", "less")]
-    assert worth["trees"]["worth"] == pytest.approx(errors[1] - errors[0], abs=0.01)
-    assert worth["trees"]["worth"] > 3 * worth["trees"]["se"] > 0
-
-
-def test_a_lone_model_cannot_be_left_out(tmp_path: Path) -> None:
-    folds = make_folds(60)
-    target, entries = noisy(60, [1.0, 1.0], folds)
-    ensemble.run(job_of(tmp_path, target, folds, {f"ag/{name}": entry for name, entry in entries.items()}))
-    assert read_json(tmp_path / "out/worth.json") == []
-
-
 def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
     """With twice as many predictions of a row, weights follow noise less: the second repeat is seen by the first's."""
     folds = make_folds(60, repeats=2)
@@ -350,26 +266,6 @@ def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
     ensemble.run(job_of(tmp_path / "b", target, folds, entries, blender=nnls))
     first, second = (read_entries(tmp_path / part / "out")["ensemble"].oof[0] for part in "ab")
     assert (first != second).any()
-
-
-def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    folds = make_folds(400)
-    target, entries = noisy(400, [1.0, 1.0], folds)
-    tests = {name: [rng.normal(loc=10, size=(30, 1)) for _ in range(4)] for name in entries}
-    entries = {
-        name: replace(entry, test=np.mean(tests[name], axis=0), apart=keep_apart(tests[name]))
-        for name, entry in entries.items()
-    }
-    entries = {"m0-tuned": entries["m0"], "m1": entries["m1"]}
-    job = job_of(tmp_path, target, folds, entries)
-    (tmp_path / "tune").mkdir()
-    write_json(tmp_path / "tune/optimism.json", {"optimism": 0.2})
-    ensemble.run(replace(job, inputs={**job.inputs, "tune:m0": tmp_path / "tune"}))
-    rows = {row["entry"]: row for row in read_json(tmp_path / "out/leaderboard.json")}
-    assert (rows["m0-tuned"]["tuning"], rows["m1"]["tuning"]) == (0.2, 0.0)
-    assert rows["ensemble"]["tuning"] == pytest.approx(0.2 * rows["m0-tuned"]["weight"])
-    assert 0 < rows["ensemble"]["averaging"] < rows["m1"]["averaging"]
 
 
 def test_what_is_scored_is_what_is_submitted(tmp_path: Path) -> None:

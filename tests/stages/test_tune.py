@@ -5,100 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from heard import Heard
-from pydantic import BaseModel, ConfigDict
+from searches import Model, Recipe, make_job, trials_of
 
-from pipeline.engine.stage import Job
-from pipeline.files import read_folds, read_json, write_folds, write_json, write_table
-from pipeline.metrics import rmse
+from pipeline.files import read_folds, read_json, write_folds, write_json
 from pipeline.report.trials import figures
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
-
-N = 12
-
-
-class Recipe(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    lr: float = 1.0
-    width: int = 4
-
-
-class Model(SimpleNamespace):
-    """A model whose fold errors are a formula; it dies at its `dies_at`-th wave, as a killed process would.
-
-    cut: its fits end before their time. penalty: how much worse everything but the default is on fresh folds.
-    """
-
-    Recipe = Recipe
-    waves = 0
-    dies_at = 0
-    cut = False
-    penalty = 0.0
-
-    def for_tuning(self, recipe: Recipe) -> Recipe:
-        return recipe
-
-    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, folds: Folds, **_: Any) -> dict[str, CrossFit]:
-        fresh = folds.n_repeats == 2
-        self.waves += not fresh
-        if not fresh and self.waves == self.dies_at:
-            raise KeyboardInterrupt
-        return {name: self._entry(recipe, table, fresh) for name, recipe in recipes.items()}
-
-    def _entry(self, recipe: Recipe, table: Table, fresh: bool) -> CrossFit:
-        error = np.nan if recipe.width == 7 else abs(np.log(recipe.lr / 0.01)) + recipe.width / 100
-        error += self.penalty * (fresh and recipe != Recipe())
-        errors = error + np.array([[-0.1, 0.0, 0.1]] * (1 + fresh))
-        errors[-1, 0] += 0.05 * (recipe != Recipe())  # folds never agree entirely
-        oof = np.zeros((len(errors), len(table.train), 1))
-        test, cut = np.zeros((len(table.test), 1)), "1 of 2 epochs" if self.cut else ""
-        return CrossFit(oof, test, errors, errors, errors, "none", truncated=cut)
-
-
-def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: int | None = None) -> Job:
-    task = Task("regression", Metric.from_module(rmse))
-    rows = pd.DataFrame({"x": np.arange(N, dtype=float)})
-    role = np.full((1, 3, N), TRAIN, dtype=np.int8)
-    for fold in range(3):
-        role[0, fold, fold::3] = VALID
-        role[0, fold, (fold + 1) % 3] = STOP
-    for name in ("preprocess", "split", "fresh", "budget/net", "out"):
-        (folder / name).mkdir(parents=True)
-    progress.mkdir(exist_ok=True)
-    write_table(folder / "preprocess", Table(task, rows, rows, rows["x"].to_numpy(), np.arange(N), np.arange(N)))
-    write_folds(folder / "split", Folds(role))
-    others = role[..., np.random.default_rng(0).permutation(N)]
-    write_folds(folder / "fresh", Folds(np.concatenate([others, others[:, ::-1]])))
-    write_json(folder / "budget/net/trials.json", trials)
-    write_json(folder / "budget/net/recipe.json", Recipe().model_dump())
-    space = {
-        "lr": {"tune": "loguniform", "low": 1e-4, "high": 1.0},
-        "width": {"tune": "int", "low": 1, "high": 8, "step": 1},
-    }
-    return Job(
-        config={"entry": "net", "space": space, "wave": 4, "sampler": "tpe", "rungs": "auto", "reduction": 3},
-        inputs={name: folder / name for name in ("preprocess", "split", "fresh")}
-        | {"recipe": folder / "budget", "trials": folder / "budget"},
-        sources={},
-        plugins={"model": model, "metric": rmse},  # type: ignore[dict-item]
-        out=folder / "out",
-        progress=progress,
-        seed=5,
-        log=Heard(patience),
-    )
-
-
-def trials_of(folder: Path) -> bytes:
-    return (folder / "out" / "trials.parquet").read_bytes()
+from pipeline.types import CrossFit, Folds, Table
 
 
 @pytest.fixture
@@ -183,60 +101,6 @@ def test_without_a_finished_trial_the_recipe_stays_as_it_was(tmp_path: Path) -> 
     job = make_job(tmp_path / "none", Model(), 0, tmp_path / "progress")
     tune.run(job)
     assert read_json(job.out / "recipe.json") == Recipe().model_dump()
-
-
-class Watched(Model):
-    """Remembers the rungs that it was given, and gives up trials as it is told."""
-
-    RUNGS = ()
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self.rungs = list[tuple[Rung, ...]]()
-
-    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, folds: Folds, **how: Any) -> dict[str, CrossFit]:
-        entries = super().cross_fit(recipes, table, folds)
-        if folds.n_repeats == 2:
-            return entries
-        (rung,) = how["rungs"]
-        self.rungs.append(how["rungs"])
-        assert len(table.test) == 0
-        return {name: self._judged(entry, rung) for name, entry in entries.items()}
-
-    def _judged(self, entry: CrossFit, rung: Rung) -> CrossFit:
-        error = float(np.nan_to_num(entry.fold_errors, nan=9.0).mean())
-        lost = np.full_like(entry.fold_errors, np.nan) if error > rung.limit else entry.fold_errors
-        return replace(
-            entry, fold_errors=lost, rungs=(error,), given_up=error > rung.limit, failed="left" * (error > rung.limit)
-        )
-
-
-def with_rungs(folder: Path, model: Model, trials: int, progress: Path) -> Job:
-    job = make_job(folder, model, trials, progress)
-    return replace(job, config={**job.config, "rungs": [0.5], "reduction": 2})
-
-
-def test_later_waves_must_be_among_the_better_half_of_earlier_ones(tmp_path: Path) -> None:
-    model = Watched()
-    tune.run(with_rungs(tmp_path / "a", model, 14, tmp_path / "progress"))
-    trials = pd.read_parquet(tmp_path / "a/out/trials.parquet")
-    errors = trials["rungs"].map(lambda rungs: rungs[0])
-    assert [rung.limit for (rung,) in model.rungs] == [
-        np.inf, *(float(np.sort(errors[:n])[n // 2 - 1]) for n in (4, 8, 12))
-    ]  # fmt: skip
-    wave = trials["number"] // 4
-    limits = np.array([rung.limit for (rung,) in model.rungs])[wave]
-    assert (trials["state"].eq("given up") == (errors > limits)).all()
-    assert trials["error"].notna().sum() == trials["state"].eq("finished").sum()
-
-
-@pytest.mark.parametrize("dies_at", [2, 3])
-def test_a_killed_search_gives_up_the_same_trials(tmp_path: Path, dies_at: int) -> None:
-    tune.run(with_rungs(tmp_path / "alone", Watched(), 14, tmp_path / "progress-alone"))
-    with pytest.raises(KeyboardInterrupt):
-        tune.run(with_rungs(tmp_path / "killed", Watched(dies_at=dies_at), 14, tmp_path / "progress"))
-    tune.run(with_rungs(tmp_path / "resumed", Watched(), 14, tmp_path / "progress"))
-    assert trials_of(tmp_path / "resumed") == trials_of(tmp_path / "alone")
 
 
 def test_the_search_begins_with_the_default_where_it_lies_in_the_space(undisturbed: Path) -> None:
