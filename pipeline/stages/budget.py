@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Job
@@ -28,6 +29,10 @@ TESTING_SHARE = 0.25
 
 SHOWN = 3
 """How many cuts of a recipe are told."""
+
+
+WHOLE = 16
+"""Distinct values from which a column counts as a whole one: a flag costs trees and networks far less than a number."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +202,18 @@ def _size(job: Job) -> dict[str, int]:
     return {
         "n_train": train.num_rows + _extra_rows(job),
         "n_test": test.num_rows,
-        "n_columns": train.num_columns,
+        "n_columns": _n_columns(folder / "train.parquet"),
         "n_outputs": len(read_json(folder / "task.json")["classes"]) or 1,
         "n_fits": folds.n_repeats * folds.n_folds,
     }
+
+
+def _n_columns(train: Path) -> int:
+    """Return how many columns of many values cost as much as these."""
+    import pyarrow.parquet as pq
+
+    distinct = [len(column.unique()) for column in pq.read_table(train).columns]
+    return max(1, round(sum(min(1.0, n / WHOLE) for n in distinct)))
 
 
 def _extra_rows(job: Job) -> int:
