@@ -79,7 +79,7 @@ class EncodedRecipe(FoldRecipe):
 
 def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> float:
     """Return what a fold's encodings take: that of its rows, and one for every cut; skew transforms are most of it."""
-    return (1 + recipe.cuts) * (0.05 + 1e-6 * n_train * n_columns)
+    return (1 + recipe.cuts) * (0.3 + 1e-6 * n_train * n_columns)
 
 
 class BoosterRecipe(FoldRecipe):

@@ -72,7 +72,7 @@ class DeepRecipe(NetworkRecipe):
 
 def starting_seconds(n_fits: int, n_train: int, n_columns: int) -> float:
     """Return what comes before the training: torch is loaded and compiles, every fold is encoded."""
-    return 2.0 + n_fits * (0.2 + 4e-7 * n_train * n_columns)
+    return 2.0 + n_fits * (0.5 + 4e-7 * n_train * n_columns)
 
 
 Recipe = TypeVar("Recipe", bound=NetworkRecipe)

@@ -107,3 +107,11 @@ def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> 
     )
     assert mlps[0] < mlps[1]
     assert gluons[0] > gluons[1] > 0
+
+
+def test_flags_and_levels_cost_less_than_numbers(tmp_path: Path) -> None:
+    numbers = {f"n{place}": np.random.default_rng(place).normal(size=500) for place in range(4)}
+    flags = {f"f{place}": np.arange(500) % 2 for place in range(80)}
+    levels = {"level": pd.Categorical(np.array(list("abcd"))[np.arange(500) % 4])}
+    pd.DataFrame(numbers | flags | levels).to_parquet(tmp_path / "train.parquet")
+    assert budget._n_columns(tmp_path / "train.parquet") == 4 + 10  # and a quarter
