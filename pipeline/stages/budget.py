@@ -196,7 +196,7 @@ def _size(job: Job) -> dict[str, int]:
     """Return what costs depend on: rows, columns and classes of the table, and the fits a cross-fit makes.
 
     On House Prices, Mercedes and spaceship-titanic all models together took what was planned, within 5 %; single ones
-    up to half or twice as much.
+    by a factor of two, and more where early stopping is quick.
     """
     import pyarrow.parquet as pq
 
