@@ -9,14 +9,26 @@ from graphlib import CycleError
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
-from pipeline.sections import Extra, Pseudo, Submit
+from pipeline.sections import (
+    Columns,
+    Ensemble,
+    Extra,
+    Files,
+    OtherExperiment,
+    Preprocess,
+    Pseudo,
+    Section,
+    Split,
+    Submit,
+    Tune,
+)
 from pipeline.tuning.space import Dimension, decided, split_section
 from pipeline.workspace import Workspace
 
@@ -31,33 +43,6 @@ READS = ("value", "label", "probability")
 """What a metric may read of a prediction."""
 
 METRIC_PARTS = ("TASKS", "READS", "GREATER_IS_BETTER", "OPTIMUM", "score")
-
-
-class Section(BaseModel):
-    """A part of a TOML file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-OtherExperiment = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]
-
-
-class Files(Section):
-    """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
-
-    train: str = Field("train.csv", min_length=1)
-    test: str = Field("test.csv", min_length=1)
-    sample: str = "sample_submission.csv"
-
-
-class Columns(Section):
-    """Overrides of the column kinds that ingest infers."""
-
-    numeric: list[str] = []
-    categorical: list[str] = []
-    date: list[str] = []
-    text: list[str] = []
-    drop: list[str] = []
 
 
 class Competition(Section):
@@ -83,61 +68,12 @@ class Competition(Section):
     columns: Columns = Columns()
 
 
-class Preprocess(Section):
-    """Row-local preprocessing: which of the competition's own features, and what is dropped."""
-
-    features: Literal["all", "none"] | list[str] = "all"
-    drop_constant: bool = True
-    drop_duplicate: bool = True
-
-
-class Split(Section):
-    """How rows are cut into folds; `options` belong to the splitter."""
-
-    kind: str = "kfold"
-    n_folds: int = Field(5, ge=2)
-    repeats: int = Field(1, ge=1)
-    seed: int = 0
-    options: dict[str, Any] = {}
-
-
-class Tune(Section):
-    """How long and how models with a search space are tuned.
-
-    repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared ("auto": the
-    model's own); the best 1 in `reduction` of them go on. start_from: experiments ("name", or "slug/name" of another
-    competition) whose best trials are tried first.
-    """
-
-    trials: int = Field(20, ge=0)
-    wave: int = Field(10, ge=1)
-    repeats: int = Field(1, ge=1)
-    sampler: Literal["tpe", "gp", "random"] = "tpe"
-    rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
-    reduction: int = Field(2, ge=2)
-    start_from: list[OtherExperiment] = []
-
-    @field_validator("rungs")
-    @classmethod
-    def _ascending(cls, rungs: Any) -> Any:
-        if rungs != "auto" and rungs != sorted(set(rungs)):
-            raise ValueError("shares must ascend")
-        return rungs
-
-
-class Ensemble(Section):
-    """How the entries of the library are blended; `options` belong to the blender."""
-
-    kind: str = "shrunk"
-    options: dict[str, Any] = {}
-
-
 class Model(Section):
     """One [models.<name>] section: the recipe with every default filled in, and the space around it."""
 
     kind: str
     recipe: dict[str, Any]
-    space: dict[str, Dimension] = {}
+    space: dict[str, Dimension] = Field({})
 
 
 class Experiment(Section):
@@ -149,7 +85,7 @@ class Experiment(Section):
     name: str
     seed: int = 0
     minutes: float = Field(10, gt=0, allow_inf_nan=False)
-    worth_from: list[OtherExperiment] = []
+    worth_from: list[OtherExperiment] = Field([])
     preprocess: Preprocess = Preprocess()
     extra: Extra = Extra()
     pseudo: Pseudo | None = None

@@ -1,33 +1,115 @@
-"""Sections of an experiment's TOML file about rows beside train's, and about what becomes of predictions."""
+"""The sections of both TOML files but for those of models: what each may state, and what it defaults to."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
-class Extra(BaseModel):
+class Section(BaseModel):
+    """A part of a TOML file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+OtherExperiment = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]
+
+
+class Files(Section):
+    """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
+
+    train: str = Field("train.csv", min_length=1)
+    test: str = Field("test.csv", min_length=1)
+    sample: str = "sample_submission.csv"
+
+
+class Columns(Section):
+    """Overrides of the column kinds that ingest infers."""
+
+    numeric: list[str] = []
+    categorical: list[str] = []
+    date: list[str] = []
+    text: list[str] = []
+    drop: list[str] = []
+
+
+class Preprocess(Section):
+    """Row-local preprocessing: which of the competition's own features, and what is dropped."""
+
+    features: Literal["all", "none"] | list[str] = "all"
+    drop_constant: bool = True
+    drop_duplicate: bool = True
+
+
+class Extra(Section):
     """Labelled files beside train, in the raw folder: every fold trains on their rows, none validates them.
 
     weight: what such a row counts beside one of train. copies: what becomes of those that train has, target included.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: list[str] = []
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
     copies: Literal["drop", "keep"] = "drop"
 
 
-class Submit(BaseModel):
+class Pseudo(Section):
+    """Test rows are labelled by each fold's own models, and learnt from in that fold when it is fitted once more.
+
+    confidence: of classes, the probability from which on a row is labelled. weight: of such a row beside one of train.
+    """
+
+    confidence: float = Field(0.9, gt=0, le=1)
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+
+class Split(Section):
+    """How rows are cut into folds; `options` belong to the splitter."""
+
+    kind: str = "kfold"
+    n_folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    seed: int = 0
+    options: dict[str, Any] = {}
+
+
+class Tune(Section):
+    """How long and how models with a search space are tuned.
+
+    repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared ("auto": the
+    model's own); the best 1 in `reduction` of them go on. start_from: experiments ("name", or "slug/name" of another
+    competition) whose best trials are tried first.
+    """
+
+    trials: int = Field(20, ge=0)
+    wave: int = Field(10, ge=1)
+    repeats: int = Field(1, ge=1)
+    sampler: Literal["tpe", "gp", "random"] = "tpe"
+    rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
+    reduction: int = Field(2, ge=2)
+    start_from: list[OtherExperiment] = []
+
+    @field_validator("rungs")
+    @classmethod
+    def _ascending(cls, rungs: Any) -> Any:
+        if rungs != "auto" and rungs != sorted(set(rungs)):
+            raise ValueError("shares must ascend")
+        return rungs
+
+
+class Ensemble(Section):
+    """How the entries of the library are blended; `options` belong to the blender."""
+
+    kind: str = "shrunk"
+    options: dict[str, Any] = {}
+
+
+class Submit(Section):
     """What becomes of predictions before they are submitted, and of out-of-fold predictions before they are scored.
 
     clip: the lowest and the highest value, or "train", those of the target. round: to multiples of it. postprocess:
     whether the competition's postprocess.py, where there is one, comes last.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     clip: tuple[float, float] | Literal["train"] | None = None
     round: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -51,15 +133,3 @@ class Submit(BaseModel):
         return (
             "clip: probabilities lie between 0 and 1" if self.clip and not 0 <= self.clip[0] < self.clip[1] <= 1 else ""
         )
-
-
-class Pseudo(BaseModel):
-    """Test rows are labelled by each fold's own models, and learnt from in that fold when it is fitted once more.
-
-    confidence: of classes, the probability from which on a row is labelled. weight: of such a row beside one of train.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    confidence: float = Field(0.9, gt=0, le=1)
-    weight: float = Field(1.0, gt=0, allow_inf_nan=False)

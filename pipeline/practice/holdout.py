@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.config import Columns, Competition, Files, read_toml
+from pipeline.config import Competition, read_toml
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Plugin
@@ -21,6 +21,7 @@ from pipeline.practice.catalogue import publish, split
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
+from pipeline.sections import Columns, Files
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
 
