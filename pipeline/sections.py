@@ -98,9 +98,13 @@ class Tune(Section):
 
 
 class Ensemble(Section):
-    """How the entries of the library are blended; `options` belong to the blender."""
+    """How the entries of the library are blended; `options` belong to the blender.
+
+    calibration: of the blend's probabilities, by one number, or after it by curves.
+    """
 
     kind: str = "shrunk"
+    calibration: Literal["temperature", "isotonic"] = "temperature"
     options: dict[str, Any] = {}
 
 

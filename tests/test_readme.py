@@ -82,5 +82,5 @@ def test_what_the_readme_of_experiments_shows_is_understood(tmp_path: Path) -> N
     (folder / "competition.toml").write_text(facts)
     for number, block in enumerate(blocks):
         own = block if "[models." in block else f"{block}\n[models.linear]\n"
-        (folder / f"shown{number}.toml").write_text(f'{own}\n[ensemble]\nkind = "mean"\n')
+        (folder / f"shown{number}.toml").write_text(own)
         load_experiment(Workspace(experiments=tmp_path), "shop", f"shown{number}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.blenders._decision import Decision
+from pipeline.blenders._isotonic import Curves
 from pipeline.blenders._ranks import average_ranks
 from pipeline.blenders._temperature import temper
 
@@ -16,7 +17,8 @@ ARRAYS = ("weights", "temperatures", "quantiles")
 
 @dataclass(frozen=True)
 class Blend:
-    """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), a decision.
+    """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), its
+    curves, a decision.
 
     logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. bounds: that values are cut to before they
     are averaged, or None. quantiles (n_entries, n_outputs, n_levels): of each entry's calibrated predictions, where it
@@ -27,6 +29,7 @@ class Blend:
     temperatures: np.ndarray
     last_temperature: float = 1.0
     logs: bool = False
+    curves: Curves = field(default_factory=Curves)
     decision: Decision = field(default_factory=Decision)
     bounds: tuple[float, float] | None = None
     quantiles: np.ndarray | None = None
@@ -39,7 +42,7 @@ class Blend:
         """Return the same of predictions that are calibrated already."""
         averages = self.average(predictions)
         if predictions.shape[2] > 1:
-            return self.decision.apply(temper(averages, self.last_temperature))
+            return self.decision.apply(self.curves.apply(temper(averages, self.last_temperature)))
         return np.expm1(averages) if self.logs else averages
 
     def average(self, predictions: np.ndarray) -> np.ndarray:
@@ -51,11 +54,12 @@ class Blend:
     def to_dict(self) -> dict[str, Any]:
         """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""
         listed = {name: found.tolist() for name in ARRAYS if (found := getattr(self, name)) is not None}
-        return vars(self) | listed | {"decision": self.decision.to_dict()}
+        return vars(self) | listed | {"curves": self.curves.corners, "decision": self.decision.to_dict()}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Blend:
-        made = {"decision": Decision.from_dict(state["decision"]), "bounds": state["bounds"] and tuple(state["bounds"])}
+        decided = {"curves": Curves(tuple(state["curves"])), "decision": Decision.from_dict(state["decision"])}
+        made = decided | {"bounds": state["bounds"] and tuple(state["bounds"])}
         arrays = {name: np.array(found) for name in ARRAYS if (found := state[name]) is not None}
         return cls(**(state | made | arrays))
 

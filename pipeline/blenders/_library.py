@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.blenders._blend import Blend, calibrate
 from pipeline.blenders._decision import fit_decision
+from pipeline.blenders._isotonic import Curves, fit_curves
 from pipeline.blenders._ranks import fit_quantiles
 from pipeline.blenders._seen import PARTS, Seen
 from pipeline.blenders._temperature import fit_temperature, temper
@@ -50,7 +51,7 @@ class Library:
     oof (n_repeats, n_train, n_entries, n_outputs), NaN where no fold validates the row; test (n_test,
     n_entries, n_outputs); apart (n_models, n_rows_apart, n_entries, n_outputs), see CrossFit, of entries that do not
     know it what they predict together; target (n_train,) values or class codes; metric of what is averaged. logs: the
-    arrays hold log(1 + value), in which RMSLE is a plain RMSE.
+    arrays hold log(1 + value), in which RMSLE is a plain RMSE. isotonic: a blend's probabilities follow curves, too.
     """
 
     names: tuple[str, ...]
@@ -61,6 +62,7 @@ class Library:
     folds: Folds
     logs: bool
     apart: np.ndarray
+    isotonic: bool = False
 
     @property
     def of_classes(self) -> bool:
@@ -149,8 +151,10 @@ class Library:
             return blend
         shares = blend.average(seen.oof)
         last = fit_temperature(shares, seen.target)
-        decision = fit_decision(temper(shares, last), seen.target, self.metric)
-        return replace(blend, last_temperature=last, decision=decision)
+        tempered = temper(shares, last)
+        curves = fit_curves(tempered, seen.target) if self.isotonic else Curves()
+        decision = fit_decision(curves.apply(tempered), seen.target, self.metric)
+        return replace(blend, last_temperature=last, curves=curves, decision=decision)
 
 
 def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric, folds: Folds) -> Library:

@@ -28,7 +28,7 @@ class Bias:
 
     flattered: share of weight on entries that stopped on the rows that score them. averaging: by how much the mean of
     all folds' models, which is submitted, has a lower error than each. tuning: by how much the error is too low because
-    recipes were chosen on these rows.
+    recipes (of AutoGluon's ensemble its weights) were chosen on these rows.
     """
 
     flattered: float = 0.0

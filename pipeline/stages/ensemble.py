@@ -15,6 +15,7 @@ from pipeline.blenders import best, mean
 from pipeline.blenders._alone import oof_alone
 from pipeline.blenders._blend import Blend
 from pipeline.blenders._library import Blender, Library, build_library
+from pipeline.blenders._reference import weights_optimism
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
@@ -68,7 +69,7 @@ def run(job: Job) -> dict[str, Any]:
     entries = read_library(job.inputs)
     covered = judge.folds.covered
     _check_coverage(entries, covered)
-    library = build_library(entries, target, metric, judge.folds)
+    library = _calibrated(build_library(entries, target, metric, judge.folds), job)
     blender = _blender(job.plugins["blender"], job.config.get("options", {}))
     blends, without = _cross_fit(library, blender, job)
     blend = library.fit(blender, derive(job.seed, ENSEMBLE))
@@ -76,7 +77,7 @@ def run(job: Job) -> dict[str, Any]:
     shares = {name: weight for name, weight in weights.items() if weight}
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     temperatures[ENSEMBLE] = blend.last_temperature
-    known = _known(library, blend, shares, job)
+    known = _known(library, blend, shares, job) | _of_references(entries, library, judge, job)
     rows = _leaderboard(entries, blends, shares, known, judge)
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), entries, judge))
     write_json(job.out / "weights.json", shares)
@@ -110,6 +111,17 @@ def _check_coverage(entries: Mapping[str, CrossFit], covered: np.ndarray) -> Non
                 f"{int(covered.sum())} rows that the folds validate",
                 hint="leave the model out, or repair it: every validated row needs a prediction",
             )
+
+
+def _calibrated(library: Library, job: Job) -> Library:
+    """Return the library with the calibration that the experiment asks for."""
+    isotonic = job.config.get("calibration") == "isotonic"
+    if isotonic and not library.of_classes:
+        raise ConfigError(
+            "[ensemble] calibration = 'isotonic': it makes probabilities true, and this target has values",
+            hint="leave the line out",
+        )
+    return replace(library, isotonic=isotonic)
 
 
 def _blender(module: ModuleType, options: Mapping[str, Any]) -> Blender:
@@ -152,6 +164,19 @@ def _known(library: Library, blend: Blend, shares: Mapping[str, float], job: Job
     known = {name: {"averaging": gain_alone(library, name, seed), "tuning": tuning[name]} for name in library.names}
     flattered = sum(share * tuning[name] for name, share in shares.items())
     return known | {ENSEMBLE: {"averaging": gain_blended(library, blend, seed), "tuning": flattered}}
+
+
+def _of_references(
+    entries: Mapping[str, CrossFit], library: Library, judge: Judge, job: Job
+) -> dict[str, dict[str, float]]:
+    """Return the same for references; what they chose on the rows that score them is their base models' weights."""
+    found = {}
+    for name in (name for name, entry in entries.items() if entry.reference):
+        alone = build_library({name: replace(entries[name], reference=False)}, judge.target, judge.metric, judge.folds)
+        chosen = weights_optimism(library, name, lambda oof: float(judge.fold_errors(oof).mean()), job.seed)
+        gain = gain_alone(alone, name, derive(job.seed, "averaging"))
+        found[name] = {"averaging": gain, "tuning": chosen}
+    return found
 
 
 def _leaderboard(

@@ -194,6 +194,15 @@ def test_mistakes_are_said(tmp_path: Path, broken: str) -> None:
         ensemble.run(job_of(tmp_path, target, folds, entries, **options))
 
 
+def test_curves_are_for_probabilities(tmp_path: Path) -> None:
+    folds = make_folds(60)
+    target, entries = noisy(60, [1.0], folds)
+    job = job_of(tmp_path, target, folds, entries)
+    curved = Job(**(vars(job) | {"config": {**job.config, "calibration": "isotonic"}}))
+    with pytest.raises(ConfigError, match="this target has values"):
+        ensemble.run(curved)
+
+
 def test_two_models_with_one_name_are_refused(tmp_path: Path) -> None:
     folds = make_folds(60)
     target, entries = noisy(60, [1.0], folds)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from libraries import job_of, make_folds, noisy
+from libraries import job_of, make_entry, make_folds, noisy
 
 from pipeline.files import read_json, write_json
 from pipeline.stages import ensemble
@@ -55,3 +55,15 @@ def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp
     assert (rows["m0-tuned"]["tuning"], rows["m1"]["tuning"]) == (0.2, 0.0)
     assert rows["ensemble"]["tuning"] == pytest.approx(0.2 * rows["m0-tuned"]["weight"])
     assert 0 < rows["ensemble"]["averaging"] < rows["m1"]["averaging"]
+
+
+def test_a_reference_is_flattered_by_weights_that_saw_the_rows_that_score_it(tmp_path: Path) -> None:
+    folds = make_folds(80)
+    target, base = noisy(80, [1.0] * 12, folds)
+    mean = np.mean([entry.oof[0] for entry in base.values()], axis=0)
+    entries = {f"ag/{name}": entry for name, entry in base.items()}
+    entries |= {name: make_entry(folds, mean, np.full((30, 1), 10.0), reference=True) for name in ("ag", "other")}
+    ensemble.run(job_of(tmp_path, target, folds, entries))
+    rows = {row["entry"]: row for row in read_json(tmp_path / "out/leaderboard.json")}
+    assert rows["ag"]["tuning"] > 0.005
+    assert rows["other"]["tuning"] == rows["ag/m0"]["tuning"] == rows["ensemble"]["tuning"] == 0.0
