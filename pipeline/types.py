@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 TaskKind = Literal["regression", "binary", "multiclass"]
-DecisionKind = Literal["likeliest", "weights", "cuts"]
+DecisionKind = Literal["plain", "weights", "cuts", "shift"]
 StopOn = Literal["inner", "fold", "none"]
 
 UNUSED, TRAIN, STOP, VALID = 0, 1, 2, 3
@@ -27,8 +27,8 @@ class Metric:
     """A Kaggle metric: `score` is what Kaggle shows, `error` is lower-is-better with 0 at the optimum.
 
     `score(target, prediction)` takes target (n,) and prediction (n,) values, (n,) class codes or
-    (n, n_classes) probabilities, as `reads` says. decision: how labels are best chosen from probabilities: the
-    likeliest, by class weights, or by cut points of the expected class.
+    (n, n_classes) probabilities, as `reads` says. decision: what becomes of a prediction for the metric's sake: nothing
+    (of labels the likeliest), labels by class weights or by cut points of the expected class, values shifted.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Metric:
     greater_is_better: bool
     optimum: float
     function: Callable[[np.ndarray, np.ndarray], float]
-    decision: DecisionKind = "weights"
+    decision: DecisionKind = "plain"
 
     @classmethod
     def from_module(cls, module: ModuleType) -> Metric:
         """Read a plug-in of pipeline/metrics/: READS, GREATER_IS_BETTER, OPTIMUM, score, and DECISION if it has one."""
         name = module.__name__.rpartition(".")[2]
-        decision: DecisionKind = getattr(module, "DECISION", "weights")
+        decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, module.score, decision)
 
     def score(self, target: np.ndarray, prediction: np.ndarray) -> float:

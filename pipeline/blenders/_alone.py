@@ -1,4 +1,4 @@
-"""An entry as it would be submitted without the others: where labels are decided, decided by itself."""
+"""An entry as it would be submitted without the others: where labels or values are decided, decided by itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ALONE = Blender(mean, mean.Options())
 
 
 def is_decided(metric: Metric) -> bool:
-    """Say whether labels are chosen in another way than by the likeliest class."""
-    return metric.reads == "label" and metric.decision != "likeliest"
+    """Say whether labels are chosen in another way than by the likeliest class, or values shifted."""
+    return metric.decision != "plain"
 
 
 def oof_alone(entry: CrossFit, target: np.ndarray, folds: Folds, metric: Metric) -> np.ndarray:

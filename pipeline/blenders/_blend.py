@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.blenders._decision import Decision
 from pipeline.blenders._isotonic import Curves
 from pipeline.blenders._ranks import average_ranks
+from pipeline.blenders._shift import Shift
 from pipeline.blenders._temperature import temper
 
 ARRAYS = ("weights", "temperatures", "quantiles")
@@ -18,7 +19,7 @@ ARRAYS = ("weights", "temperatures", "quantiles")
 @dataclass(frozen=True)
 class Blend:
     """What is fitted: weights and temperatures (n_entries,), the average's own temperature (1 for values), its
-    curves, a decision.
+    curves, a decision; of values a shift.
 
     logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. bounds: that values are cut to before they
     are averaged, or None. quantiles (n_entries, n_outputs, n_levels): of each entry's calibrated predictions, where it
@@ -31,6 +32,7 @@ class Blend:
     logs: bool = False
     curves: Curves = field(default_factory=Curves)
     decision: Decision = field(default_factory=Decision)
+    shift: Shift = field(default_factory=Shift)
     bounds: tuple[float, float] | None = None
     quantiles: np.ndarray | None = None
 
@@ -43,7 +45,7 @@ class Blend:
         averages = self.average(predictions)
         if predictions.shape[2] > 1:
             return self.decision.apply(self.curves.apply(temper(averages, self.last_temperature)))
-        return np.expm1(averages) if self.logs else averages
+        return self.shift.apply(np.expm1(averages) if self.logs else averages)
 
     def average(self, predictions: np.ndarray) -> np.ndarray:
         """Return the weighted averages (n, n_outputs) of calibrated predictions, or of their ranks."""
@@ -54,11 +56,13 @@ class Blend:
     def to_dict(self) -> dict[str, Any]:
         """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""
         listed = {name: found.tolist() for name in ARRAYS if (found := getattr(self, name)) is not None}
-        return vars(self) | listed | {"curves": self.curves.corners, "decision": self.decision.to_dict()}
+        parts = {"curves": self.curves.corners, "decision": self.decision.to_dict(), "shift": vars(self.shift)}
+        return vars(self) | listed | parts
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Blend:
         decided = {"curves": Curves(tuple(state["curves"])), "decision": Decision.from_dict(state["decision"])}
+        decided["shift"] = Shift(**{name: tuple(found) for name, found in state["shift"].items()})
         made = decided | {"bounds": state["bounds"] and tuple(state["bounds"])}
         arrays = {name: np.array(found) for name in ARRAYS if (found := state[name]) is not None}
         return cls(**(state | made | arrays))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pipeline.types import DecisionKind, Metric
 
 STEPS = (1.0, 0.5, 0.25, 0.125)
-"""By how much a number is moved, up and down, while that helps: log weights, or shares of the way between classes."""
+"""By how much a number is moved, up and down, while that helps: log weights, shares of the way between classes, or (see
+_shift.py) of what values are off by."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Decision:
     """How probabilities become labels; numbers: log weights (n_classes,), or cut points (n_classes - 1,) of the
     expected class, as the metric's `decision` says."""
 
-    kind: DecisionKind = "likeliest"
+    kind: DecisionKind = "plain"
     numbers: tuple[float, ...] = ()
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ class Decision:
 def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) -> Decision:
     """Return the decision of highest score for probabilities (n, n_classes) of the classes in target (n,)."""
     n_classes = probabilities.shape[1]
-    if metric.reads != "label" or metric.decision == "likeliest":
+    if metric.decision not in ("weights", "cuts"):
         return Decision()
 
     def error(numbers: np.ndarray) -> float:
@@ -73,10 +74,10 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
 
     start = np.arange(n_classes - 1) + 0.5 if metric.decision == "cuts" else np.zeros(n_classes)
     movable = range(n_classes - 1)  # one weight may stay: only their ratios count
-    return Decision(metric.decision, tuple(_descend(error, start, movable).tolist()))
+    return Decision(metric.decision, tuple(descend(error, start, movable).tolist()))
 
 
-def _descend(error: Callable[[np.ndarray], float], start: np.ndarray, movable: range) -> np.ndarray:
+def descend(error: Callable[[np.ndarray], float], start: np.ndarray, movable: range) -> np.ndarray:
     """Move one number at a time, by ever smaller steps, for as long as the error becomes lower."""
     best, lowest = start, error(start)
     for step in STEPS:

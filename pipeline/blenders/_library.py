@@ -15,6 +15,7 @@ from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._isotonic import Curves, fit_curves
 from pipeline.blenders._ranks import fit_quantiles
 from pipeline.blenders._seen import PARTS, Seen
+from pipeline.blenders._shift import fit_shift
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
@@ -148,7 +149,7 @@ class Library:
         quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
         blend = replace(base, weights=blender.fit(seen, seed), quantiles=quantiles)
         if not self.of_classes:
-            return blend
+            return replace(blend, shift=fit_shift(blend.of_calibrated(seen.oof), seen.target, self.metric))
         shares = blend.average(seen.oof)
         last = fit_temperature(shares, seen.target)
         tempered = temper(shares, last)

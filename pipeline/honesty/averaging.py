@@ -17,6 +17,7 @@ from pipeline.blenders._alone import fit_alone, is_decided
 from pipeline.blenders._blend import Blend
 from pipeline.blenders._decision import Decision
 from pipeline.blenders._library import Library
+from pipeline.blenders._shift import Shift
 from pipeline.blenders._temperature import FLOOR, temper
 from pipeline.types import Metric
 
@@ -37,7 +38,7 @@ NEAR = 0.05
 def gain_blended(library: Library, blend: Blend, seed: int) -> float:
     """Return what averaging gains a blend of the whole library."""
     blend = replace(blend, logs=False)  # judged in the space in which it averages
-    return _gain(library, blend.apply, replace(blend, decision=Decision()).apply, seed)
+    return _gain(library, blend.apply, replace(blend, decision=Decision(), shift=Shift()).apply, seed)
 
 
 def gain_alone(library: Library, name: str, seed: int) -> float:
@@ -52,7 +53,7 @@ def _first(predictions: np.ndarray) -> np.ndarray:
 
 
 def _gain(library: Library, submit: Submit, believe: Submit, seed: int) -> float:
-    """submit, believe: what is submitted, and what it says before labels are decided."""
+    """submit, believe: what is submitted, and what it says before labels or values are decided."""
     if not library.together.size:
         return 0.0
     repeats, rows = np.nonzero(np.isfinite(library.oof).all(axis=(2, 3)))

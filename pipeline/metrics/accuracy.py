@@ -8,7 +8,7 @@ TASKS = ("binary", "multiclass")
 READS = "label"
 GREATER_IS_BETTER = True
 OPTIMUM = 1.0
-DECISION = "likeliest"
+DECISION = "plain"
 
 
 def score(target: np.ndarray, prediction: np.ndarray) -> float:

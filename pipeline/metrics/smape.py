@@ -8,6 +8,7 @@ TASKS = ("regression",)
 READS = "value"
 GREATER_IS_BETTER = False
 OPTIMUM = 0.0
+DECISION = "shift"
 
 
 def score(target: np.ndarray, prediction: np.ndarray) -> float:
