@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-SMALL, STRETCH = 0.05, 1.5
-"""Who needs only this part of all, or so many times its share to begin, is given it at the expense of the others."""
+SMALL, STRETCH, NEARLY = 0.05, 1.5, 1.25
+"""Who needs only this part of all, so many times its share to begin, or so many times its share for all that it wants,
+is given it at the expense of the others."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,11 @@ class Claim:
     weight: float
     least: float
     wanted: float
+
+
+def rounded(claim: Claim, seconds: float) -> float:
+    """Return what is given to one whose share is so many seconds: all that it wants, if it is nearly that."""
+    return claim.wanted if claim.wanted <= NEARLY * seconds else max(seconds, claim.least)
 
 
 def eased(claim: Claim, seconds: float) -> Claim:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sharing import SMALL, STRETCH, Claim, affordable, share_out
+from pipeline.sharing import SMALL, STRETCH, Claim, affordable, rounded, share_out
 
 SECONDS = st.floats(0.0, 1e4)
 CLAIMS = st.dictionaries(
@@ -47,3 +47,10 @@ def test_who_stays_can_begin_and_one_always_stays(seconds: float, claims: dict[s
 
 def test_what_wants_nothing_has_no_part() -> None:
     assert share_out(10.0, {"own": Claim(0.0, 0.0, 0.0), "ridge": Claim(1.0, 1.0, 60.0)}) == {"own": 0.0, "ridge": 10.0}
+
+
+def test_a_near_miss_is_no_reason_to_cut() -> None:
+    claim = Claim(1.0, least=10.0, wanted=100.0)
+    assert rounded(claim, 85.0) == 100.0
+    assert rounded(claim, 60.0) == 60.0
+    assert rounded(claim, 5.0) == 10.0

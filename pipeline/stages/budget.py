@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.sharing import Claim, affordable, eased, share_out
+from pipeline.sharing import Claim, affordable, eased, rounded, share_out
 from pipeline.tuning.halving import n_trials, n_whole, shares_of
 
 RESERVED = 0.1
@@ -169,7 +169,7 @@ def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[s
     for name in sorted(left, key=turn):
         share = share_out(seconds, left)[name]
         if name in works:
-            plan[name] = works[name].within(max(share, claims[name].least))
+            plan[name] = works[name].within(rounded(claims[name], share))
             seconds -= plan[name].seconds
         else:
             model = name.removesuffix("-tuned")
