@@ -59,8 +59,9 @@ def main() -> None:
         if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
             continue
         hold_out(HERE, source, slug)
-        found["competitions"][slug] = asked | _compete(workspace, f"{slug}-holdout", wanted)
-        found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+        today = {"date": datetime.now(UTC).date().isoformat()}
+        found["competitions"][slug] = asked | today | _compete(workspace, f"{slug}-holdout", wanted)
+        found["machine"] = machine()
         publish(FOUND, found, _markdown(found))
     if found["competitions"]:
         print(_markdown(found))  # noqa: T201 - this is what the command is for
@@ -196,17 +197,17 @@ def _markdown(found: Mapping[str, Any]) -> str:
         scores = [f"{own[who]:.5f}" for who in ("ours", "autogluon")]
         minutes = [f"{own['seconds'][who] / 60:.1f}" for who in ("ours", "autogluon")]
         counts = [own["n_entries"], len(own["autogluon_models"])]
-        what = [slug, f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
+        what = [slug, own["date"], f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
         rows.append([*what, *scores, _surely(own["loss"]), *minutes, *counts])
         each = [f"{one['entry']} {one['score']:.5f} ({_surely(one['loss'])})" for one in own["singles"].values()]
         singles.append([slug, own["metric"], scores[0], *each])
     n_ahead = sum(own["loss"]["mean"] < 0 for own in competitions.values())
     worst = max(own["loss"]["mean"] / (own["loss"]["se"] or 1.0) for own in competitions.values())
-    header = ["competition", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss", "our minutes"]
+    header = ["competition", "date", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss", "our minutes"]
     return "\n\n".join(
         [
             "# Equal time",
-            f"`make bench-equal-time`, {found['date']}, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
+            f"`make bench-equal-time`, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
             "AutoGluon's `best_quality` on the same rows, one after the other, judged on a fifth of train that neither "
             "saw. Loss: our error less AutoGluon's ± its standard error (rows or whole groups resampled), and in such "
             f"errors; below zero we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
