@@ -68,11 +68,11 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
     if new["scheme"] != old.get("scheme"):
         return [f"cache scheme: {old.get('scheme')} → {new['scheme']}"]  # the other parts mean something else there
     reasons = _values("stage", {"": new["stage"]}, {"": old["stage"]})
-    reasons += [f"input: {n} changed" for n in _differing(new["inputs"], old["inputs"]) if n not in ignore]
-    reasons += [f"raw file: {n} changed" for n in _differing(new["sources"], old["sources"])]
+    reasons += _contents("input", new["inputs"], old["inputs"], ignore)
+    reasons += _contents("raw file", new["sources"], old["sources"])
     reasons += _values("config", flat(new["config"]), flat(old["config"]))
     reasons += _values("plug-in", new["plugins"], old["plugins"])
-    reasons += [f"code: {n} changed" for n in _differing(new["code"], old["code"])]
+    reasons += _contents("code", new["code"], old["code"])
     reasons += _values("library", new["libraries"], old["libraries"])
     reasons += _values("python", {"": new["python"]}, {"": old["python"]})
     return reasons + _values("seed", {"": new["seed"]}, {"": old["seed"]})
@@ -80,6 +80,17 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
 
 def _parts(result: Result | None) -> Mapping[str, Any] | None:
     return None if result is None else result.manifest["parts"]
+
+
+def _contents(
+    label: str, new: Mapping[str, str], old: Mapping[str, str], ignore: frozenset[str] = frozenset()
+) -> list[str]:
+    """Say of what is compared by digest whether it changed, came or went."""
+    named = [name for name in _differing(new, old) if name not in ignore]
+    return [
+        f"{label}: {name} {'is read now' if name not in old else 'is no longer read' if name not in new else 'changed'}"
+        for name in named
+    ]
 
 
 def _values(label: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
