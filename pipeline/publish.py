@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.engine.key import hash_file
 from pipeline.engine.store import Result, Store
-from pipeline.errors import SubmissionError
+from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
 
 
@@ -150,8 +150,17 @@ class Origin:
     detail: str = ""
 
 
+def check_submission(path: Path) -> None:
+    """Refuse a submission that is not there, with the nearest of its folder."""
+    if not path.is_file():
+        known = [file.name for file in path.parent.glob("*.csv")]
+        hint = nearest(path.name, known) if known else "`pipeline run` writes one to submissions/<slug>/"
+        raise SubmissionError(f"{path} does not exist", hint=hint)
+
+
 def trace(submission: Path, store: Store) -> Iterator[Origin]:
     """Yield where a submission comes from, stage by stage, down to the hashes of the raw files."""
+    check_submission(submission)
     sha256 = hash_file(submission)
     results = list(store.results())
     found = [r for r in results if r.manifest["outputs"].get("submission.csv", {}).get("sha256") == sha256]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.engine import plugins
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError
 from pipeline.kaggle.facts import our_metric
 from pipeline.raw.guess import BY_HAND, Guess, guess, usual_metric
 from pipeline.raw.kinds import settle
@@ -85,11 +85,6 @@ def experiment_toml(name: str, task: str, n_rows: int) -> str:
 
 def find_files(raw_folder: Path) -> dict[str, str]:
     """Return the names, below the raw folder, of train, test and (where there is one) sample."""
-    if not raw_folder.is_dir():
-        hint = (
-            f"put the competition's files there: train, test, sample submission (CSV, also .gz or .zip) in {raw_folder}"
-        )
-        raise DataError(f"{raw_folder} does not exist", hint=hint)
     names = sorted(_tables(raw_folder))
     rest, files = names, {}
     for role, words in ROLES.items():

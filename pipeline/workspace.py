@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import ConfigError, nearest
+from pipeline.errors import ConfigError, DataError, nearest
 
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
@@ -42,6 +42,16 @@ class Workspace:
         apart = None if self.raw is None else self.raw / slug
         return apart if apart is not None and apart.is_dir() else self.data / slug / "raw"
 
+    def check_raw_folder(self, slug: str) -> Path:
+        """Return the folder of a competition's raw files; a DataError where it is not there."""
+        folder = self.raw_folder(slug)
+        if not folder.is_dir():
+            there = {path.parent.name for path in self.data.glob("*/raw")}
+            there |= {path.name for path in self.raw.iterdir() if path.is_dir()} if self.raw else set()
+            hint = f"put train, test and sample submission (CSV, also .gz or .zip) there; {nearest(slug, there)}"
+            raise DataError(f"{folder} does not exist", hint=hint)
+        return folder
+
     def cache(self, slug: str) -> Path:
         """Return the folder of a competition's cached results."""
         return self.data / slug / "cache"
@@ -54,6 +64,9 @@ class Workspace:
         """Return the folder of a competition's config; an unknown slug is a ConfigError."""
         check_slug(slug)
         folder = self.experiments / slug
+        if not self.experiments.is_dir():
+            hint = "correct --experiments or PIPELINE_EXPERIMENTS; `pipeline new` makes it, too"
+            raise ConfigError(f"experiments: {self.experiments} is not a folder", hint=hint)
         if not (folder / "competition.toml").is_file():
             raise ConfigError(
                 f"no competition '{slug}': {folder / 'competition.toml'} does not exist",

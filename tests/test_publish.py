@@ -13,7 +13,7 @@ from toy import node
 from pipeline.engine.key import hash_file
 from pipeline.engine.stage import Job, Node
 from pipeline.engine.store import Result, Store
-from pipeline.errors import DataError, SubmissionError
+from pipeline.errors import SubmissionError
 from pipeline.publish import kept_keys, provenances, publish, publish_studies, trace
 
 
@@ -120,7 +120,7 @@ def test_an_edited_submission_is_refused(store: Store, raw: Path, tmp_path: Path
     with pytest.raises(SubmissionError, match="was not made by any result") as caught:
         list(trace(path, store))
     assert "edited" in caught.value.hint
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(SubmissionError, match="does not exist"):
         list(trace(tmp_path / "no.csv", store))
     publish(tmp_path / "submissions", "default", found["submit"], found)
     assert list(trace(path, store)), "publishing again restores it"

@@ -210,11 +210,6 @@ def test_refuses_what_cannot_be_told(infer, train, test, sample, metric, expecte
     assert caught.value.hint
 
 
-def test_refuses_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="does not exist"):
-        scaffold("shop", tmp_path / "raw", tmp_path)
-
-
 SLUGS = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/competition.toml"))
 LARGE = {"otto-group-product-classification-challenge": pytest.mark.slow}
 

@@ -43,9 +43,9 @@ def print_scaffold(workspace: Workspace, slug: str, metric: str | None) -> None:
     from pipeline.scaffold import scaffold
 
     check_slug(slug)
-    kaggle = known_facts(workspace.data / slug)
-    for finding in scaffold(slug, workspace.raw_folder(slug), workspace.experiments, metric, kaggle).findings:
-        out.print(f"  {escape(finding)}")
+    raw, kaggle = workspace.check_raw_folder(slug), known_facts(workspace.data / slug)
+    for finding in scaffold(slug, raw, workspace.experiments, metric, kaggle).findings:
+        out.print(f"  {escape(finding)}", soft_wrap=True)
 
 
 @app.command()

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.key import hash_file
-from pipeline.errors import SubmissionError
 from pipeline.kaggle.whole import read_json
-from pipeline.publish import published_name
+from pipeline.publish import check_submission, published_name
 
 MARK = re.compile(r"\[(?:run (?P<run>[0-9a-f]{12}) )?file (?P<file>[0-9a-f]{12})(?: try (?P<attempt>\d+))?\]")
 
@@ -49,8 +48,7 @@ class Submission:
 
 def read_submission(path: Path) -> Submission:
     """Read a submission's hash, and its provenance where that lies beside it and tells of these very bytes."""
-    if not path.is_file():
-        raise SubmissionError(f"{path} does not exist", hint="`pipeline run` writes one to submissions/<slug>/")
+    check_submission(path)
     sha256 = hash_file(path)
     found = provenance(path.with_suffix(".json"))
     if found.get("sha256") != sha256:

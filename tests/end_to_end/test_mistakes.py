@@ -65,11 +65,18 @@ def test_a_wrong_word_in_a_file(shop: Shop, call: Call, file: str, old: str, new
         (("run", SLUG, "-e", "quik"), "did you mean 'quick'?"),
         (("plan", "nowhere"), "competition.toml does not exist"),
         (("explain", "nowhere.csv"), "nowhere.csv does not exist"),
+        (("explain", "submissions/quick-1.csv"), "did you mean 'quick-2.csv'?"),
         (("new", "nowhere"), "nowhere"),
+        (("new", "titanik"), "did you mean 'titanic'?"),
+        (("--raw", "input", "new", "other"), "did you mean 'others'?"),
+        (("--experiments", "experimnts", "run", SLUG), "experimnts is not a folder"),
         (("--raw", "/nowhere", "plan", SLUG), "/nowhere is not a folder"),
     ],
 )
-def test_a_wrong_argument(call: Call, arguments: tuple[str, ...], expected: str) -> None:
+def test_a_wrong_argument(shop: Shop, call: Call, arguments: tuple[str, ...], expected: str) -> None:
+    for folder in ("submissions", "data/titanic/raw", "input/others"):
+        (shop.folder / folder).mkdir(parents=True)
+    (shop.folder / "submissions" / "quick-2.csv").touch()
     assert expected in refused(call(*arguments))
 
 
