@@ -142,12 +142,13 @@ def _is_ours(found: Any) -> bool:
 
 @dataclass(frozen=True)
 class Origin:
-    """One line of a walk back from a submission: how deep, what it is, and its hash or key."""
+    """One line of a walk back from a submission: how deep, what it is, and its hash (of a file) or key."""
 
     depth: int
     what: str
     digest: str
     detail: str = ""
+    is_file: bool = False
 
 
 def check_submission(path: Path) -> None:
@@ -170,7 +171,7 @@ def trace(submission: Path, store: Store) -> Iterator[Origin]:
             hint="it was edited, made elsewhere, or its results were removed by `pipeline gc`",
         )
     by_key = {result.key: result for result in results}
-    yield Origin(0, submission.name, sha256, "the file's bytes are those that were made")
+    yield Origin(0, submission.name, sha256, "the file's bytes are those that were made", is_file=True)
     yield from _walk(max(found, key=lambda r: r.manifest["finished"]), by_key, 1, set())
 
 
@@ -183,7 +184,7 @@ def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[st
         return
     for role, name in sorted(manifest["sources"].items()):
         what = "own file" if _is_made_elsewhere(result) else "raw file"
-        yield Origin(depth + 1, f"{what} {name}", manifest["parts"]["sources"][role], role)
+        yield Origin(depth + 1, f"{what} {name}", manifest["parts"]["sources"][role], role, is_file=True)
     inputs = {origin["key"]: origin["node"] for origin in manifest["inputs"].values()}
     for key, node in inputs.items():
         if key in by_key:

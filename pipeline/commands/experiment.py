@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -31,7 +33,10 @@ Plans are formulas, not clocks, so that a run can be repeated; on a machine that
 keeps a run from going on for ever.
 """
 
-out = Rich(highlight=False)
+WIDTH = 120
+"""Columns of what is printed to a file, a pipe or a notebook, which have no width of their own."""
+
+out = Rich(highlight=False, width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDTH)
 
 Slug = Annotated[str, typer.Argument(help="The competition: a folder of experiments/ with a competition.toml.")]
 Name = Annotated[str, typer.Option("--experiment", "-e", help="The experiment: a TOML file beside competition.toml.")]

@@ -45,8 +45,8 @@ def explain(
     branches = [Tree(f"[bold]{escape(origins[0].what)}[/] {origins[0].digest} [dim]{escape(origins[0].detail)}[/]")]
     for origin in origins[1:]:
         del branches[origin.depth :]
-        label = f"{escape(origin.what)} {origin.digest[:16]} [dim]{escape(origin.detail)}[/]"
-        branches.append(branches[-1].add(label))
+        digest = origin.digest if origin.is_file else origin.digest[:16]
+        branches.append(branches[-1].add(f"{escape(origin.what)} {digest} [dim]{escape(origin.detail)}[/]"))
     out.print(branches[0])
 
 
