@@ -1,7 +1,7 @@
 """Every feature function that the repository's competitions bring, held to its contract on rows like the raw ones.
 
 The rows in tests/contracts/rows/<slug>.csv are made up; where data/<slug>/raw lies on this machine, the first of its
-rows are tried as well. A features.py without made-up rows fails here, so that it cannot go untested.
+rows are tried as well. A features.py without any rows fails here, so that it cannot go untested.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ FILES = sorted((ROOT / "experiments").glob("*/features.py"))
 
 def sources(slug: str) -> list[Path]:
     facts = _facts(slug)
+    made_up = Path(__file__).parent / "rows" / f"{slug.removesuffix('-holdout')}.csv"
     raw = ROOT / "data" / slug / "raw" / facts.get("files", {}).get("train", "train.csv")
-    return [Path(__file__).parent / "rows" / f"{slug}.csv", *([raw] if raw.is_file() else [])]
+    return [file for file in (made_up, raw) if file.is_file()] or [made_up]
 
 
 def _facts(slug: str) -> dict:
@@ -48,6 +49,19 @@ def rows_of(file: Path, source: Path) -> tuple[pd.DataFrame, str]:
 def apply(file: Path, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     module = plugins.load(plugins.Plugin(f"features_of_{file.parent.name.replace('-', '_')}", file))
     return apply_feature(getattr(module, name), name, rows, file.parent.name)
+
+
+def test_a_competition_of_one_s_own_needs_no_made_up_rows_and_a_holdout_has_those_of_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    for slug in ("mine", "titanic-holdout"):
+        (tmp_path / "experiments" / slug).mkdir(parents=True)
+        (tmp_path / "experiments" / slug / "competition.toml").touch()
+        (tmp_path / "data" / slug / "raw").mkdir(parents=True)
+        (tmp_path / "data" / slug / "raw" / "train.csv").touch()
+    assert [file.name for file in sources("mine")] == ["train.csv"]
+    assert [file.name for file in sources("titanic-holdout")] == ["titanic.csv", "train.csv"]
 
 
 @every_feature
