@@ -72,7 +72,7 @@ def up_to(last: str, nodes: list[Node]) -> list[Node]:
 
 
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
-    folder = workspace.raw_folder(competition.slug)
+    folder = workspace.check_raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
     if "sample" in files:
         files["sample"] = _sample_there(folder, files["sample"])

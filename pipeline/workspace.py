@@ -49,7 +49,8 @@ class Workspace:
             there = {path.parent.name for path in self.data.glob("*/raw")}
             there |= {path.name for path in self.raw.iterdir() if path.is_dir()} if self.raw else set()
             hint = f"put train, test and sample submission (CSV, also .gz or .zip) there; {nearest(slug, there)}"
-            raise DataError(f"{folder} does not exist", hint=hint)
+            apart = "" if self.raw is None else f", nor does {self.raw / slug}"
+            raise DataError(f"{folder} does not exist{apart}", hint=hint)
         return folder
 
     def cache(self, slug: str) -> Path:

@@ -60,4 +60,6 @@ def holdout(
     from pipeline.practice.holdout import make
 
     made = make(context.obj, load_competition(context.obj, slug), how.value, fraction, seed)
-    out.print(f"next: make run COMPETITION={escape(made)}")
+    n_rows = made.n_train + made.n_held_out
+    out.print(f"{made.n_held_out} of {n_rows} rows are held out ({how.value}), to be judged locally")
+    out.print(f"next: make run COMPETITION={escape(made.slug)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,17 @@ FACTS = "competition.toml"
 OWN_CODE = ("features.py", "metric.py", "postprocess.py")
 
 
-def make(workspace: Workspace, competition: Competition, how: str, fraction: float = 0.2, seed: int = 0) -> str:
-    """Write the competition <slug>-holdout and return its slug.
+@dataclass(frozen=True)
+class Holdout:
+    """The competition that was made, and how many rows are on either side."""
+
+    slug: str
+    n_train: int
+    n_held_out: int
+
+
+def make(workspace: Workspace, competition: Competition, how: str, fraction: float = 0.2, seed: int = 0) -> Holdout:
+    """Write the competition <slug>-holdout.
 
     how: random, stratified (by the target), group (whole groups) or time (the last rows). The cells of the raw file
     are kept as they are written, and so is the order of the rows. The experiments, the files of their [extra] rows,
@@ -58,7 +68,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     except BaseException:
         shutil.rmtree(copied)
         raise
-    return slug
+    return Holdout(slug, len(held) - int(held.sum()), int(held.sum()))
 
 
 def hold_out(train: Sheet, competition: Competition, folder: Path, how: str, fraction: float, seed: int) -> np.ndarray:

@@ -94,7 +94,8 @@ def test_an_experiment_beyond_the_competition_s_folder(call: Call, name: str) ->
 def test_raw_files_that_are_not_there_yet(shop: Shop, call: Call) -> None:
     shutil.copytree(shop.folder / "experiments" / SLUG, shop.folder / "experiments" / "mine")
     message = refused(call("run", "mine", "-e", "quick"))
-    assert "train.csv does not exist" in message
+    assert "mine/raw does not exist" in message
+    assert "put train, test and sample submission" in message
     assert "put the competition's files into" in message
 
 

@@ -139,7 +139,8 @@ def workspace(tmp_path):
 
 
 def test_make_keeps_cells_order_and_experiments(workspace):
-    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4, 1)
+    made = make(workspace, load_competition(workspace, "shop"), "random", 0.4, 1)
+    slug = made.slug
     assert slug == "shop-holdout"
     raw = workspace.raw_folder(slug)
     train, test, sample = (
@@ -148,7 +149,8 @@ def test_make_keeps_cells_order_and_experiments(workspace):
     )
     solution = pd.read_csv(workspace.solution(slug), dtype=str)
     whole = pd.read_csv(workspace.raw_folder("shop") / "tr.csv", dtype=str, keep_default_na=False).set_index("id")
-    assert len(test) == 2
+    assert len(test) == made.n_held_out == 2
+    assert len(train) == made.n_train
     assert "y" not in test
     assert sample["id"].tolist() == solution["id"].tolist() == test["id"].tolist()
     for part in (train, test.merge(solution[["id", "y"]])):
@@ -186,7 +188,7 @@ def test_the_copy_of_the_facts_can_be_read_whatever_they_are(workspace, old, new
     if not (workspace.raw_folder("shop") / "train.csv").exists():
         (workspace.raw_folder("shop") / "train.csv").write_text(TRAIN)
     original = load_competition(workspace, "shop")
-    copied = load_competition(workspace, make(workspace, original, "random", 0.4))
+    copied = load_competition(workspace, make(workspace, original, "random", 0.4).slug)
     assert copied.title == f"{original.title or 'shop'}, held out"
     assert copied.columns.model_dump() == original.columns.model_dump() | {"drop": []}
     assert copied.files.sample == "sample_submission.csv"
@@ -196,7 +198,7 @@ def test_rows_without_an_id_are_numbered(workspace):
     (workspace.raw_folder("shop") / "tr.csv").write_text("code,y\n" + "".join(f"{n},{n}\n" for n in range(10)))
     path = workspace.experiments / "shop" / "competition.toml"
     path.write_text(TOML.replace('text = ["note"]', ""))
-    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4)
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4).slug
     test = pd.read_csv(workspace.raw_folder(slug) / "test.csv")
     assert test["id"].tolist() == test["code"].tolist()
 
@@ -224,7 +226,7 @@ def test_the_files_of_extra_rows_come_along(workspace):
     (raw / "not used.csv").write_text("code,y\n3,4\n")
     (folder / "extra.toml").write_text('[models.linear]\n[extra]\nfiles = ["more/original.csv"]\n')
     (folder / "postprocess.py").write_text("def postprocess(predictions, rows):\n    return predictions\n")
-    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4)
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4).slug
     copied = {
         path.relative_to(workspace.raw_folder(slug)).as_posix() for path in workspace.raw_folder(slug).rglob("*.csv")
     }
