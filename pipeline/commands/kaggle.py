@@ -234,7 +234,7 @@ def _look_at_limits(link: Link) -> list[Finding]:
 
     found = limits(link)
     out.print(f"{found['today']} submissions today, {found['left']} left")
-    return check_left(found)
+    return check_left(found, link.slug)
 
 
 def _refuse_code(workspace: Workspace, slug: str) -> None:

@@ -49,7 +49,8 @@ def unanswered(error: Exception) -> UnansweredError:
     request = getattr(error, "request", None)
     host = urlsplit(request.url).netloc if request is not None else "Kaggle"
     name = type(error).__name__
-    return UnansweredError(f"{host} did not answer ({name})", hint="is there a network? does a proxy stand in between?")
+    hint = f"is there a network, or a proxy in between? does {SITE} open?"
+    return UnansweredError(f"{host} did not answer ({name})", hint=hint)
 
 
 def _forbidden(slug: str, told: str) -> KaggleError:
@@ -67,7 +68,8 @@ def _busy(answer: Any) -> UnansweredError:
     wait = _wait_seconds(answer.headers.get("Retry-After"))
     if answer.status_code == 429:
         later = f" and wants {wait:.0f} s of rest" if wait is not None else ""
-        return UnansweredError(f"Kaggle was asked too often (429){later}", hint="try again later", wait_seconds=wait)
+        hint = f"try again later; does {SITE} open?"
+        return UnansweredError(f"Kaggle was asked too often (429){later}", hint=hint, wait_seconds=wait)
     hint = f"Kaggle has trouble of its own: does {SITE} open?"
     return UnansweredError(f"Kaggle answers with an error ({answer.status_code})", hint=hint, wait_seconds=wait)
 
