@@ -73,7 +73,11 @@ class TrackingError(PipelineError):
 
 
 class KaggleError(PipelineError):
-    """Exception for what Kaggle refused; the hint has the page to open."""
+    """Exception for what Kaggle refused; the hint has the page to open. status: of HTTP, 0 where there was none."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class UnansweredError(KaggleError):

@@ -1,6 +1,7 @@
 """A small Kaggle on http://localhost:7777, where the SDK looks for it with KAGGLE_API_ENVIRONMENT=TEST.
 
-It speaks what we use of the API: facts, files, limits, upload, submissions and leaderboard, with failures as scripted.
+It speaks what we use of the API, with failures as scripted: facts, files, limits, upload, submissions and leaderboard
+here, datasets and notebooks in kaggle_shelf.py.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from kaggle_shelf import Refused, Shelf
+
 PORT = 7777
 TOKEN = "KGAT_0123456789abcdef0123456789abcdef"
 USER, KEY = "ann", "fedcba9876543210fedcba9876543210"
 SIGNATURE = "5ignature0fAn0therSecret"
-SERVICE = "/api/v1/competitions.CompetitionApiService/"
 
 
 def archive(files: Mapping[str, bytes | str]) -> bytes:
@@ -75,6 +77,7 @@ class Kaggle:
         self.failures: dict[str, list[Failure]] = defaultdict(list)
         self.requests: list[tuple[str, Mapping[str, str], dict[str, Any]]] = []
         self.blobs: dict[str, bytes] = {}
+        self.shelf = Shelf(USER, TOKEN)
         self.lock = threading.RLock()
         self.on_request: Callable[[str], None] = lambda _method: None
         self.on_answer: Callable[[str], None] = lambda _method: None
@@ -94,6 +97,10 @@ class Kaggle:
     def answer(self, method: str, body: Mapping[str, Any]) -> dict[str, Any] | bytes | str:
         """Return an answer: a dict as JSON, bytes as a file, a str as an address to go to."""
         with self.lock:
+            if method == "StartBlobUpload":
+                return self._place_for(str(body["name"]))
+            if method in self.shelf.methods:
+                return self.shelf.answer(method, body, self.blobs)
             if method == "GetSubmission":
                 return self._get_submission(body["ref"])
             slug = body.get("competitionName", "")
@@ -122,7 +129,10 @@ class Kaggle:
     def _start_submission_upload(self, found: Competition, _slug: str, body: Any) -> dict[str, Any]:
         if not found.rules_accepted:
             raise Refused(403, "You must accept this competition's rules before you can continue")
-        token = f"blob-{len(self.blobs)}-{body['fileName']}"
+        return self._place_for(str(body["fileName"]))
+
+    def _place_for(self, name: str) -> dict[str, Any]:
+        token = f"blob-{len(self.blobs)}-{name}"
         self.blobs[token] = b""
         return {"token": token, "createUrl": f"http://127.0.0.1:{PORT}/upload/{token}?upload_id={SIGNATURE}"}
 
@@ -162,11 +172,6 @@ class Kaggle:
             return shown | {"status": "ERROR", "errorDescription": str(error)}
 
 
-class Refused(Exception):  # noqa: N818 - what the server says, not what goes wrong in it
-    def __init__(self, status: int, message: str) -> None:
-        self.status, self.message = status, message
-
-
 def start(kaggle: Kaggle) -> ThreadingHTTPServer:
     """Serve a state in a thread; the caller shuts it down."""
 
@@ -194,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self._body() or b"{}")
-        method = self.path.removeprefix(SERVICE)
+        method = self.path.rpartition("/")[2]
         failure = self._begin(method, body)
         if not self._known():
             self._send_json(401, {"code": 401, "message": "Unauthenticated"})

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, ensure_run, load, out
+from pipeline.commands.kaggle import refuse_practice
+from pipeline.engine.console import Console
 from pipeline.engine.store import Store
 from pipeline.publish import check_place, publish
 from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.kaggle.bundle import Bundle
 
 GIB = 2**30
 
@@ -29,13 +34,15 @@ def bundle(
     check: Annotated[bool, typer.Option(help="Run it offline and compare with the run's submission.")] = True,
     memory: Annotated[float, typer.Option(min=0.1, help="GiB that the dry run may have resident.")] = 8.0,
     wheels: Annotated[bool, typer.Option(help="Take the libraries along, as wheels that pip downloads.")] = False,
-    push: Annotated[bool, typer.Option(help="Upload it, and the notebook, with Kaggle's client.")] = False,
+    push: Annotated[bool, typer.Option(help="Upload it as a private dataset, then the notebook.")] = False,
 ) -> None:
     """Write a self-contained notebook with all models, for a code competition, and try it offline."""
     from pipeline.kaggle.bundle import Finished, make_bundle
     from pipeline.kaggle.bundle_wheels import collect_wheels
 
     workspace: Workspace = context.obj
+    if push:
+        refuse_practice(workspace, slug)
     competition, wanted, nodes = load(workspace, slug, experiment, minutes)
     check_place(workspace.submissions / slug)
     console, store = console_for(wanted), Store(workspace.cache(slug))
@@ -58,9 +65,7 @@ def bundle(
             soft_wrap=True,
         )
     if push:
-        from pipeline.kaggle.bundle_kernel import push as upload
-
-        out.print(f"[bold]pushed[/]      {escape(upload(made.folder, slug, experiment))}", soft_wrap=True)
+        out.print(f"[bold]pushed[/]      {escape(_push(made, slug, experiment, console))}", soft_wrap=True)
 
 
 @app.command()
@@ -85,3 +90,11 @@ def predict(
         gather(nodes, results, store, Path(name) / "fitted")
         n_rows = infer(Path(name) / "fitted", rows, None, predictions, console.info)
     out.print(f"{n_rows} rows predicted: {escape(str(predictions))}", soft_wrap=True)
+
+
+def _push(made: Bundle, slug: str, experiment: str, console: Console) -> str:
+    from pipeline.kaggle.client import connect
+    from pipeline.kaggle.push import push
+
+    with console.stage("push", [f"{made.archive.name} and the notebook that reads it"]), connect(slug, console) as link:
+        return push(link, made, experiment)

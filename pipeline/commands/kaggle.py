@@ -50,7 +50,7 @@ def send(
 ) -> None:
     """Send an experiment's submission to Kaggle (it is run first where it is not cached) and wait for its score."""
     workspace: Workspace = context.obj
-    _refuse_practice(workspace, slug)
+    refuse_practice(workspace, slug)
     _refuse_code(workspace, slug)
     path = file or run_whole(workspace, slug, experiment, minutes)
     if dry_run:
@@ -145,7 +145,7 @@ def _download(workspace: Workspace, slug: str) -> None:
     from pipeline.kaggle.client import connect
     from pipeline.kaggle.download import download as bring
 
-    _refuse_practice(workspace, slug)
+    refuse_practice(workspace, slug)
     console = Console()
     with console.stage("download", [f"the files of {slug}"]), connect(slug, console) as link:
         done = bring(link, workspace.data / slug)
@@ -234,7 +234,7 @@ def _look_at_limits(link: Link) -> list[Finding]:
 
     found = limits(link)
     out.print(f"{found['today']} submissions today, {found['left']} left")
-    return check_left(found)
+    return check_left(found, link.slug)
 
 
 def _refuse_code(workspace: Workspace, slug: str) -> None:
@@ -247,7 +247,8 @@ def _refuse_code(workspace: Workspace, slug: str) -> None:
         )
 
 
-def _refuse_practice(workspace: Workspace, slug: str) -> None:
+def refuse_practice(workspace: Workspace, slug: str) -> None:
+    """Raise a ConfigError for a competition that only this machine knows."""
     check_slug(slug)
     if slug in SLUGS or workspace.solution(slug).is_file():
         raise ConfigError(

@@ -28,11 +28,16 @@ LONGEST_WAIT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Link:
-    """One competition at Kaggle; `api` has the SDK's calls."""
+    """One competition at Kaggle, and the SDK's client, in whose session everything is asked."""
 
     slug: str
-    api: Any
+    sdk: Any
     log: Log
+
+    @property
+    def api(self) -> Any:
+        """The SDK's calls that concern competitions."""
+        return self.sdk.competitions.competition_api_client
 
     def once(self, call: Callable[[Any], Any], request: Any) -> Any:
         """Ask once. Raises KaggleError for a refusal, UnansweredError where it is not known what came of it."""
@@ -84,20 +89,38 @@ def connect(slug: str, log: Log) -> Iterator[Link]:
     with KaggleClient(**_credentials(), user_agent="kaggle-tabular-pipeline") as client:
         _limit_time(client)
         try:
-            yield Link(slug, client.competitions.competition_api_client, log)
+            yield Link(slug, client, log)
         except KeyboardInterrupt:
             hint = "what is done is kept: the same command goes on from there, and sends nothing twice"
             raise Interrupted("interrupted", hint=hint) from None
 
 
 def request(kind: str, **fields: Any) -> Any:
-    """Return a request of the SDK: request("GetCompetition", competition_name="titanic")."""
+    """Return a request that concerns competitions: request("GetCompetition", competition_name="titanic")."""
     from kagglesdk.competitions.types import competition_api_service as types
 
-    made = getattr(types, f"Api{kind}Request")()
+    return filled(getattr(types, f"Api{kind}Request")(), **fields)
+
+
+def filled(made: Any, **fields: Any) -> Any:
+    """Return an object of the SDK after its fields are set, which it does not take when it is made."""
     for name, value in fields.items():
         setattr(made, name, value)
     return made
+
+
+def username(link: Link) -> str:
+    """Return the name of the user whose credentials these are; Kaggle is asked where only a token is known."""
+    from kagglesdk.kaggle_env import get_access_token_from_env
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+    if link.sdk.username:
+        return str(link.sdk.username)
+    token = get_access_token_from_env()[0] or link.sdk.api_token
+    found = link.ask(link.sdk.security.oauth_client.introspect_token, filled(IntrospectTokenRequest(), token=token))
+    if not found.active or not found.username:
+        raise KaggleError("Kaggle knows no user of this token", hint=f"make a new token on {SETTINGS}")
+    return str(found.username)
 
 
 def _limit_time(client: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import Competition
+from pipeline.kaggle.refusals import page
 from pipeline.raw.labels import spellings
 from pipeline.raw.sheet import MISSING, Sheet
 
@@ -84,11 +85,12 @@ def check(sheet: Sheet, wanted: Expected) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.level != "refused")
 
 
-def check_left(limits: Mapping[str, int]) -> list[Finding]:
+def check_left(limits: Mapping[str, int], slug: str) -> list[Finding]:
     """Return whether Kaggle takes another submission now; limits: `today` sent, `left` to send."""
     if limits["left"] > 0:
         return []
-    return [_refused(f"no submission is left today ({limits['today']} were sent); the day ends at midnight UTC")]
+    found = f"no submission is left today ({limits['today']} were sent); the day ends at midnight UTC"
+    return [_refused(f"{found}, see {page(slug, 'submissions')}")]
 
 
 def _check_columns(sheet: Sheet, wanted: Expected) -> Iterator[Finding]:

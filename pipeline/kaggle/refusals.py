@@ -33,14 +33,15 @@ def understand(error: Any, slug: str) -> KaggleError:
     told = f"; Kaggle says: {said}" if said else ""
     if answer.status_code == 401:
         hint = f"make a new token on {SETTINGS} and save it in ~/.kaggle/access_token, or set KAGGLE_API_TOKEN"
-        return KaggleError(f"Kaggle does not take these credentials (401){told}", hint=hint)
+        return KaggleError(f"Kaggle does not take these credentials (401){told}", hint=hint, status=401)
     if answer.status_code == 403:
         return _forbidden(slug, told)
     if answer.status_code == 404:
         hint = f"the name is the last part of the competition's address: does {page(slug)} open?"
-        return KaggleError(f"Kaggle has no competition '{slug}', or not what was asked of it (404){told}", hint=hint)
+        found = f"Kaggle has no competition '{slug}', or not what was asked of it (404){told}"
+        return KaggleError(found, hint=hint, status=404)
     hint = f"is the daily limit reached, or the deadline over? {page(slug, 'submissions')} says"
-    return KaggleError(f"Kaggle refused ({answer.status_code}){told}", hint=hint)
+    return KaggleError(f"Kaggle refused ({answer.status_code}){told}", hint=hint, status=answer.status_code)
 
 
 def unanswered(error: Exception) -> UnansweredError:
@@ -48,7 +49,8 @@ def unanswered(error: Exception) -> UnansweredError:
     request = getattr(error, "request", None)
     host = urlsplit(request.url).netloc if request is not None else "Kaggle"
     name = type(error).__name__
-    return UnansweredError(f"{host} did not answer ({name})", hint="is there a network? does a proxy stand in between?")
+    hint = f"is there a network, or a proxy in between? does {SITE} open?"
+    return UnansweredError(f"{host} did not answer ({name})", hint=hint)
 
 
 def _forbidden(slug: str, told: str) -> KaggleError:
@@ -56,16 +58,18 @@ def _forbidden(slug: str, told: str) -> KaggleError:
         return KaggleError(
             f"the rules of {slug} are not accepted yet (403){told}",
             hint=f"open {page(slug, 'rules')}, accept them, and run the same command again",
+            status=403,
         )
     hint = f"accept the rules on {page(slug, 'rules')}, and check the name; some want a verified phone: {SETTINGS}"
-    return KaggleError(f"Kaggle does not let you do this with '{slug}' (403){told}", hint=hint)
+    return KaggleError(f"Kaggle does not let you do this with '{slug}' (403){told}", hint=hint, status=403)
 
 
 def _busy(answer: Any) -> UnansweredError:
     wait = _wait_seconds(answer.headers.get("Retry-After"))
     if answer.status_code == 429:
         later = f" and wants {wait:.0f} s of rest" if wait is not None else ""
-        return UnansweredError(f"Kaggle was asked too often (429){later}", hint="try again later", wait_seconds=wait)
+        hint = f"try again later; does {SITE} open?"
+        return UnansweredError(f"Kaggle was asked too often (429){later}", hint=hint, wait_seconds=wait)
     hint = f"Kaggle has trouble of its own: does {SITE} open?"
     return UnansweredError(f"Kaggle answers with an error ({answer.status_code})", hint=hint, wait_seconds=wait)
 

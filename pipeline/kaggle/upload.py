@@ -17,17 +17,17 @@ from filelock import FileLock
 from pipeline.engine.key import hash_file
 from pipeline.errors import KaggleError, SubmissionError, UnansweredError
 from pipeline.kaggle import client
+from pipeline.kaggle.blob import put_file
 from pipeline.kaggle.client import Link, patiently, pause, request
 from pipeline.kaggle.ledger import COMPLETE, ERROR, PENDING, SENDING, Line, drop, new_line, now, put, read
 from pipeline.kaggle.past import find, updated
-from pipeline.kaggle.refusals import page, understand
+from pipeline.kaggle.refusals import page
 from pipeline.kaggle.submission import Submission
 
 SETTLE_SECONDS = 60.0
 """So long after a request without an answer, a submission that Kaggle does not list is taken for not made."""
 LOOK_EVERY_SECONDS = 5.0
 POLL_SECONDS, SLOWEST_POLL_SECONDS, SLOWER = 2.0, 30.0, 1.25
-UPLOAD_SECONDS = 600
 
 
 def send(link: Link, ledger: Path, submission: Submission, attempt: int = 1) -> Line:
@@ -78,8 +78,6 @@ def _upload(link: Link, submission: Submission) -> str:
 
 
 def _upload_once(link: Link, path: Path) -> str:
-    import requests
-
     facts = path.stat()
     wanted = request(
         "StartSubmissionUpload",
@@ -89,13 +87,7 @@ def _upload_once(link: Link, path: Path) -> str:
         last_modified_epoch_seconds=int(facts.st_mtime),
     )
     begun = link.once(link.api.start_submission_upload, wanted)
-    try:
-        with path.open("rb") as file:
-            # the address is signed: it needs no credentials and gets none
-            answer = requests.put(begun.create_url, data=file, timeout=(client.CONNECT_SECONDS, UPLOAD_SECONDS))
-        answer.raise_for_status()
-    except requests.exceptions.RequestException as error:
-        raise understand(error, link.slug) from None
+    put_file(link, begun.create_url, path)
     return str(begun.token)
 
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import pandas as pd
@@ -255,45 +254,3 @@ def test_wheels_are_installed_on_kaggle_alone_and_from_the_bundle(
     bundle_script.install_wheels(tmp_path)
     assert "--no-index" in calls[0]
     assert str(tmp_path / "wheels") in calls[0]
-
-
-class FakeKaggle:
-    """What `push` uses of Kaggle's client: remembers the calls, and answers as for a dataset that is new."""
-
-    CONFIG_NAME_USER = "username"
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-
-    def get_config_value(self, name: str) -> str:
-        return f"some{name}"
-
-    def dataset_status(self, dataset: str) -> str:
-        import requests
-
-        if not self.calls:
-            response = requests.Response()
-            response.status_code = 404
-            raise requests.HTTPError(dataset, response=response)
-        return "ready"
-
-    def dataset_create_new(self, folder: str, **how: Any) -> None:
-        assert how["dir_mode"] == "zip"  # folders are skipped otherwise
-        self.calls.append(("dataset", json.loads((Path(folder) / "dataset-metadata.json").read_text())))
-
-    def kernels_push(self, folder: str) -> Any:
-        self.calls.append(("kernel", json.loads((Path(folder) / "kernel-metadata.json").read_text())))
-        return type("Answer", (), {"error": "", "url": "https://www.kaggle.com/code/x/y"})
-
-
-def test_push_uploads_the_models_and_then_the_notebook(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.kaggle import bundle_kernel
-
-    api = FakeKaggle()
-    monkeypatch.setattr(bundle_kernel, "_client", lambda: api)
-    assert bundle_kernel.push(bundle, "labels", "quick") == "https://www.kaggle.com/code/x/y"
-    (first, dataset), (second, kernel) = api.calls
-    assert (first, second) == ("dataset", "kernel")
-    assert dataset["id"] == "someusername/labels-quick-models"
-    assert kernel["dataset_sources"] == [dataset["id"]]
-    assert kernel["competition_sources"] == ["labels"]

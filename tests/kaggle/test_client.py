@@ -137,7 +137,9 @@ def test_what_passes_is_asked_again(link: Link, kaggle: Kaggle, failure: Failure
 )
 def test_what_does_not_pass_is_told(link: Link, kaggle: Kaggle, failure: Failure, message: str) -> None:
     kaggle.fail("GetCompetition", *[failure] * client.ATTEMPTS)
-    assert message in str(refusal(link))
+    error = refusal(link)
+    assert message in str(error)
+    assert "https://www.kaggle.com" in error.hint
     assert kaggle.asked("GetCompetition") == client.ATTEMPTS
 
 
@@ -162,6 +164,7 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         with pytest.raises(UnansweredError, match="localhost did not answer") as caught:
             link.once(link.api.get_competition, request("GetCompetition", competition_name="houses"))
         assert "network" in caught.value.hint
+        assert "https://www.kaggle.com" in caught.value.hint
 
 
 def test_an_environment_that_the_sdk_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,17 @@ def test_any_ledger_can_be_drawn(lines: list[Line]) -> None:
     assert png(figure(lines, "rmse")).startswith(b"\x89PNG")
 
 
+def test_the_band_around_the_promise_is_the_noise() -> None:
+    """CV = public is the line; the band reaches one standard error of the CV (the median of all) up and down."""
+    lines = [line(0.5, se=0.1), line(0.6, se=0.2), line(0.7, se=0.2), line(None, status="error")]
+    (axes,) = figure(lines, "rmse").axes
+    band = next(drawn for drawn in axes.collections if drawn.get_label() == "± se of the CV")
+    corners = band.get_paths()[0].vertices
+    assert sorted({round(abs(y - x), 6) for x, y in corners}) == [0.2]
+    points = axes.lines[0].get_xydata()
+    assert points.tolist() == [[0.5, 0.5], [0.5, 0.6], [0.5, 0.7]]
+
+
 @given(scores=st.lists(st.floats(-10, 10), max_size=30), score=st.floats(-10, 10), up=st.booleans())
 def test_a_rank_counts_who_is_strictly_better(scores: list[float], score: float, up: bool) -> None:
     stands = standing(score, scores, up)

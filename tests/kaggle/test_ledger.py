@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shop import ROOT
 
 from pipeline.errors import DataError
 from pipeline.kaggle.ledger import COLUMNS, PENDING, STATUSES, Line, drop, new_line, put, read
@@ -110,6 +112,16 @@ def test_a_mark_is_found_in_its_message(run: str, attempt: int) -> None:
     assert found
     assert found[0] == made.mark(attempt)
     assert (found["file"], found["run"] or "", int(found["attempt"] or 1)) == (SHA[:12], run[:12], attempt)
+
+
+def test_the_ledger_may_go_into_git_and_its_locks_may_not() -> None:
+    def ignored(name: str) -> int:
+        asked = ["git", "-C", ROOT, "check-ignore", "--quiet", "--no-index", f"experiments/houses/{name}"]
+        return subprocess.run(asked, capture_output=True, check=False).returncode
+
+    if ignored("reports/ledger.png") == 128:
+        pytest.skip("not in a git repository")
+    assert [ignored(name) for name in ("ledger.csv", ".ledger.csv.lock", ".sending.lock", "reports/x")] == [1, 0, 0, 0]
 
 
 def test_every_column_is_there() -> None:

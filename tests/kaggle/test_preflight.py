@@ -144,6 +144,7 @@ def test_nothing_but_finite_numbers_passes(values: list[float]) -> None:
 
 
 def test_none_left() -> None:
-    assert check_left({"today": 4, "left": 1}) == []
-    (finding,) = check_left({"today": 5, "left": 0})
+    assert check_left({"today": 4, "left": 1}, "houses") == []
+    (finding,) = check_left({"today": 5, "left": 0}, "houses")
     assert (finding.level, "5 were sent" in finding.text) == ("refused", True)
+    assert "https://www.kaggle.com/competitions/houses/submissions" in finding.text

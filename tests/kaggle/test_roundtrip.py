@@ -12,7 +12,7 @@ from pathlib import Path
 import kaggle_process
 import pytest
 from kaggle_houses import QUICK, houses, sample_csv
-from kaggle_server import Competition, Kaggle
+from kaggle_server import Competition, Failure, Kaggle
 
 from pipeline.kaggle.download import hash_files
 from pipeline.kaggle.ledger import read
@@ -195,6 +195,23 @@ def test_interrupted_while_it_waits(kaggle: Kaggle, tiny: Competition, ready: Pa
     assert "Traceback" not in log(ready)
     tiny.polls_until_scored = 0
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", **OFF) == 0
+    assert len(tiny.submissions) == 1
+
+
+def test_the_time_to_wait_ends_and_the_same_command_goes_on(kaggle: Kaggle, tiny: Competition, ready: Path) -> None:
+    """The leaderboard cannot be had, which costs the rank and nothing else."""
+    send = ("send", "houses", "--file", "mine.csv", "--wait", "0")
+    ledger = ready / "experiments" / "houses" / "ledger.csv"
+    tiny.polls_until_scored = 1
+    assert kaggle_process.run(ready, *send, **OFF) == 0, log(ready)
+    assert "no score after 0 minutes; submission 40000000 is in" in log(ready)
+    assert [line.status for line in read(ledger)] == ["pending"]
+    kaggle.fail("DownloadLeaderboard", Failure(404, "Leaderboard is hidden"))
+    assert kaggle_process.run(ready, *send, **OFF) == 0, log(ready)
+    assert "the rank is not known" in log(ready)
+    (line,) = read(ledger)
+    assert (line.status, line.rank) == ("complete", None)
+    assert line.public is not None
     assert len(tiny.submissions) == 1
 
 

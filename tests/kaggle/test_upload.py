@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,27 @@ def test_an_answer_that_is_lost_does_not_send_twice(
     kaggle.fail("CreateSubmission", *failures)
     line = send(link, ledger, file)
     assert len(houses.submissions) == 1
+    assert line.ref == str(houses.submissions[0]["ref"])
+
+
+def test_an_answer_that_comes_too_late_does_not_send_twice(
+    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kaggle has taken the file, and says so only when nobody listens any more."""
+    monkeypatch.setattr(client, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(upload, "SETTLE_SECONDS", 600.0)
+    listed = threading.Event()
+
+    def hesitate(method: str) -> None:
+        if method == "CreateSubmission":
+            listed.wait(600)
+        elif method == "ListSubmissions" and houses.submissions:
+            listed.set()
+
+    kaggle.on_answer = hesitate
+    line = send(link, ledger, file)
+    assert listed.is_set()
+    assert (kaggle.asked("CreateSubmission"), len(houses.submissions)) == (1, 1)
     assert line.ref == str(houses.submissions[0]["ref"])
 
 
