@@ -96,7 +96,6 @@ def test_raw_files_that_are_not_there_yet(shop: Shop, call: Call) -> None:
     message = refused(call("run", "mine", "-e", "quick"))
     assert "mine/raw does not exist" in message
     assert "put train, test and sample submission" in message
-    assert "put the competition's files into" in message
 
 
 def test_minutes_without_an_end(call: Call) -> None:
