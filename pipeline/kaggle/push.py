@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.errors import KaggleError, UnansweredError
+from pipeline.errors import Interrupted, KaggleError, UnansweredError
 from pipeline.kaggle import client
 from pipeline.kaggle.blob import put_file
 from pipeline.kaggle.bundle import Bundle
@@ -53,6 +53,9 @@ def _about(what: str, place: str) -> Iterator[None]:
     """Say of every refusal what was refused; the hint of one that is no matter of rights is its page."""
     try:
         yield
+    except KeyboardInterrupt:
+        hint = "the same command begins anew: if the dataset was there already, it gets one version more"
+        raise Interrupted(f"interrupted at {what}", hint=hint) from None
     except KaggleError as error:
         hint = error.hint if error.status in (0, 401, 403) else f"see {place}"
         raise KaggleError(f"{what}: {error}", hint=hint, status=error.status) from None

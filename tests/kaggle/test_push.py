@@ -13,7 +13,7 @@ from kaggle_houses import QUICK, houses
 from kaggle_server import KEY, SIGNATURE, TOKEN, USER, Failure, Kaggle
 
 from pipeline.engine.console import Console
-from pipeline.errors import KaggleError, UnansweredError
+from pipeline.errors import Interrupted, KaggleError, UnansweredError
 from pipeline.kaggle import client
 from pipeline.kaggle import push as pushing
 from pipeline.kaggle.bundle import SCRIPT, Bundle
@@ -63,6 +63,18 @@ def test_the_models_then_the_notebook_that_reads_them(link: Link, kaggle: Kaggle
     uploads = [headers for method, headers, _ in kaggle.requests if method == "upload"]
     assert [int(headers["Content-Length"]) for headers in uploads] == [made.archive.stat().st_size]
     assert not [headers for headers in uploads if "Authorization" in headers]
+
+
+def test_an_interruption_says_what_the_next_push_does(
+    link: Link, made: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pushing, "put_file", stop)
+    with pytest.raises(Interrupted, match=f"interrupted at the dataset {DATASET}") as caught:
+        push(link, made, "default")
+    assert "begins anew" in caught.value.hint
 
 
 def test_a_second_push_is_a_version_that_the_notebook_waits_for(link: Link, kaggle: Kaggle, made: Bundle) -> None:
