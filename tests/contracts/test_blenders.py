@@ -57,7 +57,7 @@ def library_of(metric: Metric, n_entries: int = 3, repeats: int = 2) -> Library:
         oofs /= oofs.sum(axis=3, keepdims=True)
         nested /= nested.sum(axis=3, keepdims=True)
     names = tuple(f"m{entry}" for entry in range(n_entries))
-    return Library(names, oofs, oofs[0, :30], target, metric, folds, False, oofs[:, :30], nested)
+    return Library(names, oofs, oofs[0, :30], target, metric, folds, False, oofs[:, :30], nested=nested)
 
 
 def fit(blender: ModuleType, seen: Seen, seed: int = 0) -> Combination:
@@ -143,7 +143,7 @@ def of_noise(n_folds: int = 10) -> Library:
         for m in (means, pairs)
     )
     oof, nested = oof[..., None], nested[..., None]
-    return Library(tuple("abcdefghi"), oof, oof[0, :5], target, METRICS[0], folds, False, oof[:, :5], nested)
+    return Library(tuple("abcdefghi"), oof, oof[0, :5], target, METRICS[0], folds, False, oof[:, :5], nested=nested)
 
 
 def test_nothing_is_gained_on_a_target_of_noise(blender: ModuleType) -> None:

@@ -104,7 +104,7 @@ def test_a_stacker_learns_from_no_model_that_saw_the_judged_rows_or_the_row_itse
 
     ordinary = np.zeros((2, 60, 1, 1))
     library = Library(
-        ("m",), ordinary, ordinary[0, :2], target, RMSE, folds, False, ordinary[:, :2], oof[:, :, None, None]
+        ("m",), ordinary, ordinary[0, :2], target, RMSE, folds, False, ordinary[:, :2], nested=oof[:, :, None, None]
     )
     library.cross_fit([Blender(SimpleNamespace(fit_combination=spy), SimpleNamespace(nested=True))], 0, lambda: None)
     assert len(shown) == 2 * n_folds
