@@ -231,7 +231,7 @@ def build_library(
         oof, test, apart = map(in_logs, (oof, test, apart))
         pairs = None if pairs is None else in_logs(pairs)
         target, metric = np.log1p(target), Metric.from_module(rmse)
-    return Library(tuple(candidates), oof, test, target, metric, folds, logs, apart, pairs)
+    return Library(tuple(candidates), oof, test, target, metric, folds, logs, apart, nested=pairs)
 
 
 def _nested(candidates: Mapping[str, CrossFit], nested: Mapping[str, CrossFit]) -> np.ndarray:
