@@ -142,7 +142,8 @@ def _nested(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Fold
     rows = Rows(table.target, len(table.task.classes), table.groups, table.time)
     pairs = pair_folds(folds, rows, splitter, splitter.Options(**config["options"]), config["seed"])
     wanted = {name: recipe for name, recipe in recipes(job).items() if name in entries and not marked(recipe)}
-    return {name: fit(job, name, recipe, table, pairs) for name, recipe in wanted.items()}
+    found = {name: fit(job, name, recipe, table, pairs) for name, recipe in wanted.items()}
+    return {name: entry for name, entry in found.items() if not entry.failed}
 
 
 def _recipes(job: Job) -> dict[str, Any]:
