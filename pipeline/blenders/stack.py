@@ -4,7 +4,8 @@ Where entries are off in the same way (all too timid at both ends, one always in
 not: a stack may subtract and stretch. It makes use of leaks just as readily, so that it is judged on nested predictions
 only, whose models have seen no label of the rows that it is judged on (see pipeline/nested/pairs.py); the one that is
 used is fitted on all out-of-fold rows. The pull is chosen as in `shrunk`, on rows that were left out, and the stacks
-are averaged over the path by how plausible each pull is.
+are averaged over the path by how plausible each pull is. The others' predictions have seen the labels of those rows,
+which may make the pull a little too weak: the score, of rows that no model has seen, tells what that costs.
 Sources: Wolpert 1992, "Stacked generalization"; Breiman 1996, "Stacked regressions"; le Cessie and van Houwelingen
 1992, "Ridge estimators in logistic regression".
 """
