@@ -17,16 +17,16 @@ BEST = "best single"
 UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
-def read_library(inputs: Mapping[str, Path]) -> dict[str, CrossFit]:
-    """Return the entries of every input `train:<name>`, by name; a name that occurs twice is a ConfigError."""
+def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, CrossFit]:
+    """Return the entries of every input `<of>:<name>`, by name; a name that occurs twice is a ConfigError."""
     from pipeline.files import read_entries  # here, so that reports and commands get the names without pandas
 
     entries: dict[str, CrossFit] = {}
-    for node in sorted(name for name in inputs if name.startswith("train:")):
+    for node in sorted(name for name in inputs if name.startswith(f"{of}:")):
         for name, entry in read_entries(inputs[node] / "entries").items():
             if name in entries or name in (ENSEMBLE, EQUAL, BEST):
                 raise ConfigError(
-                    f"the entry name '{name}' of {node.removeprefix('train:')} is taken",
+                    f"the entry name '{name}' of {node.removeprefix(f'{of}:')} is taken",
                     hint="rename one of the [models.<name>] sections",
                 )
             entries[name] = entry

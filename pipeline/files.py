@@ -73,13 +73,14 @@ def read_table(folder: Path, metric: Metric) -> Table:
 
 def write_folds(folder: Path, folds: Folds) -> None:
     """Write folds.safetensors."""
-    write_tensors(folder / "folds.safetensors", {"role": folds.role}, {"kind": folds.kind})
+    part = {} if folds.part is None else {"part": folds.part}
+    write_tensors(folder / "folds.safetensors", {"role": folds.role} | part, {"kind": folds.kind})
 
 
 def read_folds(folder: Path) -> Folds:
     """Read what `write_folds` wrote."""
     arrays, header = read_tensors(folder / "folds.safetensors")
-    return Folds(arrays["role"], header["kind"])
+    return Folds(arrays["role"], header["kind"], arrays.get("part"))
 
 
 def write_entry(folder: Path, name: str, entry: CrossFit) -> None:

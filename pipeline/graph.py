@@ -14,11 +14,12 @@ from pipeline.engine.code import functions
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
+from pipeline.nested.nodes import with_nested
 from pipeline.raw.source import locate
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
 
-STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "ensemble", "score", "submit")
+STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", "ensemble", "score", "submit")
 
 
 def build(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
@@ -48,6 +49,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
+    nodes = with_nested(nodes, experiment)
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
 
 

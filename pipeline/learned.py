@@ -62,7 +62,7 @@ def worth_name(experiment: str) -> str:
 
 
 def worth(results: Mapping[str, Result]) -> dict[str, float]:
-    """Return the weight that each kind of model has in a run's ensemble: 0 where it was fitted in vain.
+    """Return the weight that each kind of model has in a run's ensemble, of either sign: 0 where it was fitted in vain.
 
     No seconds: what a busy machine took would make another plan of the same results.
     """
@@ -73,6 +73,6 @@ def worth(results: Mapping[str, Result]) -> dict[str, float]:
         if node.startswith("train[") and "seconds" in result.facts:  # else it was left out
             name = node[len("train[") : -1]
             kind = kinds[name if name in kinds else name.removesuffix("-tuned")]
-            own = sum(weights.get(entry, 0.0) for entry in result.facts.get("seconds", ()))
+            own = sum(abs(weights.get(entry, 0.0)) for entry in result.facts.get("seconds", ()))
             found[kind] = found.get(kind, 0.0) + own
     return {kind: round(own, 6) for kind, own in sorted(found.items())}

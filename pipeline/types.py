@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, Protocol
@@ -149,10 +149,13 @@ class Folds:
 
     role: (n_repeats, n_folds, n_train) int8, one of UNUSED, TRAIN, STOP, VALID. STOP rows are
     training rows that the inner split sets aside for early stopping; the final fit uses them too.
+    part (n_repeats, n_train): rows that stay together in `inner_cuts` have one number, those that never judge have -1;
+    None where folds tell, which they do unless several validate together (pipeline/nested/pairs.py).
     """
 
     role: np.ndarray
     kind: str = "kfold"
+    part: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.role.ndim != 3 or self.role.dtype != np.int8:
@@ -211,18 +214,31 @@ class Folds:
     def inner_cuts(self, repeat: int, fold: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Cut a fold's training rows for a choice inside it: pairs of rows to fit on and rows to judge by.
 
-        The cuts are those of the repeat's other folds (four at most), so that groups stay together; in time, where
-        the others would judge by the past, it is the stopping rows that judge.
+        The cuts are those of the repeat's other folds, or parts (four at most), so that groups stay together; in time,
+        where the others would judge by the past, it is the stopping rows that judge.
         """
-        rows = self.train_rows(repeat, fold)
-        others = [] if self.kind == "time" else [f for f in range(self.n_folds) if f != fold][:MOST_CUTS]
-        judging = [np.isin(rows, self.valid_rows(repeat, other)) for other in others]
+        rows, part = self.train_rows(repeat, fold), self._parts(repeat)
+        others = [] if self.kind == "time" else np.unique(part[rows][part[rows] >= 0])[:MOST_CUTS].tolist()
+        judging = [part[rows] == other for other in others]
         cuts = [(rows[~held], rows[held]) for held in judging if held.any() and not held.all()]
         return cuts or [(self.inner_rows(repeat, fold), self.stop_rows(repeat, fold))]
 
     def valid_rows(self, repeat: int, fold: int) -> np.ndarray:
         """Positions of the rows that the fold predicts out-of-fold."""
         return np.flatnonzero(self.role[repeat, fold] == VALID)
+
+    def and_rows(self, role: np.ndarray) -> Folds:
+        """Return the folds with more rows behind these, of roles (n_repeats, n_folds, n_more), in no part."""
+        none = np.full((self.n_repeats, role.shape[2]), -1)
+        part = None if self.part is None else np.concatenate([self.part, none], axis=1)
+        return replace(self, role=np.concatenate([self.role, role], axis=2), part=part)
+
+    def _parts(self, repeat: int) -> np.ndarray:
+        """Return the part (n_train,) of each row: the fold that validates it, -1 where none does, if not stated."""
+        if self.part is not None:
+            return np.asarray(self.part[repeat])
+        valid = self.role[repeat] == VALID
+        return np.where(valid.any(axis=0), valid.argmax(axis=0), -1)
 
 
 @dataclass(frozen=True)

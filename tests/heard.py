@@ -7,21 +7,23 @@ from contextlib import contextmanager
 
 
 class Heard:
-    """Implements pipeline.types.Log: warnings; titles and (done, total) steps of bars, in order; notes beside them;
-    tables, header first.
+    """Implements pipeline.types.Log: infos and warnings; titles and (done, total) steps of bars, in order; notes beside
+    them; tables, header first.
 
     patience: how often it answers that there is time left; without end when None.
     """
 
     def __init__(self, patience: int | None = None) -> None:
         self.patience = patience
+        self.infos: list[str] = []
         self.warnings: list[str] = []
         self.titles: list[str] = []
         self.steps: list[tuple[int, int]] = []
         self.notes: list[str] = []
         self.tables: list[list[list[str]]] = []
 
-    def info(self, text: str) -> None: ...
+    def info(self, text: str) -> None:
+        self.infos.append(text)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)

@@ -21,7 +21,9 @@ from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
 from pipeline.extra.rows import cross_fit
 from pipeline.files import read_entries, read_table, write_entry, write_folds, write_table
+from pipeline.nested.pairs import pair_folds
 from pipeline.seeds import derive
+from pipeline.splitters._rows import Rows
 from pipeline.stages import ensemble, preprocess, split
 from pipeline.types import CrossFit, Folds, Metric, Table
 
@@ -121,9 +123,27 @@ def blend(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Folds)
         (inputs["train:all"] / "entries").mkdir()
         for label, entry in entries.items():
             write_entry(inputs["train:all"] / "entries", label, replace(entry, curves=None))
+        if found := _nested(job, entries, table, folds):
+            inputs["nested:all"] = Path(name) / "nested"
+            (inputs["nested:all"] / "entries").mkdir(parents=True)
+            for label, entry in found.items():
+                write_entry(inputs["nested:all"] / "entries", label, replace(entry, curves=None))
         own = {role: job.plugins[role] for role in ("metric", "blender")}
         folder = _run(ensemble.run, job, name, job.config["ensemble"], inputs, own)
         return read_entries(folder)[ENSEMBLE]
+
+
+def _nested(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Folds) -> dict[str, CrossFit]:
+    """Return what models of pairs of folds predict, of the entries that the experiment's blender would nest."""
+    blender, config = job.plugins["blender"], job.config["split"]
+    if not getattr(blender.Options(**job.config["ensemble"]["options"]), "nested", False):
+        return {}
+    splitter = job.plugins["splitter"]
+    rows = Rows(table.target, len(table.task.classes), table.groups, table.time)
+    pairs = pair_folds(folds, rows, splitter, splitter.Options(**config["options"]), config["seed"])
+    wanted = {name: recipe for name, recipe in recipes(job).items() if name in entries and not marked(recipe)}
+    found = {name: fit(job, name, recipe, table, pairs) for name, recipe in wanted.items()}
+    return {name: entry for name, entry in found.items() if not entry.failed}
 
 
 def _recipes(job: Job) -> dict[str, Any]:

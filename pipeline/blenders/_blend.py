@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.blenders._combination import Combination
 from pipeline.blenders._decision import Decision
 from pipeline.blenders._isotonic import Curves
 from pipeline.blenders._ranks import average_ranks
 from pipeline.blenders._shift import Shift
 from pipeline.blenders._temperature import temper
 
-ARRAYS = ("weights", "temperatures", "quantiles")
+ARRAYS = ("weights", "temperatures", "quantiles", "offset")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Blend:
 
     logs: what is averaged is log(1 + value), in which RMSLE is a plain RMSE. bounds: that values are cut to before they
     are averaged, or None. quantiles (n_entries, n_outputs, n_levels): of each entry's calibrated predictions, where it
-    is ranks that are averaged; else None.
+    is ranks that are averaged; else None. offset (n_outputs,): of a stack, whose weights are of
+    either sign, what is added; else None (see _combination.py).
     """
 
     weights: np.ndarray
@@ -35,6 +37,7 @@ class Blend:
     shift: Shift = field(default_factory=Shift)
     bounds: tuple[float, float] | None = None
     quantiles: np.ndarray | None = None
+    offset: np.ndarray | None = None
 
     def apply(self, predictions: np.ndarray) -> np.ndarray:
         """Average predictions (n, n_entries, n_outputs) into values or probabilities (n, n_outputs)."""
@@ -48,10 +51,14 @@ class Blend:
         return self.shift.apply(np.expm1(averages) if self.logs else averages)
 
     def average(self, predictions: np.ndarray) -> np.ndarray:
-        """Return the weighted averages (n, n_outputs) of calibrated predictions, or of their ranks."""
-        if self.quantiles is None:
-            return np.tensordot(predictions, self.weights, (1, 0))
-        return average_ranks(predictions, self.weights, self.quantiles)
+        """Return the weighted averages (n, n_outputs) of calibrated predictions, or of their ranks, or a stack of them.
+
+        A stack's values are cut to their bounds once more, because it may lead beyond them.
+        """
+        if self.quantiles is not None:
+            return average_ranks(predictions, self.weights, self.quantiles)
+        found = Combination(self.weights, self.offset).average(predictions)
+        return found if self.offset is None or self.bounds is None else np.clip(found, *self.bounds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as JSON values, from which `Blend.from_dict` makes one that gives the same bits."""

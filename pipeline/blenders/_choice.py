@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -47,16 +47,19 @@ def plausible(errors: np.ndarray) -> np.ndarray:
 
 
 def left_out_errors(weights: np.ndarray, seen: Seen, number: int) -> list[float]:
-    """Return the error of each of some weights (n_ways, n_entries) on the rows of a part that was left out.
+    """Return the error of each of some weights (n_ways, n_entries) on the rows of a part that was left out."""
+    return errors_of(np.moveaxis(np.tensordot(seen.oof[seen.part == number], weights, (1, 1)), 2, 0), seen, number)
+
+
+def errors_of(blends: Iterable[np.ndarray], seen: Seen, number: int) -> list[float]:
+    """Return the error of each of some blends (n, n_outputs) of the rows of a part.
 
     Of labels, whose errors are a staircase, it is the log loss. Probabilities are made as bold as they are right first,
     as a blend's are in the end.
     """
     judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
-    held = seen.part == number
-    target = seen.target[held]
-    blends = np.moveaxis(np.tensordot(seen.oof[held], weights, (1, 1)), 2, 0)
+    target = seen.target[seen.part == number]
     if seen.oof.shape[2] > 1:
         few = slice(None, None, -(-len(target) // TEMPERED_ROWS))
-        blends = np.stack([temper(blend, fit_temperature(blend[few], target[few])) for blend in blends])
+        blends = [temper(blend, fit_temperature(blend[few], target[few])) for blend in blends]
     return [judge.error(target, blend) for blend in blends]

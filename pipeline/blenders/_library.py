@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pipeline.blenders._blend import Blend, calibrate
+from pipeline.blenders._combination import Combination
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._isotonic import Curves, fit_curves
 from pipeline.blenders._ranks import fit_quantiles
@@ -19,6 +20,7 @@ from pipeline.blenders._shift import fit_shift
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
+from pipeline.nested.rounds import meetings, rounds
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, rows_apart
 
@@ -36,13 +38,27 @@ class Blender:
         """Whether its weights are meant for ranks."""
         return getattr(self.module, "AVERAGES", "values") == "ranks"
 
-    def fit(self, seen: Seen, seed: int) -> np.ndarray:
-        """Return weights (n_entries,), 0 for entries that it may not use."""
+    @property
+    def nested(self) -> bool:
+        """Whether it is judged on predictions whose models have seen no label of the rows that judge it."""
+        return getattr(self.options, "nested", False)
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Return those of the library's names that it may use."""
+        return list(names) if self.among is None else [names[place] for place in self.among]
+
+    def fit(self, seen: Seen, seed: int) -> Combination:
+        """Return weights (n_entries,), 0 for entries that it may not use, and the offset of a stack."""
         if self.among is None:
-            return np.asarray(self.module.fit_weights(seen, seed=seed, options=self.options))
-        weights = np.zeros(seen.oof.shape[1])
-        weights[self.among] = self.module.fit_weights(seen.only(self.among), seed=seed, options=self.options)
-        return weights
+            return self._fit(seen, seed)
+        found, weights = self._fit(seen.only(self.among), seed), np.zeros(seen.oof.shape[1])
+        weights[self.among] = found.weights
+        return replace(found, weights=weights)
+
+    def _fit(self, seen: Seen, seed: int) -> Combination:
+        if hasattr(self.module, "fit_combination"):
+            return cast("Combination", self.module.fit_combination(seen, seed=seed, options=self.options))
+        return Combination(np.asarray(self.module.fit_weights(seen, seed=seed, options=self.options)))
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,9 @@ class Library:
     n_entries, n_outputs); apart (n_models, n_rows_apart, n_entries, n_outputs), see CrossFit, of entries that do not
     know it what they predict together; target (n_train,) values or class codes; metric of what is averaged. logs: the
     arrays hold log(1 + value), in which RMSLE is a plain RMSE. isotonic: a blend's probabilities follow curves, too.
+    nested (n_repeats * n_rounds, n_train, n_entries, n_outputs): what the models of pairs of folds predict, round by
+    round (pipeline/nested), or None; NaN for rows whose fold rests. Entries without such say nothing there: 0, or all
+    classes alike; a nested blender may not use them.
     """
 
     names: tuple[str, ...]
@@ -64,6 +83,7 @@ class Library:
     logs: bool
     apart: np.ndarray
     isotonic: bool = False
+    nested: np.ndarray | None = None
 
     @property
     def of_classes(self) -> bool:
@@ -91,7 +111,7 @@ class Library:
         """Return a library of one entry, which is what an experiment without the others would have."""
         place = [self.names.index(name)]
         oof, test, apart = self.oof[:, :, place], self.test[:, place], self.apart[:, :, place]
-        return replace(self, names=(name,), oof=oof, test=test, apart=apart)
+        return replace(self, names=(name,), oof=oof, test=test, apart=apart, nested=None)
 
     def fit(self, blender: Blender, seed: int) -> Blend:
         """Fit a blend on all rows that any repeat covers; a row's part is that of the first that does."""
@@ -102,18 +122,21 @@ class Library:
         """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
 
         The rows of each part of a repeat are blended as fitted on the rows of its other parts, in every repeat: a row
-        that is judged is seen in none. All that a blender chooses is chosen anew. advance: called once a fit.
+        that is judged is seen in none. A nested blender is fitted on those of the repeat alone, as models predict them
+        that have not seen it either. All that a blender chooses is chosen anew. advance: called once a fit.
         """
         n_repeats, n_rows, _, n_outputs = self.oof.shape
         blended = [np.full((n_repeats, n_rows, n_outputs), np.nan) for _ in blenders]
+        views = {False: self._see_others, True: self._see_nested}
         for repeat, number, rows in self._judged():
-            part = self.parts[repeat]
-            seen, base = self._see(np.where(part == number, -1, part))
-            held = calibrate(self.oof[repeat, rows], base.temperatures, base.bounds)
-            for blender, values in zip(blenders, blended, strict=True):
-                blend = self._fit(blender, seen, base, derive(seed, repeat, number))
-                values[repeat, rows] = blend.of_calibrated(held)
-                advance()
+            for nested in sorted({blender.nested for blender in blenders}):
+                seen, base = views[nested](repeat, number)
+                held = calibrate(self.oof[repeat, rows], base.temperatures, base.bounds)
+                for blender, values in zip(blenders, blended, strict=True):
+                    if blender.nested == nested:
+                        blend = self._fit(blender, seen, base, derive(seed, repeat, number))
+                        values[repeat, rows] = blend.of_calibrated(held)
+                        advance()
         return blended
 
     @property
@@ -127,15 +150,36 @@ class Library:
             for number in range(part.max() + 1):
                 yield repeat, number, np.flatnonzero(part == number)
 
+    def _see_others(self, repeat: int, number: int) -> tuple[Seen, Blend]:
+        """Return what may be seen where a part of a repeat is judged: the rows of its others, in every repeat."""
+        return self._see(np.where(self.parts[repeat] == number, -1, self.parts[repeat]))
+
+    def _see_nested(self, repeat: int, number: int) -> tuple[Seen, Blend]:
+        """Return the rows of a repeat's other folds as the models predict them that have seen no label of the part.
+
+        These are the models of pairs: of the row's own fold, and of the one that is judged.
+        """
+        if self.nested is None:
+            raise ValueError("a nested blender is judged on nested predictions, but the library has none")
+        part, n_folds = self.parts[repeat], self.folds.n_folds
+        oof = np.full(self.oof.shape[1:], np.nan)
+        for other, n_round in meetings(n_folds, number):
+            oof[part == other] = self.nested[repeat * len(rounds(n_folds)) + n_round, part == other]
+        rows = np.flatnonzero((part >= 0) & (part != number))
+        return self._calibrated(oof[rows], self.target[rows], part[rows])
+
     def _see(self, part: np.ndarray) -> tuple[Seen, Blend]:
-        """Return the rows whose part (n_train,) is not -1, calibrated, and equal weights that know how.
+        """Return the rows whose part (n_train,) is not -1, in every repeat that covers them."""
+        repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
+        return self._calibrated(self.oof[repeats, rows], self.target[rows], part[rows])
+
+    def _calibrated(self, oof: np.ndarray, target: np.ndarray, part: np.ndarray) -> tuple[Seen, Blend]:
+        """Return rows with calibrated predictions, and equal weights that know how that is done.
 
         A value beyond all targets seen is extrapolated, mostly by a linear model, and mostly wrong: it is cut to their
         range (House Prices, sixteen entries, equal weights: RMSLE 0.1147, uncut 0.1150); not in time, where a trend may
         lead beyond it.
         """
-        repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
-        oof, target = self.oof[repeats, rows], self.target[rows]
         n_entries = len(self.names)
         temperatures, bounds = np.ones(n_entries), None
         if self.of_classes:
@@ -143,11 +187,12 @@ class Library:
         elif self.folds.kind != "time":
             bounds = float(target.min()), float(target.max())
         base = Blend(np.full(n_entries, 1 / n_entries), temperatures, logs=self.logs, bounds=bounds)
-        return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part[rows]), base
+        return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part), base
 
     def _fit(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Blend:
         quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
-        blend = replace(base, weights=blender.fit(seen, seed), quantiles=quantiles)
+        found = blender.fit(seen, seed)
+        blend = replace(base, weights=found.weights, offset=found.offset, quantiles=quantiles)
         if not self.of_classes:
             return replace(blend, shift=fit_shift(blend.of_calibrated(seen.oof), seen.target, self.metric))
         shares = blend.average(seen.oof)
@@ -158,10 +203,17 @@ class Library:
         return replace(blend, last_temperature=last, curves=curves, decision=decision)
 
 
-def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: Metric, folds: Folds) -> Library:
-    """Stack every entry that is not a reference; nothing to stack is a ConfigError.
+def build_library(
+    entries: Mapping[str, CrossFit],
+    target: np.ndarray,
+    metric: Metric,
+    folds: Folds,
+    nested: Mapping[str, CrossFit] | None = None,
+) -> Library:
+    """Put every entry that is not a reference beside the others; nothing to blend is a ConfigError.
 
-    For rmsle log(1 + value) is averaged, which is what the metric compares; elsewhere the predictions as they are.
+    nested: what models of pairs of folds predict, of some of the entries or more, if anything was nested. For rmsle
+    log(1 + value) is averaged, which is what the metric compares; elsewhere the predictions as they are.
     """
     candidates = {name: entry for name, entry in entries.items() if not entry.reference}
     if not candidates:
@@ -173,11 +225,19 @@ def build_library(entries: Mapping[str, CrossFit], target: np.ndarray, metric: M
     test = np.stack([entry.test for entry in candidates.values()], axis=1)
     n_models = max((len(e.apart) for e in candidates.values() if e.apart is not None), default=1)
     apart = np.stack([_apart(entry, n_models) for entry in candidates.values()], axis=2)
+    pairs = _nested(candidates, nested) if nested else None
     logs = metric.name == "rmsle"
     if logs:
         oof, test, apart = map(in_logs, (oof, test, apart))
+        pairs = None if pairs is None else in_logs(pairs)
         target, metric = np.log1p(target), Metric.from_module(rmse)
-    return Library(tuple(candidates), oof, test, target, metric, folds, logs, apart)
+    return Library(tuple(candidates), oof, test, target, metric, folds, logs, apart, nested=pairs)
+
+
+def _nested(candidates: Mapping[str, CrossFit], nested: Mapping[str, CrossFit]) -> np.ndarray:
+    some = next(iter(nested.values())).oof
+    nothing = np.full_like(some, 0.0 if some.shape[2] == 1 else 1.0 / some.shape[2])
+    return np.stack([nested[name].oof if name in nested else nothing for name in candidates], axis=2)
 
 
 def _apart(entry: CrossFit, n_models: int) -> np.ndarray:

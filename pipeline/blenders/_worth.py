@@ -18,11 +18,11 @@ def model_of(entry: str) -> str:
 
 
 def without_each(blender: Blender, names: tuple[str, ...]) -> dict[str, Blender]:
-    """Return, by model, the blender that may not use its entries; none where there is only one model."""
+    """Return, by model that it may use, the blender that may not; none where it would be left with nothing."""
     models = np.array([model_of(name) for name in names])
-    if len(set(models)) < 2:
-        return {}
-    return {model: replace(blender, among=np.flatnonzero(models != model)) for model in sorted(set(models))}
+    usable = np.arange(len(names)) if blender.among is None else blender.among
+    others = {model: usable[models[usable] != model] for model in sorted(set(models))}
+    return {model: replace(blender, among=among) for model, among in others.items() if 0 < len(among) < len(usable)}
 
 
 def worth_table(

@@ -1,7 +1,7 @@
 """The blender that does best on rows that were left out, of those that average predictions.
 
 The ensemble's own score is of rows that had no part in the choice either: on every part it is made anew. `rank` is not
-among them, because it averages something else.
+among them, because it averages something else. Where `stack` is among them, all are judged on nested predictions.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.blenders import best, greedy, mean, shrunk
+from pipeline.blenders import best, greedy, mean, shrunk, stack
 
 if TYPE_CHECKING:
+    from pipeline.blenders._combination import Combination
     from pipeline.blenders._seen import Seen
 
-BLENDERS: dict[str, Any] = {"mean": mean, "shrunk": shrunk, "greedy": greedy, "best": best}
+BLENDERS: dict[str, Any] = {"mean": mean, "shrunk": shrunk, "greedy": greedy, "best": best, "stack": stack}
 
 
 class Options(BaseModel):
@@ -24,22 +25,25 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    among: tuple[Literal["mean", "shrunk", "greedy", "best"], ...] = Field(
+    among: tuple[Literal["mean", "shrunk", "greedy", "best", "stack"], ...] = Field(
         ("mean", "shrunk", "greedy", "best"), min_length=1, description="blenders; of equals the first is taken"
     )
 
+    @property
+    def nested(self) -> bool:
+        """Whether a stack may be chosen."""
+        return "stack" in self.among
 
-def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:
-    """Return the weights (n_entries,) of the blender with the lowest cross-fitted error, fitted on all rows."""
-    from pipeline.blenders._choice import left_out_errors
 
-    def fit(name: str, rows: Seen) -> np.ndarray:
-        blender = BLENDERS[name]
-        return np.asarray(blender.fit_weights(rows, seed=seed, options=blender.Options()))
+def fit_combination(seen: Seen, *, seed: int, options: Options) -> Combination:
+    """Return what the blender with the lowest cross-fitted error fits on all rows."""
+    from pipeline.blenders._choice import errors_of
+    from pipeline.blenders._library import Blender
 
-    errors = [
-        left_out_errors(np.stack([fit(name, seen.without(number)) for name in options.among]), seen, number)
-        for number in range(len(seen.grams))
-    ]
+    blenders = [Blender(BLENDERS[name], BLENDERS[name].Options()) for name in options.among]
+    errors = []
+    for number in range(len(seen.grams)):
+        others, held = seen.without(number), seen.oof[seen.part == number]
+        errors.append(errors_of([own.fit(others, seed).average(held) for own in blenders], seen, number))
     means = np.nan_to_num(np.mean(errors, axis=0), nan=np.inf)
-    return fit(options.among[int(np.argmin(means))], seen)
+    return blenders[int(np.argmin(means))].fit(seen, seed)

@@ -12,7 +12,8 @@ from pipeline.raw.source import locate
 from pipeline.workspace import Workspace
 
 VARIANT = "extra rows"
-READERS = ("budget", "train", "tune")
+FITS = ("train", "nested")
+READERS = ("budget", "tune", *FITS)
 FILES = ("extra.parquet", "extra_rows.parquet")
 
 
@@ -39,7 +40,7 @@ def with_pseudo(nodes: Sequence[Node], experiment: Experiment) -> list[Node]:
     if experiment.pseudo is None:
         return list(nodes)
     settings = experiment.pseudo.model_dump(mode="json")
-    fitted = [node.stage == "budget" or (node.stage == "train" and not node.sources) for node in nodes]
+    fitted = [node.stage == "budget" or (node.stage in FITS and not node.sources) for node in nodes]
     return [
         replace(node, config={**node.config, "pseudo": settings}) if is_fitted else node
         for node, is_fitted in zip(nodes, fitted, strict=True)

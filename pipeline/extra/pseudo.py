@@ -47,7 +47,7 @@ def cross_fit_twice(
         if len(labelled):
             whole = join_table(table, extra)
             weighed = _weighed(labelled, whole, weight)
-            roles = Folds(np.concatenate([join_folds(folds, table, extra).role, role], axis=2), folds.kind)
+            roles = join_folds(folds, table, extra).and_rows(role)
             entry = model.cross_fit({name: recipe}, join_table(whole, weighed), roles, **how)[name]
             seconds = entry.seconds + first[name].seconds
             entry = replace(entry, oof=entry.oof[:, : len(table.train)], seconds=seconds)

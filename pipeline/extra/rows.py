@@ -90,15 +90,15 @@ def join_folds(folds: Folds, table: Table, extra: Extra | None) -> Folds:
 
     A fold leaves out extra rows of groups that it validates, and those later than its own training rows.
     """
-    role = folds.role
     if extra is not None and len(extra):
         own = [[_role(folds, key, table, extra) for key in _keys(folds, repeat)] for repeat in range(folds.n_repeats)]
-        role = np.concatenate([role, np.array(own, dtype=np.int8)], axis=2)
+        folds = folds.and_rows(np.array(own, dtype=np.int8))
     weight = _joined_weight(table, extra)
-    if weight is not None:
-        role = np.where(np.isin(role, (TRAIN, STOP)) & (weight == 0), np.int8(UNUSED), role)
-        _check_left(role)
-    return folds if role is folds.role else Folds(role, folds.kind)
+    if weight is None:
+        return folds
+    role = np.where(np.isin(folds.role, (TRAIN, STOP)) & (weight == 0), np.int8(UNUSED), folds.role)
+    _check_left(role)
+    return replace(folds, role=role)
 
 
 def _keys(folds: Folds, repeat: int) -> list[tuple[int, int]]:

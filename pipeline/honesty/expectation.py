@@ -111,5 +111,5 @@ def _means(deviations: np.ndarray, n_folds: int, n_draws: int, rng: np.random.Ge
 
 def flattered_share(weights: Mapping[str, float], stopped: Mapping[str, str]) -> float:
     """Return the share of a blend's weight that lies on entries stopped on the rows that score them."""
-    total = sum(weights.values())
-    return sum(weight for name, weight in weights.items() if stopped[name] == "fold") / total if total else 0.0
+    total = sum(abs(weight) for weight in weights.values())
+    return sum(abs(weight) for name, weight in weights.items() if stopped[name] == "fold") / total if total else 0.0

@@ -79,7 +79,8 @@ class Expected:
 class Worth:
     """What a model is worth: by how much the ensemble's error is larger without it (se: NaN where there is one fold).
 
-    n_entries: of the library; weight: theirs together; seconds: its training and, where it was tuned, its search.
+    n_entries: of the library; weight: theirs together; seconds: its training, its nested fits and, where it was tuned,
+    its search.
     """
 
     model: str
@@ -254,9 +255,9 @@ def _worth(path: Path, seconds: Mapping[str, float]) -> tuple[Worth, ...]:
 
 
 def _nodes_of(model: str) -> list[str]:
-    """Return what was run for a model: its training and, of a tuned one, the search."""
+    """Return what was run for a model: its training, its nested fits and, of a tuned one, the search."""
     searched = [f"tune[{model.removesuffix('-tuned')}]"] if model.endswith("-tuned") else []
-    return [f"train[{model}]", *searched]
+    return [f"train[{model}]", f"nested[{model}]", *searched]
 
 
 def _judged(judged: Mapping[str, Any]) -> Judged:

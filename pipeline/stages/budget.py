@@ -39,14 +39,15 @@ WHOLE = 16
 class Work:
     """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others.
 
-    passes: how often it is cross-fitted, twice where the first labels test rows for the second.
+    passes: how often it is cross-fitted, twice where the first labels test rows for the second, and on pairs of folds
+    where it is nested.
     """
 
     plugin: Any
     recipe: Any
     size: Mapping[str, int]
     weight: float
-    passes: int = 1
+    passes: float = 1.0
 
     @property
     def seconds(self) -> float:
@@ -124,7 +125,12 @@ def run(job: Job) -> dict[str, Any]:
 def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     plugin = job.plugins[f"model:{name}"]
     recipe = plugin.Recipe.model_validate(job.config["models"][name]["recipe"])
-    return Work(plugin, recipe, size, weight, passes=2 if "pseudo" in job.config else 1)
+    return Work(plugin, recipe, size, weight, (2 if "pseudo" in job.config else 1) * (1 + _nested(job, name)))
+
+
+def _nested(job: Job, name: str) -> float:
+    """Return how many fits on pairs of folds a model makes for one on a fold: n (n - 1) / 2 for n, or none."""
+    return (read_folds(job.inputs["split"]).n_folds - 1) / 2 if name in job.config.get("nested", ()) else 0.0
 
 
 def _weights(job: Job) -> dict[str, float]:

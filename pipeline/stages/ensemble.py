@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -26,6 +26,9 @@ from pipeline.postprocess import Finisher
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
 from pipeline.uncertainty import cv_figure, rows_ratio
+
+SHOWN = 5
+"""Entries that are named where some are not used."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,10 @@ class Judge:
 def run(job: Job) -> dict[str, Any]:
     """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json.
 
-    Reads preprocess (rows.parquet), split, the entries of every input `train:<name>` and, of what was tuned,
-    `tune:<name>` (optimism.json). config: options of the blender. Raises ModelError where an entry misses rows that
-    the folds validate, ConfigError where there is nothing to blend, FeatureError
-    where postprocess.py fails.
+    Reads preprocess (rows.parquet), split, the entries of every input `train:<name>`, for a nested blender those of
+    every `nested:<name>`, and, of what was tuned, `tune:<name>` (optimism.json). config: options of the blender. Raises
+    ModelError where an entry misses rows that the folds validate, ConfigError where there is nothing to blend,
+    FeatureError where postprocess.py fails.
     """
     metric = Metric.from_module(job.plugins["metric"])
     target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
@@ -69,8 +72,9 @@ def run(job: Job) -> dict[str, Any]:
     entries = read_library(job.inputs)
     covered = judge.folds.covered
     _check_coverage(entries, covered)
-    library = _calibrated(build_library(entries, target, metric, judge.folds), job)
-    blender = _blender(job.plugins["blender"], job.config.get("options", {}))
+    nested = read_library(job.inputs, "nested")
+    library = _calibrated(build_library(entries, target, metric, judge.folds, nested), job)
+    blender = _among_nested(_blender(job.plugins["blender"], job.config.get("options", {})), library, nested, job)
     blends, without = _cross_fit(library, blender, job)
     blend = library.fit(blender, derive(job.seed, ENSEMBLE))
     weights = {name: float(w) for name, w in zip(library.names, blend.weights, strict=True)}
@@ -78,8 +82,9 @@ def run(job: Job) -> dict[str, Any]:
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     temperatures[ENSEMBLE] = blend.last_temperature
     known = _known(library, blend, shares, job) | _of_references(entries, library, judge, job)
-    rows = _leaderboard(entries, blends, shares, known, judge)
-    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), entries, judge))
+    stop_on = _stop_on(entries, blender.names(library.names))
+    rows = _leaderboard(entries, blends, shares, known, judge, stop_on)
+    write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), stop_on, judge))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "temperatures.json", temperatures)
     finish = judge.finisher.to_dict()
@@ -133,6 +138,21 @@ def _blender(module: ModuleType, options: Mapping[str, Any]) -> Blender:
         raise ConfigError(f"ensemble.options: {error}", hint=f"options of this blender: {known}") from error
 
 
+def _among_nested(blender: Blender, library: Library, nested: Mapping[str, CrossFit], job: Job) -> Blender:
+    """Return a nested blender that may use what has nested predictions; while nothing has, equal weights stand in."""
+    if not blender.nested:
+        return blender
+    usable = [name in nested and nested[name].stop_on != "fold" for name in library.names]
+    if not any(usable):
+        job.log.info("ensemble: nothing is nested yet, so that there are equal weights in place of the stack")
+        return Blender(mean, mean.Options())
+    left_out = [name for name, use in zip(library.names, usable, strict=True) if not use]
+    if left_out:
+        named = ", ".join(left_out[:SHOWN]) + f" and {len(left_out) - SHOWN} more" * (len(left_out) > SHOWN)
+        job.log.info(f"ensemble: {len(left_out)} of {len(usable)} entries cannot be nested and are not used: {named}")
+    return replace(blender, among=np.flatnonzero(usable))
+
+
 def _cross_fit(library: Library, blender: Blender, job: Job) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return cross-fitted predictions: of the ensemble and the two plain ways beside it; of it without each model."""
     plain = {ENSEMBLE: blender, EQUAL: Blender(mean, mean.Options()), BEST: Blender(best, best.Options())}
@@ -162,7 +182,7 @@ def _known(library: Library, blend: Blend, shares: Mapping[str, float], job: Job
         if node.startswith("tune:")
     }
     known = {name: {"averaging": gain_alone(library, name, seed), "tuning": tuning[name]} for name in library.names}
-    flattered = sum(share * tuning[name] for name, share in shares.items())
+    flattered = max(sum(share * tuning[name] for name, share in shares.items()), 0.0)
     return known | {ENSEMBLE: {"averaging": gain_blended(library, blend, seed), "tuning": flattered}}
 
 
@@ -185,12 +205,14 @@ def _leaderboard(
     shares: Mapping[str, float],
     known: Mapping[str, Mapping[str, float]],
     judge: Judge,
+    stop_on: StopOn,
 ) -> list[dict[str, Any]]:
     """Return a row an entry and a blend, best first; `kind` tells them apart.
 
     A blend's predictions are cross-fitted ("best single" is chosen on other folds too, and labels are decided on
     others), so that all rows can be compared; only a reference, AutoGluon's own ensemble, has seen the rows that it is
-    scored on. known: what `_known` returns, by entry.
+    scored on. known: what `_known` returns, by entry. stop_on: of the ensemble; equal weights and the best single entry
+    are of all entries.
     """
     rows = [
         {"entry": name, "kind": "entry", "stop_on": entry.stop_on, "reference": entry.reference}
@@ -198,9 +220,10 @@ def _leaderboard(
         | judge.figures(oof_alone(entry, judge.target, judge.folds, judge.metric))
         for name, entry in entries.items()
     ]
-    stop_on = _stop_on(entries)
+    stops = dict.fromkeys(blends, _stop_on(entries, entries)) | {ENSEMBLE: stop_on}
     rows += [
-        {"entry": name, "kind": "blend", "stop_on": stop_on, "reference": False, "weight": None} | judge.figures(oof)
+        {"entry": name, "kind": "blend", "stop_on": stops[name], "reference": False, "weight": None}
+        | judge.figures(oof)
         for name, oof in blends.items()
     ]
     nothing = {"averaging": 0.0, "tuning": 0.0}
@@ -208,19 +231,20 @@ def _leaderboard(
     return sorted(rows, key=lambda row: (row["cv_error"], row["entry"]))
 
 
-def _stop_on(entries: Mapping[str, CrossFit]) -> StopOn:
-    """Return "fold" where any entry that may be blended was stopped on the rows that score it, else "inner" or "none".
+def _stop_on(entries: Mapping[str, CrossFit], names: Collection[str]) -> StopOn:
+    """Return "fold" where any entry that may be blended, one of `names`, was stopped on the rows that score it, else
+    "inner" or "none".
 
     Weights fitted on other folds may draw on entries that the final weights leave out.
     """
-    found = {entry.stop_on for entry in entries.values() if not entry.reference}
+    found = {entry.stop_on for name, entry in entries.items() if name in names and not entry.reference}
     return next(kind for kind in ("fold", "inner", "none") if kind in found)
 
 
-def _result_entry(oof: np.ndarray, test: np.ndarray, entries: Mapping[str, CrossFit], judge: Judge) -> CrossFit:
+def _result_entry(oof: np.ndarray, test: np.ndarray, stop_on: StopOn, judge: Judge) -> CrossFit:
     unknown = np.full((judge.folds.n_repeats, judge.folds.n_folds), np.nan)
     finished = judge.finisher.oof(oof), judge.finisher.of_test(test)
-    return CrossFit(*finished, judge.fold_errors(oof), unknown, unknown, _stop_on(entries))
+    return CrossFit(*finished, judge.fold_errors(oof), unknown, unknown, stop_on)
 
 
 def _result(rows: list[dict[str, Any]], judge: Judge, n_entries: int) -> dict[str, Any]:

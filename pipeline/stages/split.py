@@ -89,11 +89,11 @@ def _repeat(splitter: ModuleType, rows: Rows, n_folds: int, seed: int, options: 
             raise ConfigError(f"fold {fold} has no training rows", hint="lower split.options.gap or split.n_folds")
         role[fold, train] = TRAIN
         role[fold, valid] = VALID
-        role[fold, train[_stop_rows(splitter, rows.take(train), derive(seed, "stop", fold), options)]] = STOP
+        role[fold, train[stop_rows(splitter, rows.take(train), derive(seed, "stop", fold), options)]] = STOP
     return role
 
 
-def _stop_rows(splitter: ModuleType, rows: Rows, seed: int, options: BaseModel) -> np.ndarray:
+def stop_rows(splitter: ModuleType, rows: Rows, seed: int, options: BaseModel) -> np.ndarray:
     """Return the positions that the same splitter would validate last, with about eight folds.
 
     All others stay training rows, those in the gap of a split by time too, because the final fit uses them.

@@ -15,7 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.extra.pseudo import cross_fit_twice
 from pipeline.extra.rows import cross_fit, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_entry, write_json
-from pipeline.types import CrossFit, Folds, Metric
+from pipeline.types import CrossFit, Folds, Metric, Table
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -23,21 +23,12 @@ def run(job: Job) -> dict[str, Any]:
 
     A model that the budget left out has no recipe, and no entries.
     """
-    given = read_json(job.inputs["recipe"] / job.config["recipe"])
-    (job.out / "entries").mkdir()
-    if given is None:
-        write_json(job.out / "entries" / "none.json", "left out: the minutes are too short for it")
-        job.log.info(f"{job.config['entry']}: left out, the minutes are too short for it")
-        return {"recipe": {}}
+    recipe = read_recipe(job)
+    if recipe is None:
+        return left_out(job)
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
-    folds = read_folds(job.inputs["split"])
-    model = job.plugins["model"]
-    recipe = model.Recipe.model_validate(given)
-    how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
-    fit = partial(cross_fit_twice, **job.config["pseudo"]) if "pseudo" in job.config else cross_fit
-    entries = fit(model, {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
+    entries = fit_entries(job, recipe, table, read_folds(job.inputs["split"]))
     for name, entry in sorted(entries.items()):
-        check(name, entry, folds)
         write_entry(job.out / "entries", name, entry)
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
         for finding in entry.findings:
@@ -47,8 +38,38 @@ def run(job: Job) -> dict[str, Any]:
         "recipe": recipe.model_dump(mode="json"),
         "seconds": {name: round(entry.seconds, 3) for name, entry in entries.items()},
         "findings": {name: list(entry.findings) for name, entry in entries.items() if entry.findings},
-        "truncated": [f"{name}: {entry.truncated}" for name, entry in sorted(entries.items()) if entry.truncated],
+        "truncated": truncated(entries),
     }
+
+
+def read_recipe(job: Job) -> Any:
+    """Return the recipe that a job is to fit, None where the budget left the model out."""
+    given = read_json(job.inputs["recipe"] / job.config["recipe"])
+    return given and job.plugins["model"].Recipe.model_validate(given)
+
+
+def left_out(job: Job) -> dict[str, Any]:
+    """Write that there are no entries, and return the facts of that."""
+    (job.out / "entries").mkdir()
+    write_json(job.out / "entries" / "none.json", "left out: the minutes are too short for it")
+    job.log.info(f"{job.config['entry']}: left out, the minutes are too short for it")
+    return {"recipe": {}}
+
+
+def fit_entries(job: Job, recipe: Any, table: Table, folds: Folds) -> dict[str, CrossFit]:
+    """Cross-fit a job's model, make the folder for its entries, and return them, each checked."""
+    how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
+    fit = partial(cross_fit_twice, **job.config["pseudo"]) if "pseudo" in job.config else cross_fit
+    entries = fit(job.plugins["model"], {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
+    for name, entry in entries.items():
+        check(name, entry, folds)
+    (job.out / "entries").mkdir()
+    return entries
+
+
+def truncated(entries: Mapping[str, CrossFit]) -> list[str]:
+    """Return what was left out of each entry because time was up."""
+    return [f"{name}: {entry.truncated}" for name, entry in sorted(entries.items()) if entry.truncated]
 
 
 def _elsewhere(job: Job) -> dict[str, Any]:

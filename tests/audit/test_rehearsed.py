@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline.audit import permuted_target, validation_rows, validation_target
 from pipeline.audit._deal import deal
-from pipeline.models import catboost, lightgbm, linear
+from pipeline.blenders import stack
+from pipeline.models import catboost, lightgbm, linear, ridge
 from pipeline.types import CrossFit, Table
 
 CHECKS = {check.__name__.rpartition(".")[2]: check for check in (permuted_target, validation_rows, validation_target)}
@@ -139,3 +140,18 @@ def test_groups_exchange_targets_as_a_whole(sizes: list[int], seed: int) -> None
         given_by = set(groups[dealt[groups == group]])
         assert len(given_by) == 1
         assert sizes[given_by.pop()] == size
+
+
+def test_a_stack_is_rehearsed_with_nested_predictions_and_at_chance(jobs: Any) -> None:
+    job = jobs("permuted_target", LINEAR | {"ridge": (ridge, {"penalty": 0.1})})
+    config = {**job.config, "ensemble": {"kind": "stack", "options": {}}}
+    said: list[str] = []
+
+    def fit(seen: Any, **how: Any) -> Any:
+        said.append("nested")
+        return stack.fit_combination(seen, **how)
+
+    own = SimpleNamespace(**{**vars(stack), "fit_combination": fit})
+    found = permuted_target.check(replace(job, config=config, plugins={**job.plugins, "blender": own}))
+    assert leaks(found) == []
+    assert said

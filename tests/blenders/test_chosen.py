@@ -24,7 +24,7 @@ def values(noise: list[float]) -> Seen:
 def test_what_suits_the_entries_is_taken(noise: list[float], wanted: ModuleType) -> None:
     seen = values(noise)
     options = chosen.Options(among=("best", "mean"))
-    found = chosen.fit_weights(seen, seed=0, options=options)
+    found = chosen.fit_combination(seen, seed=0, options=options).weights
     np.testing.assert_array_equal(found, wanted.fit_weights(seen, seed=0, options=wanted.Options()))
 
 
@@ -34,9 +34,20 @@ def test_what_only_looks_good_on_its_own_rows_is_not_taken() -> None:
     target = rng.integers(2, size=100)
     first = rng.uniform(0.1, 0.9, size=(100, 40))
     seen = Seen.of(np.stack([first, 1 - first], axis=2), target, Metric.from_module(log_loss), np.arange(100) % 5)
-    found = chosen.fit_weights(seen, seed=0, options=chosen.Options(among=("greedy", "mean")))
+    found = chosen.fit_combination(seen, seed=0, options=chosen.Options(among=("greedy", "mean"))).weights
     assert not np.array_equal(found, greedy.fit_weights(seen, seed=0, options=greedy.Options()))
     assert np.ptp(found) == 0.0
+
+
+def test_a_stack_is_taken_where_entries_are_timid_and_asks_for_nested_predictions() -> None:
+    seen = values([0.3, 0.3])
+    timid = Seen.of(seen.oof / 3, seen.target, seen.metric, seen.part)
+    options = chosen.Options(among=("mean", "shrunk", "stack"))
+    found = chosen.fit_combination(timid, seed=0, options=options)
+    assert found.offset is not None
+    assert found.weights.sum() == pytest.approx(3.0, rel=0.1)
+    assert options.nested
+    assert not chosen.Options().nested
 
 
 def test_nothing_to_choose_from_is_refused() -> None:

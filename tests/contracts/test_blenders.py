@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from pipeline.blenders import stack
 from pipeline.blenders._blend import Blend
+from pipeline.blenders._combination import Combination
 from pipeline.blenders._library import Blender, Library
 from pipeline.blenders._seen import Seen
 from pipeline.engine import plugins
 from pipeline.metrics import accuracy, auc, log_loss, mae, rmse
+from pipeline.nested.rounds import rounds
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
 
 METRICS = [Metric.from_module(module) for module in (rmse, mae, log_loss, auc, accuracy)]
@@ -46,12 +51,17 @@ def folds_of(n_rows: int, n_folds: int = 4, repeats: int = 1) -> Folds:
 def library_of(metric: Metric, n_entries: int = 3, repeats: int = 2) -> Library:
     folds = folds_of(120, n_folds=3, repeats=repeats)
     oof, target = example(metric, n_entries)
-    noise = np.random.default_rng(0).uniform(0.9, 1.1, (repeats, *oof.shape))
-    oofs = oof * noise
+    rng = np.random.default_rng(0)
+    oofs, nested = (oof * rng.uniform(0.9, 1.1, (n, *oof.shape)) for n in (repeats, repeats * len(rounds(3))))
     if metric.reads != "value":
         oofs /= oofs.sum(axis=3, keepdims=True)
+        nested /= nested.sum(axis=3, keepdims=True)
     names = tuple(f"m{entry}" for entry in range(n_entries))
-    return Library(names, oofs, oofs[0, :30], target, metric, folds, False, oofs[:, :30])
+    return Library(names, oofs, oofs[0, :30], target, metric, folds, False, oofs[:, :30], nested=nested)
+
+
+def fit(blender: ModuleType, seen: Seen, seed: int = 0) -> Combination:
+    return Blender(blender, blender.Options()).fit(seen, seed)
 
 
 def cross_fit(library: Library, blender: ModuleType) -> np.ndarray:
@@ -60,15 +70,22 @@ def cross_fit(library: Library, blender: ModuleType) -> np.ndarray:
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 @pytest.mark.parametrize("n_entries", [1, 2, 7])
-def test_weights_are_convex_and_repeatable(blender: ModuleType, metric: Metric, n_entries: int) -> None:
+def test_weights_are_repeatable_and_convex_unless_they_are_a_stack(
+    blender: ModuleType, metric: Metric, n_entries: int
+) -> None:
+    """What is no average is judged on nested predictions, or it would be paid for leaks."""
     oof, target = example(metric, n_entries)
     kept = oof.copy(), target.copy()
     seen = Seen.of(oof, target, metric, np.arange(120) // 30)
-    first, second = (blender.fit_weights(seen, seed=5, options=blender.Options()) for _ in range(2))
-    assert first.shape == (n_entries,)
-    assert (first >= 0).all()
-    assert first.sum() == pytest.approx(1.0, abs=1e-9)
-    assert first.tobytes() == second.tobytes()
+    first, second = (fit(blender, seen, seed=5) for _ in range(2))
+    assert first.weights.shape == (n_entries,)
+    if first.offset is None:
+        assert (first.weights >= 0).all()
+        assert first.weights.sum() == pytest.approx(1.0, abs=1e-9)
+    else:
+        assert blender.Options().nested
+        assert first.offset.shape == oof.shape[2:]
+    assert first.average(oof).tobytes() == second.average(oof).tobytes()
     np.testing.assert_array_equal(oof, kept[0])
     np.testing.assert_array_equal(target, kept[1])
 
@@ -79,8 +96,8 @@ def test_few_parts_will_do(blender: ModuleType, part: str) -> None:
     oof, target = example(metric, 3)
     parts = np.arange(120) % 2  # the class of every row, so that no part has both
     cut = {"one part": np.zeros(120, dtype=int), "two parts": np.arange(120) // 60, "a class missing": parts}[part]
-    weights = blender.fit_weights(Seen.of(oof, target, metric, cut), seed=0, options=blender.Options())
-    assert weights.sum() == pytest.approx(1.0, abs=1e-9)
+    blended = fit(blender, Seen.of(oof, target, metric, cut)).average(oof)
+    np.testing.assert_allclose(blended.sum(axis=1), 1.0)
 
 
 @pytest.mark.parametrize("metric", [METRICS[0], METRICS[3]], ids=lambda metric: metric.name)
@@ -106,17 +123,46 @@ def test_what_is_stored_predicts_new_rows_one_by_one(blender: ModuleType, metric
         np.testing.assert_allclose(predicted.sum(axis=1), 1.0)
 
 
-def test_nothing_is_gained_on_a_target_of_noise(blender: ModuleType) -> None:
-    """A fold's training rows have a low mean where its own rows have a high one, which no blend may make use of."""
-    folds, target = folds_of(200, n_folds=5), np.random.default_rng(3).normal(size=200)
-    means = np.empty(200)
-    for fold in range(5):
-        means[folds.valid_rows(0, fold)] = target[folds.train_rows(0, fold)].mean()
+def of_noise(n_folds: int = 10) -> Library:
+    """A library of a target of noise: models that predict the mean of their training rows, nested ones too, and others.
+
+    A fold's training rows have a low mean where its own rows have a high one, which no blend may make use of.
+    """
+    folds, target = folds_of(200, n_folds), np.random.default_rng(3).normal(size=200)
+    fold = folds.role[0].argmax(axis=0)
+    means, pairs = np.empty((1, 200)), np.empty((len(rounds(n_folds)), 200))
+    for number in range(n_folds):
+        means[0, fold == number] = target[fold != number].mean()
+    for number, round_ in enumerate(rounds(n_folds)):
+        for pair in round_:
+            out = np.isin(fold, pair)
+            pairs[number, out] = target[~out].mean()
     noise = np.random.default_rng(4).normal(size=(200, 6)) * 0.3
-    oof = np.column_stack([means, 2 * means, -3 * means, noise])[None, :, :, None]
-    names = tuple("abcdefghi")
-    library = Library(names, oof, oof[0, :5], target, METRICS[0], folds, False, oof[:, :5])
-    assert METRICS[0].error(target, cross_fit(library, blender)[0]) > 0.995 * target.std()
+    oof, nested = (
+        np.concatenate([np.stack([m, 2 * m, -3 * m], axis=2), np.broadcast_to(noise, (len(m), 200, 6))], axis=2)
+        for m in (means, pairs)
+    )
+    oof, nested = oof[..., None], nested[..., None]
+    return Library(tuple("abcdefghi"), oof, oof[0, :5], target, METRICS[0], folds, False, oof[:, :5], nested=nested)
+
+
+def test_nothing_is_gained_on_a_target_of_noise(blender: ModuleType) -> None:
+    library = of_noise()
+    assert METRICS[0].error(library.target, cross_fit(library, blender)[0]) > 0.995 * library.target.std()
+
+
+def test_a_stack_that_is_not_nested_would_gain_on_a_target_of_noise() -> None:
+    """Were a stack judged on ordinary out-of-fold predictions, as averages may be, its score would be a lie."""
+
+    class Plain(stack.Options):
+        nested: ClassVar[bool] = False
+
+    library = of_noise()
+    means = replace(library, oof=library.oof[:, :, :3], nested=library.nested[:, :, :3], names=tuple("abc"))
+    blenders = [Blender(stack, stack.Options()), Blender(stack, Plain())]
+    nested, plain = (METRICS[0].error(means.target, own[0]) for own in means.cross_fit(blenders, 0, lambda: None))
+    assert plain < 0.985 * means.target.std()
+    assert nested > 0.995 * means.target.std()
 
 
 def test_options_are_checked(blender: ModuleType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
 def planned(
-    folder: Path, minutes: float, n_rows: int, worths: Mapping[str, Path] = MappingProxyType({})
+    folder: Path, minutes: float, n_rows: int, worths: Mapping[str, Path] = MappingProxyType({}), **config: Any
 ) -> tuple[dict[str, dict], int, Heard]:
     """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
     for name in ("preprocess", "split", "out"):
@@ -42,7 +43,7 @@ def planned(
     plugins: dict[str, ModuleType] = {f"model:{name}": module for name, module in MODELS.items()}
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
-    config = {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
+    config |= {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
     budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
     return recipes, read_json(folder / "out/mlp/trials.json"), heard
@@ -115,3 +116,14 @@ def test_flags_and_levels_cost_less_than_numbers(tmp_path: Path) -> None:
     levels = {"level": pd.Categorical(np.array(list("abcd"))[np.arange(500) % 4])}
     pd.DataFrame(numbers | flags | levels).to_parquet(tmp_path / "train.parquet")
     assert budget._n_columns(tmp_path / "train.parquet") == 4 + 10  # and a quarter
+
+
+def test_nested_fits_are_part_of_the_minutes(tmp_path: Path) -> None:
+    """Ten pairs of five folds are fitted beside the five folds."""
+    plain, few, _ = planned(tmp_path / "plain", 4.0, 20_000)
+    nested, fewer, _ = planned(tmp_path / "nested", 4.0, 20_000, nested=["linear", "mlp", "tabm"])
+    size = {"n_train": 20_000, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
+    once, thrice = (mlp.seconds(mlp.Recipe(**recipes["mlp"]), **size) for recipes in (plain, nested))
+    assert thrice < once
+    assert 3 * thrice < 4 * 60
+    assert fewer <= few
