@@ -6,7 +6,7 @@ Imports no library that fits anything, so that a recipe is checked at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -34,7 +34,12 @@ TWO_CORES, LARGE = 1.6, 1_000_000
 """How much faster two threads are than one, and the cells from which on they are."""
 
 LEARNT, FASTEST = 20.0, 0.2
-"""Rounds x learning rate, at least, that "auto" aims at, and the highest rate that it takes for that."""
+"""Rounds x learning rate, at least, that "auto" aims at, and the highest rate that is taken for that, or at a rung."""
+
+RUNGS, BEGINS_ANEW = (1 / 9,), True
+"""Where trials are compared, by forms of them that are `shortened` and then thrown away: one rung, and a cheap one.
+
+Who goes on pays for it again, and so does the whole first wave."""
 
 MOST_CUTS = 4  # pipeline.types.Folds.inner_cuts
 SMALL = 10_000
@@ -85,6 +90,7 @@ def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> flo
 class BoosterRecipe(FoldRecipe):
     """What every booster has."""
 
+    lr: Rate | Auto = Field("auto", description="learning rate")
     n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
     rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
@@ -101,6 +107,18 @@ class BoosterRecipe(FoldRecipe):
         found = min(self.rounds, ENOUGH_ROUNDS)
         looking = min(self.rounds, found + self.patience)
         return looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
+
+    def shortened(self, share: float) -> Self:
+        """Return the recipe, settled, with a share of the rounds, in steps that are larger by as much.
+
+        After so few rounds at its own rate it would be judged by that rate: of 25 recipes for Titanic the error after
+        56 rounds had a rank correlation of -0.93 with the rate, and of 0.23 with the error at the end. So shortened
+        to a ninth it has 0.62 with the latter (to a third 0.80), for House Prices 0.55 (0.92, of 10).
+        """
+        assert isinstance(self.lr, float)
+        lr = max(self.lr, min(FASTEST, self.lr / share))
+        fewer = {name: max(1, round(getattr(self, name) * self.lr / lr)) for name in ("rounds", "patience")}
+        return self.model_copy(update={"lr": lr} | fewer)
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)
@@ -140,15 +158,15 @@ def verbs(
         seed: int,
         log: Log,
         progress: Path | None = None,  # noqa: ARG001 - folds are quick: a killed run fits them again
-        rungs: Sequence[Rung] = (),  # noqa: ARG001 - every trial is fitted to its end
+        rungs: Sequence[Rung] = (),
         spread: Spread = in_turn,
     ) -> dict[str, CrossFit]:
-        """Fit every recipe on every fold."""
+        """Fit every recipe on every fold, but for those that are given up at a rung."""
         from pipeline.models._folds import Case
         from pipeline.models._folds import cross_fit as fit_all
 
         numbers = {name: settled(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
-        return fit_all(Case(kind(), numbers, table, folds, seed), log, spread)
+        return fit_all(Case(kind(), numbers, table, folds, seed, tuple(rungs)), log, spread)
 
     def load(folder: Path) -> FoldFit:
         """Read one fold's model, as `save` wrote it."""
