@@ -191,6 +191,8 @@ def _on_every_fold(
     """Return what a function makes of each recipe's folds, and of recipes of which it made nothing, why."""
     made: dict[str, dict[Key, Any]] = {name: {} for name in case.recipes}
     failed: dict[str, str] = {}
+    if not made:
+        return {}, {}
 
     def units() -> Iterator[tuple[str, Key]]:
         for number, name in enumerate(case.recipes):
