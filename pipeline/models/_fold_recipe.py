@@ -6,7 +6,7 @@ Imports no library that fits anything, so that a recipe is checked at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -34,7 +34,14 @@ TWO_CORES, LARGE = 1.6, 1_000_000
 """How much faster two threads are than one, and the cells from which on they are."""
 
 LEARNT, FASTEST = 20.0, 0.2
-"""Rounds x learning rate, at least, that "auto" aims at, and the highest rate that it takes for that."""
+"""Rounds x learning rate, at least, that "auto" aims at, and the highest rate that is taken for that, or at a rung."""
+USUAL = 0.015
+"""The learning rate at which a fit costs what one does on average over our spaces: their harmonic mean."""
+
+RUNGS, BEGINS_ANEW = (1 / 9,), True
+"""Where trials are compared, by forms of them that are `shortened` and then thrown away: one rung, and a cheap one.
+
+Who goes on pays for it again, and so does the whole first wave."""
 
 MOST_CUTS = 4  # pipeline.types.Folds.inner_cuts
 SMALL = 10_000
@@ -85,6 +92,7 @@ def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> flo
 class BoosterRecipe(FoldRecipe):
     """What every booster has."""
 
+    lr: Rate | Auto = Field("auto", description="learning rate")
     n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
     rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
@@ -101,6 +109,19 @@ class BoosterRecipe(FoldRecipe):
         found = min(self.rounds, ENOUGH_ROUNDS)
         looking = min(self.rounds, found + self.patience)
         return looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
+
+    def shortened(self, share: float) -> Self:
+        """Return the recipe, settled, as it is judged at a rung: at a high learning rate, the same for nearly all.
+
+        After a few rounds at its own rate it would be judged by that rate: the error of 25 recipes for Titanic after 56
+        rounds had a rank correlation of -0.93 with their rates, and of 0.23 with the error at the end (House Prices:
+        -0.96 and -0.39). Now it has 0.79 with the latter (0.45). With nine times their own rates, at most 0.2, it had
+        0.62 (0.55, but 0.63 with the rates: high ones came last).
+        """
+        assert isinstance(self.lr, float)
+        lr = max(self.lr, min(FASTEST, USUAL / share))
+        rounds, patience = self.rounds * self.lr / lr, self.patience * share
+        return self.model_copy(update={"lr": lr, "rounds": max(1, round(rounds)), "patience": max(1, round(patience))})
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)
@@ -140,15 +161,15 @@ def verbs(
         seed: int,
         log: Log,
         progress: Path | None = None,  # noqa: ARG001 - folds are quick: a killed run fits them again
-        rungs: Sequence[Rung] = (),  # noqa: ARG001 - every trial is fitted to its end
+        rungs: Sequence[Rung] = (),
         spread: Spread = in_turn,
     ) -> dict[str, CrossFit]:
-        """Fit every recipe on every fold."""
+        """Fit every recipe on every fold, but for those that are given up at a rung."""
         from pipeline.models._folds import Case
         from pipeline.models._folds import cross_fit as fit_all
 
         numbers = {name: settled(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
-        return fit_all(Case(kind(), numbers, table, folds, seed), log, spread)
+        return fit_all(Case(kind(), numbers, table, folds, seed, tuple(rungs)), log, spread)
 
     def load(folder: Path) -> FoldFit:
         """Read one fold's model, as `save` wrote it."""

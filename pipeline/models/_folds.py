@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,14 @@ import pandas as pd
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.seeds import derive
-from pipeline.spread import Spread
+from pipeline.spread import Spread, Unit
 from pipeline.transforms.target import TargetTransform, fit_target
-from pipeline.types import CrossFit, Folds, Log, Table, Task, keep_apart
+from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task, keep_apart
 
 Key = tuple[int, int]  # repeat, fold
+Made = TypeVar("Made")
+
+LATE = "not begun: time was up"
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,14 @@ def _places(folder: Path, n_seeds: int) -> list[Path]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be fitted: every recipe on every fold."""
+    """What is to be fitted: every recipe on every fold, but for those that are given up at a rung."""
 
     kind: Kind
     recipes: Mapping[str, Any]
     table: Table
     folds: Folds
     seed: int
+    rungs: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,59 +161,97 @@ class Part:
     train_error: float
     seconds: float
 
-    @property
-    def sound(self) -> bool:
-        """Whether all predictions are numbers."""
-        return all(bool(np.isfinite(predicted).all()) for predicted in (self.valid, self.test))
-
 
 def cross_fit(case: Case, log: Log, spread: Spread) -> dict[str, CrossFit]:
     """Fit every recipe on every fold; once time is up the recipes that are left are not begun, and none is left half.
 
-    A fold that fails is the end of its recipe.
+    A fold that fails is the end of its recipe. At a rung the recipes are fitted `shortened`, and judged by all folds;
+    those that go on begin anew, so that they end as they would have without rungs.
     """
-    parts: dict[str, dict[Key, Part]] = {name: {} for name in case.recipes}
+    going, failed = dict(case.recipes), dict[str, str]()
+    shown: dict[str, tuple[float, ...]] = dict.fromkeys(case.recipes, ())
+    for rung in case.rungs:
+        short = {name: recipe.shortened(rung.share) for name, recipe in going.items()}
+        errors, why = _on_every_fold(
+            _judge_fold, replace(case, recipes=short), f"{rung.share:.0%} of a fit", log, spread
+        )
+        failed |= why
+        shown |= {name: (*shown[name], float(np.mean(list(own.values())))) for name, own in errors.items()}
+        going = {name: going[name] for name in errors if shown[name][-1] <= rung.limit}
+    parts, why = _on_every_fold(_fit_fold, replace(case, recipes=going), "fit", log, spread)
+    failed |= why
+    entries = {name: _entry(case, name, own) for name, own in parts.items()}
+    entries |= {name: _unfit(case, name, failed.get(name)) for name in case.recipes if name not in entries}
+    return {name: replace(entries[name], rungs=shown[name]) for name in case.recipes}
+
+
+def _on_every_fold(
+    function: Unit, case: Case, doing: str, log: Log, spread: Spread
+) -> tuple[dict[str, dict[Key, Any]], dict[str, str]]:
+    """Return what a function makes of each recipe's folds, and of recipes of which it made nothing, why."""
+    made: dict[str, dict[Key, Any]] = {name: {} for name in case.recipes}
     failed: dict[str, str] = {}
-    late = "not begun: time was up"
+    if not made:
+        return {}, {}
 
     def units() -> Iterator[tuple[str, Key]]:
         for number, name in enumerate(case.recipes):
             if number and log.late():
-                failed[name] = late
+                failed[name] = LATE
             yield from ((name, key) for key in case.folds if name not in failed)
 
     text = ", ".join(case.recipes) if len(case.recipes) < 4 else f"{len(case.recipes)} recipes"
-    with log.progress(f"{text}: fit", len(case.recipes) * case.folds.n_repeats * case.folds.n_folds) as bar:
-        for name, key, found in spread(_fit_fold, case, units(), log):
+    with log.progress(f"{text}: {doing}", len(case.recipes) * case.folds.n_repeats * case.folds.n_folds) as bar:
+        for name, key, found in spread(function, case, units(), log):
             bar.advance(1)
-            if isinstance(found, Part) and found.sound:
-                parts[name][key] = found
-                continue
-            why = found if isinstance(found, str) else f"repeat {key[0]}, fold {key[1]} predicts NaN or infinity"
-            failed.setdefault(name, why)
-    unfit = {
-        name: replace(_failed(case.recipes[name], case.table, case.folds, why), truncated=late if why == late else "")
-        for name, why in failed.items()
-    }
-    return {name: unfit.get(name) or _entry(case, name, parts[name]) for name in case.recipes}
+            if isinstance(found, str):
+                failed.setdefault(name, found)
+            else:
+                made[name][key] = found
+    return {name: own for name, own in made.items() if name not in failed}, failed
 
 
 def _fit_fold(case: Case, unit: tuple[str, Key], log: Log) -> tuple[str, Key, Part | str]:  # noqa: ARG001 - says nothing
-    """Fit one recipe on one fold and predict; where the library fails, say why."""
-    (name, key), began = unit, time.perf_counter()
-    table, folds = case.table, case.folds
+    """Fit one recipe on one fold and predict; where that fails, say why."""
+    return *unit, _tried(_part, case, *unit)
+
+
+def _judge_fold(case: Case, unit: tuple[str, Key], log: Log) -> tuple[str, Key, float | str]:  # noqa: ARG001
+    """Fit one recipe on one fold and return its error; where that fails, say why."""
+    return *unit, _tried(_error, case, *unit)
+
+
+def _tried(make: Callable[[Case, str, Key], Made | str], case: Case, name: str, key: Key) -> Made | str:
     try:
-        fit, rounds = _fit(case.kind, case.recipes[name], table, folds, key, derive(case.seed, "fold", *key))
-        train, valid = folds.train_rows(*key), folds.valid_rows(*key)
-        held, learnt = fit.predict(table.train.iloc[valid]), fit.predict(table.train.iloc[train])
-        error = table.task.metric.error(table.target[valid], held)
-        train_error = table.task.metric.error(table.target[train], learnt)
-        test = fit.predict(table.test)
+        return make(case, name, key)
     except Exception as mistake:
         if case.kind.package not in type(mistake).__module__:
             raise
-        return name, key, f"{case.kind.package}: {str(mistake).splitlines()[0]}"
-    return name, key, Part(fit, rounds, held, test, error, train_error, time.perf_counter() - began)
+        return f"{case.kind.package}: {str(mistake).splitlines()[0]}"
+
+
+def _part(case: Case, name: str, key: Key) -> Part | str:
+    began, table, judge = time.perf_counter(), case.table, case.table.task.metric.error
+    fit, rounds = _fit(case.kind, case.recipes[name], table, case.folds, key, derive(case.seed, "fold", *key))
+    train, valid = case.folds.train_rows(*key), case.folds.valid_rows(*key)
+    held, learnt, test = (
+        fit.predict(rows) for rows in (table.train.iloc[valid], table.train.iloc[train], table.test)
+    )  # fmt: skip
+    if not (np.isfinite(held).all() and np.isfinite(test).all()):
+        return _unsound(key)
+    error, train_error = judge(table.target[valid], held), judge(table.target[train], learnt)
+    return Part(fit, rounds, held, test, error, train_error, time.perf_counter() - began)
+
+
+def _error(case: Case, name: str, key: Key) -> float | str:
+    table, valid = case.table, case.folds.valid_rows(*key)
+    fit, _ = _fit(case.kind, case.recipes[name], table, case.folds, key, derive(case.seed, "fold", *key))
+    held = fit.predict(table.train.iloc[valid])
+    return table.task.metric.error(table.target[valid], held) if np.isfinite(held).all() else _unsound(key)
+
+
+def _unsound(key: Key) -> str:
+    return f"repeat {key[0]}, fold {key[1]} predicts NaN or infinity"
 
 
 def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
@@ -278,9 +320,15 @@ def _levels(table: Table) -> dict[str, list[str] | None]:
     return {str(name): list(table.train[name].cat.categories) if name in categorical else None for name in table.train}
 
 
-def _failed(recipe: Any, table: Table, folds: Folds, why: str) -> CrossFit:
-    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for."""
+def _unfit(case: Case, name: str, why: str | None) -> CrossFit:
+    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for.
+
+    why: what failed; None of a recipe that was given up at a rung.
+    """
+    table, folds = case.table, case.folds
     unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     test = np.full((len(table.test), table.task.n_outputs), np.nan)
-    return CrossFit(oof, test, unknown, unknown, unknown, recipe.stop_on, failed=why)
+    truncated = LATE if why == LATE else ""
+    said = {"failed": why or "given up at a rung", "given_up": why is None, "truncated": truncated}
+    return CrossFit(oof, test, unknown, unknown, unknown, case.recipes[name].stop_on, **said)

@@ -7,7 +7,7 @@ leaves (Biau and Scornet 2016, "A random forest guided tour") and small ones cos
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
@@ -41,6 +41,10 @@ class ForestRecipe(EncodedRecipe):
     encode: Encode = Field(
         Encode(max_one_hot=10), description="how columns become numbers; more than 10 levels: target means"
     )
+
+    def shortened(self, share: float) -> Self:
+        """Return the recipe with a share of the trees."""
+        return self.model_copy(update={"trees": max(1, round(share * self.trees))})
 
 
 def grow(lesson: Lesson, regressor: Any, classifier: Any, **more: Any) -> Learnt:

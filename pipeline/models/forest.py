@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
+from pipeline.models._fold_recipe import RUNGS as RUNGS
 from pipeline.models._fold_recipe import Auto, Share, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 from pipeline.models._forest import SPACE as SPACE

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
-from pipeline.tuning.halving import n_trials, n_whole, shares_of
+from pipeline.tuning.halving import n_trials, n_whole, steps_of
 
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
@@ -90,7 +90,7 @@ class Search:
 
     @property
     def _rungs(self) -> tuple[int, list[float], int]:
-        return self.tune["wave"], shares_of(self.work.plugin, self.tune["rungs"]), self.tune["reduction"]
+        return self.tune["wave"], steps_of(self.work.plugin, self.tune["rungs"]), self.tune["reduction"]
 
     @property
     def _seconds_a_trial(self) -> float:

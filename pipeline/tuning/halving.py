@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from pipeline.types import Rung
@@ -26,6 +27,15 @@ def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
     """
     own = getattr(model, "RUNGS", None)
     return [] if own is None else list(own) if isinstance(wanted, str) else list(wanted)
+
+
+def steps_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
+    """Return what a trial takes from rung to rung, and from the last one to its end, as parts of a whole training.
+
+    A model that says BEGINS_ANEW fits from the beginning after every rung, others go on with what they have.
+    """
+    ends = [*shares_of(model, wanted), 1.0]
+    return ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
 
 
 def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:
@@ -55,22 +65,27 @@ def first_wave(size: int, reduction: int) -> int:
     return min(size, 2 * reduction)
 
 
-def cost(shares: Sequence[float], reduction: int) -> float:
+def cost(steps: Sequence[float], reduction: int) -> float:
     """Return the part of a whole training that a trial takes on average, if 1/reduction of those at a rung go on."""
-    ends = (*shares, 1.0)
-    return sum((end - begin) / reduction**n for n, (begin, end) in enumerate(zip((0.0, *shares), ends, strict=True)))
+    return sum(step / reduction**n for n, step in enumerate(steps))
 
 
-def n_trials(n_whole: int, wave: int, shares: Sequence[float], reduction: int) -> int:
-    """Return how many trials take as long as so many whole ones: the first wave goes to its end, later ones are cut."""
-    first = first_wave(wave, reduction)
-    return n_whole if n_whole <= first else first + int((n_whole - first) / cost(shares, reduction))
+def n_trials(n_whole: int, wave: int, steps: Sequence[float], reduction: int) -> int:
+    """Return how many trials, one at least, take as long as so many whole ones: the first wave goes to its end."""
+    first, uncut = first_wave(wave, reduction), _uncut(steps)
+    if n_whole <= first * uncut:
+        return max(1, int(n_whole / uncut))
+    return first + int((n_whole - first * uncut) / cost(steps, reduction))
 
 
-def n_whole(trials: int, wave: int, shares: Sequence[float], reduction: int) -> float:
+def n_whole(trials: int, wave: int, steps: Sequence[float], reduction: int) -> float:
     """Return how many whole trials take as long as so many of which later waves are cut."""
     first = first_wave(wave, reduction)
-    return min(trials, first) + max(trials - first, 0) * cost(shares, reduction)
+    return min(trials, first) * _uncut(steps) + max(trials - first, 0) * cost(steps, reduction)
+
+
+def _uncut(steps: Sequence[float]) -> float:
+    return round(sum(steps), 9)  # parts of one training add up to it
 
 
 def _limit(errors: Sequence[float], reduction: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 from searches import Model, Recipe, make_job, trials_of
 
 from pipeline.engine.stage import Job
+from pipeline.files import write_folds, write_json, write_table
+from pipeline.metrics import rmse
+from pipeline.models import lightgbm
 from pipeline.stages import tune
-from pipeline.types import CrossFit, Folds, Rung, Table
+from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
 
 
 class Watched(Model):
@@ -68,4 +72,64 @@ def test_a_killed_search_gives_up_the_same_trials(tmp_path: Path, dies_at: int) 
     with pytest.raises(KeyboardInterrupt):
         tune.run(with_rungs(tmp_path / "killed", Watched(dies_at=dies_at), 14, tmp_path / "progress"))
     tune.run(with_rungs(tmp_path / "resumed", Watched(), 14, tmp_path / "progress"))
+    assert trials_of(tmp_path / "resumed") == trials_of(tmp_path / "alone")
+
+
+SIZE = 60
+
+
+class Booster(SimpleNamespace):
+    """LightGBM, which dies at its `dies_at`-th wave."""
+
+    def __init__(self, dies_at: int = 0) -> None:
+        own = {name: getattr(lightgbm, name) for name in ("Recipe", "RUNGS", "settled", "for_tuning")}
+        super().__init__(**own, waves=0, dies_at=dies_at)
+
+    def cross_fit(self, recipes: Mapping[str, Any], table: Table, folds: Folds, **how: Any) -> dict[str, CrossFit]:
+        self.waves += 1
+        if self.waves == self.dies_at:
+            raise KeyboardInterrupt
+        return lightgbm.cross_fit(recipes, table, folds, **how)
+
+
+def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float]) -> dict[str, Any]:
+    """Search among twelve trials of LightGBM, on rows that it can learn from; return the facts."""
+    job = make_job(folder, model, 12, progress)  # type: ignore[arg-type]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(SIZE, 2)), columns=["a", "b"])
+    task, ids = Task("regression", Metric.from_module(rmse)), np.arange(SIZE)
+    write_table(job.inputs["preprocess"], Table(task, X, X, X["a"].to_numpy() + 0.1 * X["b"].to_numpy() ** 2, ids, ids))
+    for seed, name in enumerate(("split", "fresh")):
+        order = np.random.default_rng(seed).permutation(SIZE)
+        role = np.full((1, 3, SIZE), TRAIN, dtype=np.int8)
+        for fold in range(3):
+            role[0, fold, order[fold::3]], role[0, fold, order[(fold + 1) % 3 :: 3]] = VALID, STOP
+        write_folds(job.inputs[name], Folds(role))
+    write_json(job.inputs["recipe"] / "net/recipe.json", lightgbm.Recipe(rounds=40, min_rows=2).model_dump())
+    space = {
+        "lr": {"tune": "loguniform", "low": 0.001, "high": 0.2},
+        "leaves": {"tune": "int", "low": 2, "high": 8, "step": 1},
+    }
+    return tune.run(replace(job, config={**job.config, "space": space, "rungs": rungs, "reduction": 2}))
+
+
+def test_a_search_over_a_booster_gives_up_trials_and_ends_with_one_that_was_fitted_whole(tmp_path: Path) -> None:
+    facts = boosted(tmp_path / "cut", tmp_path / "progress", Booster(), [1 / 9])
+    boosted(tmp_path / "whole", tmp_path / "other-progress", Booster(), [])
+    cut, whole = (pd.read_parquet(tmp_path / name / "out/trials.parquet") for name in ("cut", "whole"))
+    assert set(cut["state"]) == {"finished", "given up"}
+    assert (cut["state"][:4] == "finished").all(), "there was nothing to compare the first wave to"
+    assert cut["error"].notna().tolist() == (cut["state"] == "finished").tolist()
+    assert cut["rungs"].map(len).tolist() == [1] * 12
+    assert cut["error"][:4].tolist() == whole["error"][:4].tolist()
+    assert whole["rungs"].map(len).tolist() == [0] * 12
+    assert facts["given_up"] == (cut["state"] == "given up").sum()
+    assert cut.loc[facts["best_number"], "state"] == "finished"
+
+
+@pytest.mark.parametrize("dies_at", [2, 3])
+def test_a_killed_search_over_a_booster_gives_up_the_same_trials(tmp_path: Path, dies_at: int) -> None:
+    boosted(tmp_path / "alone", tmp_path / "progress-alone", Booster(), [1 / 9])
+    with pytest.raises(KeyboardInterrupt):
+        boosted(tmp_path / "killed", tmp_path / "progress", Booster(dies_at=dies_at), [1 / 9])
+    boosted(tmp_path / "resumed", tmp_path / "progress", Booster(), [1 / 9])
     assert trials_of(tmp_path / "resumed") == trials_of(tmp_path / "alone")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.tuning.halving import RECENT, cost, first_wave, n_trials, n_whole, rungs_for, wave_of
+from pipeline.tuning.halving import RECENT, cost, first_wave, n_trials, n_whole, rungs_for, steps_of, wave_of
 
 TRIALS = st.lists(st.lists(st.floats(0, 1), max_size=3), max_size=40)
 
@@ -45,14 +45,34 @@ def test_waves_follow_each_other_and_grow(place: int, size: int, reduction: int)
         assert len(wave) == min(size, 2 * len(wave_of(wave.start - 1, size, reduction)))
 
 
-@given(st.integers(1, 500), st.integers(1, 50), st.integers(2, 4))
-def test_as_many_trials_fit_as_are_paid_for(trials: int, wave: int, reduction: int) -> None:
-    whole = n_whole(trials, wave, [0.1, 0.4], reduction)
-    assert n_trials(int(whole), wave, [0.1, 0.4], reduction) <= trials
-    assert n_trials(int(whole) + 1, wave, [0.1, 0.4], reduction) >= trials
+class GoesOn:
+    RUNGS = (0.1, 0.4)
+
+
+class BeginsAnew(GoesOn):
+    BEGINS_ANEW = True
+
+
+@given(st.integers(1, 500), st.integers(1, 50), st.integers(2, 4), st.sampled_from([GoesOn, BeginsAnew]))
+def test_as_many_trials_fit_as_are_paid_for(trials: int, wave: int, reduction: int, model: type) -> None:
+    steps = steps_of(model, "auto")
+    whole = n_whole(trials, wave, steps, reduction)
+    assert n_trials(int(whole), wave, steps, reduction) <= trials
+    assert n_trials(int(whole) + 1, wave, steps, reduction) >= trials
+
+
+@given(st.integers(1, 4), st.lists(st.floats(0.01, 0.99), max_size=4, unique=True).map(sorted))
+def test_a_first_wave_of_trials_that_go_on_is_as_many_as_whole_ones(trials: int, rungs: list[float]) -> None:
+    assert n_trials(trials, 50, steps_of(GoesOn, rungs), 2) == trials
 
 
 def test_cost_is_what_a_trial_takes_when_one_in_so_many_goes_on() -> None:
-    assert cost([], 3) == 1.0
-    assert cost([0.2], 2) == pytest.approx(0.2 + 0.8 / 2)
-    assert cost([0.1, 0.4], 3) == pytest.approx(0.1 + 0.3 / 3 + 0.6 / 9)
+    assert cost(steps_of(object(), "auto"), 3) == 1.0
+    assert cost(steps_of(GoesOn, [0.2]), 2) == pytest.approx(0.2 + 0.8 / 2)
+    assert cost(steps_of(GoesOn, "auto"), 3) == pytest.approx(0.1 + 0.3 / 3 + 0.6 / 9)
+
+
+def test_who_begins_anew_pays_for_the_beginning_again() -> None:
+    assert cost(steps_of(BeginsAnew, "auto"), 3) == pytest.approx(0.1 + 0.4 / 3 + 1.0 / 9)
+    assert n_whole(6, 10, steps_of(BeginsAnew, "auto"), 3) == pytest.approx(6 * (0.1 + 0.4 + 1.0))
+    assert n_trials(1, 10, steps_of(BeginsAnew, "auto"), 3) == 1
