@@ -56,8 +56,8 @@ class Metric:
         return float(self.function(target, prediction))
 
     def error(self, target: np.ndarray, prediction: np.ndarray) -> float:
-        """Return the same number turned so that lower is better and 0 is perfect."""
-        return self.as_error(self.score(target, prediction))
+        """Return the same number turned so that lower is better and 0 is perfect; NaN where there are no rows."""
+        return self.as_error(self.score(target, prediction)) if len(target) else float("nan")
 
     def as_error(self, score: float) -> float:
         """Turn a score into an error; `as_score` is the inverse."""
@@ -164,8 +164,9 @@ class Folds:
             )
         if ((self.role == VALID).sum(axis=1) > 1).any():
             raise ValueError("a row validates in more than one fold of a repeat")
+        is_whole = self.part is not None and not (self.role == VALID).any()  # pipeline/refit/whole.py
         for wanted, label in ((TRAIN, "training"), (STOP, "stopping"), (VALID, "validation")):
-            if not (self.role == wanted).any(axis=2).all():
+            if not (self.role == wanted).any(axis=2).all() and not (is_whole and wanted == VALID):
                 raise ValueError(f"a fold has no {label} rows")
 
     @property
