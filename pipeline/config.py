@@ -69,10 +69,14 @@ class Competition(Section):
 
 
 class Model(Section):
-    """One [models.<name>] section: the recipe with every default filled in, and the space around it."""
+    """One [models.<name>] section: the recipe with every default filled in, and the space around it.
+
+    refit: whether one more fit, on all rows, predicts test and new rows in place of the folds' models.
+    """
 
     kind: str
     recipe: dict[str, Any]
+    refit: bool = False
     space: dict[str, Dimension] = Field({})
 
 
@@ -181,7 +185,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     section = dict(section)
-    kind = section.pop("kind", name)
+    kind, refit = section.pop("kind", name), section.pop("refit", False)
     plugin = plugins.load(plugins.find("models", kind, where=f"{where} kind"))
     recipe_type = plugin.Recipe
     usual = _usual_space(section.pop("tune", None), plugin, where)
@@ -191,7 +195,22 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     if raw_space and not hasattr(plugin, "for_tuning"):
         raise ConfigError(f"{where}: '{kind}' cannot be tuned, but {', '.join(raw_space)} has a search space")
     space = {name: _dimension(raw, recipe_type, values, f"{where} {name}", name) for name, raw in raw_space.items()}
-    return {"kind": kind, "recipe": recipe.model_dump(mode="json"), "space": _decided(space, recipe, where)}
+    if refit:
+        _check_refit(plugin, recipe, space, where)
+    space = _decided(space, recipe, where)
+    return {"kind": kind, "recipe": recipe.model_dump(mode="json"), "refit": refit, "space": space}
+
+
+def _check_refit(plugin: Any, recipe: BaseModel, space: Mapping[str, Any], where: str) -> None:
+    """Refuse to fit once more what is not fitted here, or would stop on rows to validate, of which there are none."""
+    if why := getattr(plugin, "NOT_REFITTED", ""):
+        raise ConfigError(f"{where} refit: {why}", hint="leave refit out")
+    stops = [getattr(recipe, "stop_on", ""), *(space["stop_on"].edges() if "stop_on" in space else [])]
+    if "fold" in stops:
+        raise ConfigError(
+            f"{where} refit: stop_on = 'fold' stops on the rows that a fold validates, and a fit on all rows has none",
+            hint="stop_on = 'inner' sets rows aside to stop on, and learns from all of them afterwards",
+        )
 
 
 def _usual_space(word: Any, plugin: Any, where: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.nested.nodes import with_nested
 from pipeline.raw.source import locate
+from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.workspace import Workspace
 
@@ -49,7 +50,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
-    nodes = with_nested(nodes, experiment)
+    nodes = with_refits(with_nested(nodes, experiment), experiment)
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
 
 
@@ -166,7 +167,9 @@ def _budget(experiment: Experiment, worths: dict[str, Path]) -> Node:
                 mode="json", include={"trials", "wave", "repeats", "rungs", "reduction"}
             ),
             "models": {
-                name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)} for name, m in models.items()
+                name: {"kind": m.kind, "recipe": m.recipe, "tuned": bool(m.space)}
+                | ({"refit": True} if m.refit else {})
+                for name, m in models.items()
             },
         },
         inputs={

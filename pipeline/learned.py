@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.config import Experiment
 from pipeline.engine.store import Result
+from pipeline.entries import library_nodes
 from pipeline.errors import ConfigError
 from pipeline.workspace import Workspace
 
@@ -69,10 +70,9 @@ def worth(results: Mapping[str, Result]) -> dict[str, float]:
     kinds = {name: model["kind"] for name, model in results["budget"].manifest["parts"]["config"]["models"].items()}
     weights = json.loads((results["ensemble"].folder / "weights.json").read_text(encoding="utf-8"))
     found: dict[str, float] = {}
-    for node, result in results.items():
-        if node.startswith("train[") and "seconds" in result.facts:  # else it was left out
-            name = node[len("train[") : -1]
+    for name, node in library_nodes(results).items():
+        if "seconds" in results[node].facts:  # else it was left out
             kind = kinds[name if name in kinds else name.removesuffix("-tuned")]
-            own = sum(abs(weights.get(entry, 0.0)) for entry in result.facts.get("seconds", ()))
+            own = sum(abs(weights.get(entry, 0.0)) for entry in results[node].facts["seconds"])
             found[kind] = found.get(kind, 0.0) + own
     return {kind: round(own, 6) for kind, own in sorted(found.items())}

@@ -1,4 +1,4 @@
-"""The graph of an experiment: names that clash are refused, and raw files may lie inside an archive."""
+"""The graph of an experiment: what reads what, which names clash, and that raw files may lie inside an archive."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
 from pipeline.engine.plan import plan
+from pipeline.engine.stage import Input
 from pipeline.engine.store import Store
 from pipeline.errors import ConfigError, DataError
 from pipeline.graph import build
@@ -134,3 +135,42 @@ def test_an_experiment_does_not_start_from_itself(workspace: Workspace, wanted: 
     study(workspace, "shop", "default.linear")
     with pytest.raises(ConfigError, match="this experiment itself"):
         build(workspace, *read(workspace, started(wanted)))
+
+
+def test_a_refit_stands_for_its_model_where_test_rows_are_predicted(workspace: Workspace) -> None:
+    (workspace.raw_folder("shop") / "more.csv").write_text("id,x,y\n4,5,6\n")
+    text = f'{TUNED}refit = true\n[models.ridge]\n[pseudo]\n[extra]\nfiles = ["more.csv"]\n'
+    nodes = {node.name: node for node in build(workspace, *read(workspace, text))}
+    read_by = {name: one.node for name, one in nodes["ensemble"].inputs.items() if name.startswith("train:")}
+    assert read_by == {
+        "train:linear": "train[linear refit]",
+        "train:linear-tuned": "train[linear-tuned refit]",
+        "train:ridge": "train[ridge]",
+    }
+    for name in ("linear", "linear-tuned"):
+        trained, refitted = nodes[f"train[{name}]"], nodes[f"train[{name} refit]"]
+        assert refitted.inputs == {**trained.inputs, "train": Input(trained.name, ("entries",))}
+        assert {"extra", "recipe"} <= refitted.inputs.keys()
+        assert refitted.config["pseudo"] == trained.config["pseudo"]
+        assert refitted.seed != trained.seed
+    assert not any("refit" in one.node for one in nodes["tune[linear]"].inputs.values())
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("[models.autogluon]", "AutoGluon's models stop on the rows that their fold validates"),
+        ("[models.h2o]", "an H2O model of all rows already"),
+        ('[models.mine]\nkind = "own"', "made elsewhere, and nothing is fitted here"),
+        ('[models.mlp]\nstop_on = "fold"', "stop_on = 'fold' stops on the rows that a fold validates"),
+        (
+            '[models.lightgbm]\nstop_on = { tune = "choice", values = ["inner", "fold"] }',
+            "stop_on = 'fold' stops on the rows that a fold validates",
+        ),
+        ("[models.ridge]\npenalty = 0.1\n[models.linear]", "models.linear.refit: Input should be a valid boolean"),
+    ],
+)
+def test_what_cannot_be_fitted_on_all_rows_is_refused(workspace: Workspace, section: str, message: str) -> None:
+    said = '"perhaps"' if "boolean" in message else "true"
+    with pytest.raises(ConfigError, match=message):
+        read(workspace, f"{section}\nrefit = {said}\n")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pipeline.engine import plugins
 from pipeline.engine.stage import Node, Plugin
 from pipeline.engine.store import Result, Store
+from pipeline.entries import library_nodes
 from pipeline.errors import ModelError
 
 KEPT = "fitted"
@@ -38,11 +39,12 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     for name, file in DECIDED.items():
         shutil.copyfile(store.open(results[name], (file,)) / file, folder / file)
     weights = read_json(store.open(results["ensemble"], ("weights.json",)) / "weights.json")
-    entries = {name: _entry(name, nodes, results) for name in sorted(weights)}
-    for node in sorted({entry["node"] for entry in entries.values()}):
-        kept = store.open(results[f"train[{node}]"], (KEPT,))
-        shutil.copytree(kept / KEPT, folder / MODELS / node)
-        _thin(folder / MODELS / node, by_name[f"train[{node}]"].plugins["model"], entries)
+    library = {model: by_name[node] for model, node in library_nodes(by_name).items()}
+    entries = {name: _entry(name, library, results) for name in sorted(weights)}
+    for model in sorted({entry["node"] for entry in entries.values()}):
+        kept = store.open(results[library[model].name], (KEPT,))
+        shutil.copytree(kept / KEPT, folder / MODELS / model)
+        _thin(folder / MODELS / model, library[model].plugins["model"], entries)
     own = {role: plugin.file for node in nodes for role, plugin in node.plugins.items() if role in OWN}
     for role, file in own.items():
         if file is not None:
@@ -52,16 +54,16 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     write_json(folder / FACTS, {"competition": dict(facts), "entries": entries, "sample": sample})
 
 
-def _entry(name: str, nodes: Sequence[Node], results: Mapping[str, Result]) -> dict[str, str]:
-    """Return which train node made an entry, and what kind of model it is."""
+def _entry(name: str, library: Mapping[str, Node], results: Mapping[str, Result]) -> dict[str, str]:
+    """Return which model made an entry, and what kind it is."""
     file = f"entries/{quote(name, safe='')}.safetensors"
-    node = next(node for node in nodes if node.stage == "train" and file in results[node.name].outputs())
+    model, node = next((model, node) for model, node in library.items() if file in results[node.name].outputs())
     if not any(output.startswith(f"{KEPT}/") for output in results[node.name].outputs()):
         raise ModelError(
             f"{name} has a weight in the blend, but {node.name} kept nothing that predicts new rows",
-            hint=f"leave [models.{node.variant}] out of the experiment, or give its plug-in what `load` reads",
+            hint=f"leave [models.{model}] out of the experiment, or give its plug-in what `load` reads",
         )
-    return {"node": node.variant, "kind": node.plugins["model"].module.rpartition(".")[2]}
+    return {"node": model, "kind": node.plugins["model"].module.rpartition(".")[2]}
 
 
 def _thin(folder: Path, plugin: Plugin, entries: Mapping[str, Mapping[str, str]]) -> None:

@@ -92,6 +92,8 @@ DEFAULT: dict[Family, list[dict[str, Any]]] = {
     "XT": [{"n_estimators": 100}],
 }
 
+NOT_REFITTED = "AutoGluon's models stop on the rows that their fold validates, and a fit on all rows has none"
+
 
 class Recipe(BaseModel):
     """Which of AutoGluon's models are fitted, and by what limits of its own.

@@ -29,6 +29,8 @@ SHARE = 1.0
 A_FIT, A_CELL = 1.5, 2e-5
 """Seconds of a fit and of a cell that it reads: a rough mean over algorithms, within a factor of three or so."""
 
+NOT_REFITTED = "what predicts the test rows is an H2O model of all rows already"
+
 
 class Recipe(BaseModel):
     """How many models AutoML fits, and of which kinds; none that would come out differently the next time."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE
+from pipeline.entries import ENSEMBLE, library_nodes
 from pipeline.files import read_entries, read_json
 from pipeline.report.settings import settings
 from pipeline.report.summary import Summary, summarise
@@ -46,16 +46,17 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
     recipes: dict[str, Mapping[str, Any]] = {}
     seconds: dict[str, float] = {}
     findings: dict[str, tuple[str, ...]] = {}
-    for name, folder in folders.items():
-        if name.startswith("train["):
-            own = read_entries(folder / "entries")
-            entries |= own
-            recipes |= dict.fromkeys(own, results[name].facts.get("recipe", {}))
-            seconds |= results[name].facts.get("seconds", {})
-            found = results[name].facts.get("findings", {})
-            findings |= {entry: (*findings.get(entry, ()), *lines) for entry, lines in found.items()}
-        elif verdict := results[name].facts.get("verdict"):
+    for name, result in results.items():
+        if verdict := result.facts.get("verdict"):
             findings[f"{name[5:-1]}-tuned"] = (verdict,)
+    for name, node in library_nodes(results).items():
+        own, fits = read_entries(folders[node] / "entries"), dict.fromkeys([f"train[{name}]", node])
+        entries |= own
+        recipes |= dict.fromkeys(own, results[f"train[{name}]"].facts.get("recipe", {}))
+        for facts in (results[fit].facts for fit in fits):
+            seconds |= {entry: seconds.get(entry, 0.0) + more for entry, more in facts.get("seconds", {}).items()}
+            found = facts.get("findings", {})
+            findings |= {entry: (*findings.get(entry, ()), *lines) for entry, lines in found.items()}
     target = pd.read_parquet(folders["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
     return Evidence(
         results=results,

@@ -46,7 +46,8 @@ def _model_of(key: str) -> str:
 def _model(name: str, model: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     tune = parts.get(f"tune[{name}]")
     space = {f"space.{parameter}": str(d) for parameter, d in tune["config"]["space"].items()} if tune else {}
-    return {"kind": model["kind"], **model["recipe"], **space}
+    refit = {"refit": True} if model.get("refit") else {}
+    return {"kind": model["kind"], **refit, **model["recipe"], **space}
 
 
 def _tune(parts: Mapping[str, Any]) -> dict[str, Any]:

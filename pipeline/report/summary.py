@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.store import Result
-from pipeline.entries import ENSEMBLE
+from pipeline.entries import ENSEMBLE, refit_of
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,9 @@ def _worth(path: Path, seconds: Mapping[str, float]) -> tuple[Worth, ...]:
 
 
 def _nodes_of(model: str) -> list[str]:
-    """Return what was run for a model: its training, its nested fits and, of a tuned one, the search."""
+    """Return what was run for a model: training, refit and nested fits if any, and the search of a tuned one."""
     searched = [f"tune[{model.removesuffix('-tuned')}]"] if model.endswith("-tuned") else []
-    return [f"train[{model}]", f"nested[{model}]", *searched]
+    return [f"train[{model}]", f"train[{refit_of(model)}]", f"nested[{model}]", *searched]
 
 
 def _judged(judged: Mapping[str, Any]) -> Judged:

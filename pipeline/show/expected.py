@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pipeline.blenders._alone import oof_alone
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE, read_library
+from pipeline.entries import ENSEMBLE, library_nodes, read_library
 from pipeline.errors import ConfigError, nearest
 from pipeline.files import read_folds, read_json, read_table
 from pipeline.honesty.expectation import expect
@@ -75,8 +75,8 @@ def _of_entry(
 
 def open_library(store: Store, results: Mapping[str, Result]) -> dict[str, CrossFit]:
     """Read the predictions of every model of a run, hashed before they are read."""
-    trains = {name: result for name, result in results.items() if name.startswith("train[")}
-    return read_library({f"train:{name}": store.open(result, ("entries",)) for name, result in trains.items()})
+    nodes = library_nodes(results)
+    return read_library({f"train:{name}": store.open(results[node], ("entries",)) for name, node in nodes.items()})
 
 
 def _figures(entry: str, cv_score: float, se: float, found: Expected, places: int) -> Table:

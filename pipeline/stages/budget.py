@@ -40,7 +40,8 @@ class Work:
     """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others.
 
     passes: how often it is cross-fitted, twice where the first labels test rows for the second, and on pairs of folds
-    where it is nested.
+    where it is nested. refits: how often it is fitted once more on all rows, which is priced as one fold that trains on
+    fewer.
     """
 
     plugin: Any
@@ -48,11 +49,20 @@ class Work:
     size: Mapping[str, int]
     weight: float
     passes: float = 1.0
+    refits: int = 0
 
     @property
     def seconds(self) -> float:
-        """What its cross-fit takes."""
-        return self.passes * float(self.plugin.seconds(self.recipe, **self.size))
+        """What its fits take."""
+        return self._times * self._seconds(self.size["n_fits"])
+
+    @property
+    def _times(self) -> float:
+        """How many cross-fits take as long as all of its fits."""
+        return self.passes + self.refits * self._seconds(1) / max(self._seconds(self.size["n_fits"]), 1e-9)
+
+    def _seconds(self, n_fits: int) -> float:
+        return float(self.plugin.seconds(self.recipe, **{**self.size, "n_fits": n_fits}))
 
     @property
     def claim(self) -> Claim:
@@ -63,7 +73,7 @@ class Work:
         """Return it with as much of its recipe as so many seconds allow."""
         if self.seconds <= seconds:
             return self
-        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60 / self.passes, **self.size))
+        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60 / self._times, **self.size))
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,7 @@ class Search:
     def _seconds_a_trial(self) -> float:
         n_fits = self.work.size["n_fits"] // self.repeats * self.tune["repeats"]
         recipe, size = self.work.plugin.for_tuning(self.work.recipe), {**self.work.size, "n_fits": n_fits}
-        return replace(self.work, recipe=recipe, size=size, passes=1).seconds
+        return replace(self.work, recipe=recipe, size=size, passes=1, refits=0).seconds
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -125,7 +135,9 @@ def run(job: Job) -> dict[str, Any]:
 def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     plugin = job.plugins[f"model:{name}"]
     recipe = plugin.Recipe.model_validate(job.config["models"][name]["recipe"])
-    return Work(plugin, recipe, size, weight, (2 if "pseudo" in job.config else 1) * (1 + _nested(job, name)))
+    passes = 2 if "pseudo" in job.config else 1
+    refits = passes * job.config["models"][name].get("refit", False)
+    return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name)), refits)
 
 
 def _nested(job: Job, name: str) -> float:

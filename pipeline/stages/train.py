@@ -29,8 +29,14 @@ def run(job: Job) -> dict[str, Any]:
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     entries = fit_entries(job, recipe, table, read_folds(job.inputs["split"]))
     for name, entry in sorted(entries.items()):
-        write_entry(job.out / "entries", name, entry)
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
+    return keep(job, recipe, entries)
+
+
+def keep(job: Job, recipe: Any, entries: Mapping[str, CrossFit]) -> dict[str, Any]:
+    """Write entries and what predicts new rows, say what was found, and return the facts."""
+    for name, entry in sorted(entries.items()):
+        write_entry(job.out / "entries", name, entry)
         for finding in entry.findings:
             job.log.info(f"{name}: {finding}")
     save_fitted(entries, job.out / "fitted")

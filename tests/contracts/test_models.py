@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from elsewhere import elsewhere
-from model_cases import CASES, KINDS, NAMES, REFITTED, fit, fitted, folds, module, table
+from model_cases import CASES, KINDS, NAMES, REFITTED, fit, fitted, folds, module, table, whole
 from pydantic import ValidationError
 
 from pipeline.config import load_experiment
@@ -171,6 +171,18 @@ def test_the_same_seed_gives_the_same_bits_on_another_machine(name: str, tmp_pat
         for path in (path for path in (tmp_path / "first").rglob("*") if path.is_file()):
             there = tmp_path / "again" / path.relative_to(tmp_path / "first")
             assert there.read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if not hasattr(module(case[0]), "NOT_REFITTED")])
+def test_a_fold_of_all_rows_that_validates_none_is_fitted_all_the_same(name: str, kind: str) -> None:
+    data = table(kind)
+    (entry,) = fit(name, data, cut=whole()).values()
+    assert np.isnan(entry.oof).all()
+    assert np.isnan(entry.fold_errors).all()
+    assert np.isfinite(entry.train_errors).all()
+    np.testing.assert_allclose(entry.fitted[0, 0].predict(data.test), entry.test, rtol=1e-6, atol=1e-9)
+    near = np.abs(entry.test - fitted(name, kind)["entry"].test).mean()
+    assert 0 < near < np.abs(entry.test - entry.test.mean(axis=0)).mean()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -89,6 +90,19 @@ def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
     assert seconds["linear"] < part * linear.SHARE
     assert seconds["tabm"] > part * tabm.SHARE
     assert sum(seconds.values()) < 7 * 60
+
+
+@pytest.mark.parametrize("name", ["mlp", "tabm"])
+def test_one_more_fit_on_all_rows_is_planned_for(name: str) -> None:
+    size = {"n_train": 20_000, "n_test": 9, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
+    once, again = (
+        budget.Work(MODELS[name], MODELS[name].Recipe(), size, weight=1.0, refits=refits) for refits in (0, 1)
+    )
+    assert again.seconds == pytest.approx(once.seconds + again._seconds(1))
+    half = again.seconds / 2
+    cut = again.within(half)
+    assert cut.seconds <= half
+    assert replace(cut, refits=0).seconds < once.within(half).seconds <= half
 
 
 def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
