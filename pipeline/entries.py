@@ -17,19 +17,6 @@ BEST = "best single"
 UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
-def refit_of(entry: str) -> str:
-    """Return the variant of the node that fits an entry once more on all rows; no model has such a name."""
-    return f"{entry} refit"
-
-
-def library_nodes(names: Iterable[str]) -> dict[str, str]:
-    """Return, of a run's nodes, the one that has the entries of each `train[<name>]`: its refit where it has one."""
-    trained = [name.removeprefix("train[").removesuffix("]") for name in names if name.startswith("train[")]
-    refits = {refit_of(name) for name in trained}.intersection(trained)
-    models = [name for name in trained if name not in refits]
-    return {name: f"train[{refit_of(name) if refit_of(name) in refits else name}]" for name in models}
-
-
 def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, CrossFit]:
     """Return the entries of every input `<of>:<name>`, by name; a name that occurs twice is a ConfigError."""
     from pipeline.files import read_entries  # here, so that reports and commands get the names without pandas
@@ -44,3 +31,16 @@ def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, Cro
                 )
             entries[name] = entry
     return dict(sorted(entries.items()))
+
+
+def refit_of(entry: str) -> str:
+    """Return the variant of the node that fits an entry once more on all rows; no model has such a name."""
+    return f"{entry} refit"
+
+
+def library_nodes(names: Iterable[str]) -> dict[str, str]:
+    """Return, of a run's nodes, the one that has the entries of each `train[<name>]`: its refit where it has one."""
+    trained = [name.removeprefix("train[").removesuffix("]") for name in names if name.startswith("train[")]
+    refits = {refit_of(name) for name in trained}.intersection(trained)
+    models = [name for name in trained if name not in refits]
+    return {name: f"train[{refit_of(name) if refit_of(name) in refits else name}]" for name in models}
