@@ -39,7 +39,7 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     for name, file in DECIDED.items():
         shutil.copyfile(store.open(results[name], (file,)) / file, folder / file)
     weights = read_json(store.open(results["ensemble"], ("weights.json",)) / "weights.json")
-    library = {model: by_name[node] for model, node in library_nodes(by_name).items()}
+    library = {model: _keeper(model, by_name[node], by_name, results) for model, node in library_nodes(by_name).items()}
     entries = {name: _entry(name, library, results) for name in sorted(weights)}
     for model in sorted({entry["node"] for entry in entries.values()}):
         kept = store.open(results[library[model].name], (KEPT,))
@@ -52,6 +52,12 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     facts = by_name["submit"].config
     sample = _sample(store.open(results["ingest"], ("sample.parquet",)), facts, read_json(folder / "schema.json"))
     write_json(folder / FACTS, {"competition": dict(facts), "entries": entries, "sample": sample})
+
+
+def _keeper(model: str, node: Node, by_name: Mapping[str, Node], results: Mapping[str, Result]) -> Node:
+    """Return the node that kept what predicts a model's entries: of a refit that came too late, that of the folds."""
+    kept = any(output.startswith(f"{KEPT}/") for output in results[node.name].outputs())
+    return node if kept else by_name[f"train[{model}]"]
 
 
 def _entry(name: str, library: Mapping[str, Node], results: Mapping[str, Result]) -> dict[str, str]:

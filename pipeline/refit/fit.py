@@ -6,6 +6,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from pipeline.engine.stage import Job
 from pipeline.extra.rows import join_folds, read_extra
 from pipeline.files import read_entries, read_folds, read_table
@@ -13,26 +15,39 @@ from pipeline.refit.whole import whole_fold
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
 from pipeline.stages.train import fit_entries, keep, left_out, read_recipe
-from pipeline.types import CrossFit, Folds, Metric, Table
+from pipeline.types import CrossFit, Folds, Metric, Table, rows_apart
+
+FAR = 5.0
+"""How many times as far from the folds' mean as these models are, typically, a refit is told to be."""
+
+LATE = "not fitted once more, because time was up: the folds' models predict"
 
 
 def run(job: Job) -> dict[str, Any]:
     """Write the entry of `train` with other test predictions, and below fitted/ the model that makes them.
 
     Its out-of-fold predictions stay as they are: it is judged and blended by them. Reads what `train` reads, and its
-    entry. config: that of train, and seed and options of the split. A model that the budget left out stays so.
+    entry. config: that of train, and seed and options of the split. A model that the budget left out stays so; where
+    time is up the entry stays as it is, since no row could tell that a model was not trained to its end.
     """
     name, recipe = job.config["entry"], read_recipe(job)
     if recipe is None:
         return left_out(job)
+    entry = read_entries(job.inputs["train"] / "entries")[name]
+    refit = None if job.log.late() else _refit(job, recipe)[name]
+    (job.out / "entries").mkdir(exist_ok=True)
+    if refit is None or refit.truncated:
+        return keep(job, recipe, {name: replace(entry, truncated=LATE)})
+    job.log.info(f"{name}: fitted once more on all rows, to predict test and new rows")
+    return keep(job, recipe, {name: _joined(entry, refit)})
+
+
+def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     n_rows = join_folds(folds, table, read_extra(job.inputs)).n_fit_rows
     settled = _settled(job.plugins["model"], recipe, table, n_rows)
-    refit = fit_entries(job, settled, table, _whole(job, table, folds))[name]
-    job.log.info(f"{name}: fitted once more on all rows, to predict test and new rows")
-    before = read_entries(job.inputs["train"] / "entries")[name]
-    return keep(job, settled, {name: _joined(before, refit)})
+    return fit_entries(job, settled, table, _whole(job, table, folds))
 
 
 def _settled(model: ModuleType, recipe: Any, table: Table, n_rows: int) -> Any:
@@ -60,5 +75,20 @@ def _joined(entry: CrossFit, refit: CrossFit) -> CrossFit:
         fitted=refit.fitted,
         seconds=refit.seconds,
         truncated=refit.truncated,
-        findings=tuple(f"refit: {finding}" for finding in refit.findings),
+        findings=tuple(f"refit: {finding}" for finding in (*refit.findings, *_strayed(entry, refit))),
     )
+
+
+def _strayed(entry: CrossFit, refit: CrossFit) -> list[str]:
+    """Say if the refit, which no row can judge, predicts quite other things than the folds' models do."""
+    if entry.apart is None:
+        return []
+    rows = rows_apart(len(entry.test))
+    mean = entry.test[rows]
+    usual, own = (float(np.sqrt(np.mean((test - mean) ** 2))) for test in (entry.apart, refit.test[rows]))
+    if own <= FAR * usual:
+        return []
+    return [
+        f"its test predictions are {own:.3g} from the mean of the folds' models, and each of these only {usual:.3g}: "
+        "look at the recipe, or leave refit out"
+    ]

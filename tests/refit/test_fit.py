@@ -17,14 +17,15 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.engine.stage import Job
 from pipeline.files import read_entries, read_json, write_folds, write_json, write_table
 from pipeline.metrics import rmse
-from pipeline.models import lightgbm, ridge
+from pipeline.models import lightgbm, linear, ridge
 from pipeline.refit import fit as refit
 from pipeline.splitters import kfold
 from pipeline.stages import train
-from pipeline.types import Table
+from pipeline.types import CrossFit, Table
 
-N_ROWS = 120
+N_ROWS, N_FOLDS = 120, 4
 SPLIT = {"seed": 0, "options": {}}
+PLAIN_RIDGE = {"penalty": 0.1, "target": "none", "encode": {"skew": "none"}}
 
 
 def jobs(folder: Path, model: Any, recipe: dict[str, Any] | None, table: Table, **config: Any) -> tuple[Job, Job]:
@@ -34,7 +35,7 @@ def jobs(folder: Path, model: Any, recipe: dict[str, Any] | None, table: Table, 
     for path in (*inputs.values(), *outs):
         path.mkdir()
     write_table(inputs["preprocess"], table)
-    write_folds(inputs["split"], make_folds(N_ROWS))
+    write_folds(inputs["split"], make_folds(N_ROWS, N_FOLDS))
     write_json(inputs["recipe"] / "recipe.json", recipe)
     config = {"entry": "one", "recipe": "recipe.json", **config}
     plugins = {"model": model, "metric": rmse}
@@ -61,33 +62,59 @@ def test_only_test_rows_are_predicted_anew(tmp_path: Path, config: dict[str, Any
     assert facts["seconds"].keys() == {"one"}
 
 
-def test_test_rows_are_predicted_by_what_all_rows_teach(tmp_path: Path) -> None:
+def numbers() -> Table:
+    """A table without levels, which a ridge in so many words predicts."""
     table = make_table(n_train=N_ROWS, n_test=30)
-    table = replace(table, train=table.train[table.numeric], test=table.test[table.numeric])
-    recipe = {"penalty": 0.1, "target": "none", "encode": {"skew": "none"}}
-    once, again = jobs(tmp_path, ridge, recipe, table)
+    return replace(table, train=table.train[table.numeric], test=table.test[table.numeric])
+
+
+def ridge_of_all_rows(penalty: float) -> np.ndarray:
+    fitted = make_pipeline(StandardScaler(), Ridge(alpha=penalty * N_ROWS)).fit(numbers().train, numbers().target)
+    return np.asarray(fitted.predict(numbers().test))
+
+
+def test_test_rows_are_predicted_by_what_all_rows_teach(tmp_path: Path) -> None:
+    once, again = jobs(tmp_path, ridge, PLAIN_RIDGE, numbers())
     train.run(once)
     refit.run(again)
     (entry,) = read_entries(again.out / "entries").values()
-    library = make_pipeline(StandardScaler(), Ridge(alpha=0.1 * N_ROWS)).fit(table.train, table.target)
-    np.testing.assert_allclose(entry.test[:, 0], library.predict(table.test), rtol=1e-5)
+    np.testing.assert_allclose(entry.test[:, 0], ridge_of_all_rows(0.1), rtol=1e-5)
 
 
-def test_all_rows_are_learnt_with_what_the_recipe_meant_in_the_folds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """ "auto" may stand for something else where a fold has more rows: that is not what was judged."""
-    seen: list[int] = []
+def test_the_recipe_means_what_it_meant_in_the_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a fold has more rows "auto" may stand for something else, which is not what was judged."""
 
     def settled(recipe: ridge.Recipe, task: object, n_rows: int) -> ridge.Recipe:  # noqa: ARG001
-        seen.append(n_rows)
-        return recipe.model_copy(update={"penalty": 90 / n_rows})
+        return recipe.model_copy(update={"penalty": 0.5 if n_rows == N_ROWS - N_ROWS // N_FOLDS else 0.1})
 
-    once, again = jobs(tmp_path, ridge, {"penalty": 1.0}, make_table(n_train=N_ROWS, n_test=30))
+    once, again = jobs(tmp_path, ridge, PLAIN_RIDGE, numbers())
     train.run(once)
     monkeypatch.setattr(ridge, "settled", settled)
-    assert refit.run(again)["recipe"]["penalty"] == 1.0
-    assert seen == [90]
+    refit.run(again)
+    (entry,) = read_entries(again.out / "entries").values()
+    np.testing.assert_allclose(entry.test[:, 0], ridge_of_all_rows(0.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("patience", [0, 3], ids=["before", "in the middle"])
+def test_where_time_is_up_the_folds_models_stay(tmp_path: Path, patience: int) -> None:
+    once, again = jobs(tmp_path, linear, {"epochs": 20}, make_table(n_train=N_ROWS, n_test=30))
+    train.run(once)
+    facts = refit.run(replace(again, log=Heard(patience)))
+    assert facts["truncated"] == [f"one: {refit.LATE}"]
+    (before,), (after,) = (read_entries(job.out / "entries").values() for job in (once, again))
+    assert after.test.tobytes() == before.test.tobytes()
+    assert after.apart is not None
+    assert not (again.out / "fitted").exists()
+
+
+@pytest.mark.parametrize(("factor", "n_said"), [(1.0, 0), (10.0, 1)])
+def test_a_refit_that_predicts_quite_other_things_is_told_of(factor: float, n_said: int) -> None:
+    apart = np.random.default_rng(0).normal(size=(4, 30, 1))
+    nothing = np.zeros((1, 2))
+    entry = CrossFit(np.zeros((1, 8, 1)), apart.mean(axis=0), nothing, nothing, nothing, "none", apart=apart)
+    found = refit._joined(entry, replace(entry, test=entry.test + factor * np.abs(apart[0]))).findings
+    assert len(found) == n_said
+    assert all("look at the recipe" in line for line in found)
 
 
 def test_a_model_that_was_left_out_stays_so(tmp_path: Path) -> None:
