@@ -96,3 +96,10 @@ def test_folds_that_cannot_be_nested_are_refused(workspace: Workspace, section: 
 def test_models_of_which_none_can_be_nested_are_refused(workspace: Workspace) -> None:
     with pytest.raises(ConfigError, match=r"none of the models can be nested \(autogluon\)"):
         nodes(workspace, "[models.autogluon]\n" + STACK)
+
+
+def test_a_refit_is_not_nested_and_predicts_test_rows_beside_a_stack(workspace: Workspace) -> None:
+    graph = nodes(workspace, MODELS.replace("[models.lightgbm]", "[models.lightgbm]\nrefit = true") + STACK)
+    assert not [name for name in graph if name.startswith("nested") and "refit" in name]
+    reads = {name: one.node for name, one in graph["ensemble"].inputs.items()}
+    assert (reads["train:lightgbm"], reads["nested:lightgbm"]) == ("train[lightgbm refit]", "nested[lightgbm]")
