@@ -68,6 +68,10 @@ class Competition(Section):
     columns: Columns = Columns()
 
 
+OF_EVERY_MODEL = ("kind", "refit", "tune")
+"""Keys of a [models.<name>] section that are not its recipe's."""
+
+
 class Model(Section):
     """One [models.<name>] section: the recipe with every default filled in, and the space around it.
 
@@ -191,7 +195,7 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     usual = _usual_space(section.pop("tune", None), plugin, where)
     values, raw_space = split_section(section)
     raw_space = {name: dimension for name, dimension in usual.items() if name not in values} | raw_space
-    recipe = _validated(recipe_type, values, where)
+    recipe = _validated(recipe_type, values, where, OF_EVERY_MODEL)
     if raw_space and not hasattr(plugin, "for_tuning"):
         raise ConfigError(f"{where}: '{kind}' cannot be tuned, but {', '.join(raw_space)} has a search space")
     space = {name: _dimension(raw, recipe_type, values, f"{where} {name}", name) for name, raw in raw_space.items()}
@@ -268,15 +272,16 @@ def _check_options(experiment: Experiment, path: Path) -> None:
             )
 
 
-def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object) -> Any:
+def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object, beside: tuple[str, ...] = ()) -> Any:
+    """beside: keys that the same section may have and the model does not know, for the hint."""
     for name in values:
-        _known(name, model, where)
+        _known(name, model, where, beside)
     return _checked(model, dict(values), where)
 
 
-def _known(name: str, model: type[BaseModel], where: object) -> None:
+def _known(name: str, model: type[BaseModel], where: object, beside: tuple[str, ...] = ()) -> None:
     if name not in model.model_fields:
-        raise ConfigError(f"{where}: unknown key '{name}'", hint=nearest(name, model.model_fields))
+        raise ConfigError(f"{where}: unknown key '{name}'", hint=nearest(name, [*model.model_fields, *beside]))
 
 
 def _checked(annotation: Any, value: Any, where: object) -> Any:

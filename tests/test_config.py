@@ -130,6 +130,7 @@ EXPERIMENT_KEYS = {
     "splitter-option": ("shuffle", "shufle", "unknown key 'shufle'", "did you mean 'shuffle'?"),
     "blender-option": ("[ensemble]", "[ensemble.options]\nstep = 1\n[ensemble]", "unknown key 'step'", "'steps'?"),
     "recipe": ('kind = "toynet"', 'kind = "toynet"\nhiden = [3]', "unknown key 'hiden'", "did you mean 'hidden'?"),
+    "of-every-model": ('kind = "toynet"', 'kind = "toynet"\nrefitt = true', "unknown key 'refitt'", "mean 'refit'?"),
     "in-a-part-of-a-recipe": ("impute", "imput", "unknown key 'encode.imput'", "did you mean 'impute'?"),
     "in-a-list-of-parts": (
         "hidden = {",
