@@ -66,7 +66,7 @@ def test_extra_rows_are_fitted_and_accounted_for(shop: Shop, call: Call, monkeyp
 
     planned = {line.split()[0]: line for line in call("plan", SLUG, "-e", "plain").stdout.splitlines() if line.strip()}
     assert "run" not in planned["split"]
-    assert "extra changed" in planned["train[ridge]"]
+    assert "extra is no longer read" in planned["train[ridge]"]
     rows.head(39).to_csv(raw / "original.csv", index=False)
     again = [line.split()[0] for line in call("plan", SLUG, "-e", "more").stdout.splitlines() if " run" in line]
     assert again[:2] == ["ingest[extra", "preprocess[extra"]

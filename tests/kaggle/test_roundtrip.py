@@ -58,11 +58,6 @@ def test_from_a_slug_to_a_score(kaggle: Kaggle, tiny: Competition, folder: Path,
     assert run.data.metrics["public_score"] == line.public
     assert run.data.tags["kaggle/ref"] == line.ref
 
-    n_asked = kaggle.asked("CreateSubmission")
-    assert kaggle_process.run(folder, "compete", "houses", **OFF) == 0, log(folder)
-    assert "were sent before" in log(folder)
-    assert kaggle.asked("CreateSubmission") == n_asked == 1
-
     tiny.private = "0.4"
     assert kaggle_process.run(folder, "sync", "houses") == 0, log(folder)
     assert [line.private for line in read(folder / "experiments" / "houses" / "ledger.csv")] == [0.4]
