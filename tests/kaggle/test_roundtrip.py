@@ -39,7 +39,7 @@ def log(folder: Path) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow and its libraries warn of their own affairs
-def test_from_a_slug_to_a_score(kaggle: Kaggle, tiny: Competition, folder: Path, empty_mlflow: Path) -> None:
+def test_from_a_slug_to_a_score(tiny: Competition, folder: Path, empty_mlflow: Path) -> None:
     from mlflow import MlflowClient
 
     (folder / "experiments" / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
