@@ -71,6 +71,7 @@ def test_who_is_above_the_limit_leaves_with_its_error_over_all_folds(name: str) 
     assert not leaves.fitted
 
 
+@pytest.mark.slow
 def test_who_shares_the_call_and_where_it_runs_decide_nothing(name: str) -> None:
     limit = passed(name)["entry"].rungs[0] * 1.001  # in another company a network's last bits are others
     here, there = (climb(name, recipes(name), limit, spread) for spread in (in_turn, elsewhere))

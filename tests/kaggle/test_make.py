@@ -48,6 +48,7 @@ def secrets_on_command_lines() -> list[str]:
     return [repr(line) for line in found if TOKEN.encode() in line or KEY.encode() in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (Path(sys.executable).parent / "pipeline").exists(), reason="not run in a .venv of make setup")
 @pytest.mark.filterwarnings("ignore")  # MLflow and its libraries warn of their own affairs
 def test_one_make_target_from_a_slug_to_a_score(kaggle: Kaggle, copy: Path) -> None:
