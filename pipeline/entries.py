@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,11 @@ def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, Cro
                 )
             entries[name] = entry
     return dict(sorted(entries.items()))
+
+
+def section_of(name: str, models: Container[str]) -> str:
+    """Return which of the [models.<name>] sections a train node belongs to: `<name>-tuned` is what tuning found."""
+    return name if name in models else name.removesuffix("-tuned")
 
 
 def refit_of(entry: str) -> str:

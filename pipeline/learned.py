@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.config import Experiment
 from pipeline.engine.store import Result
-from pipeline.entries import library_nodes
+from pipeline.entries import library_nodes, section_of
 from pipeline.errors import ConfigError
 from pipeline.workspace import Workspace
 
@@ -72,7 +72,7 @@ def worth(results: Mapping[str, Result]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, node in library_nodes(results).items():
         if "seconds" in results[node].facts:  # else it was left out
-            kind = kinds[name if name in kinds else name.removesuffix("-tuned")]
+            kind = kinds[section_of(name, kinds)]
             own = sum(abs(weights.get(entry, 0.0)) for entry in results[node].facts["seconds"])
             found[kind] = found.get(kind, 0.0) + own
     return {kind: round(own, 6) for kind, own in sorted(found.items())}

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "practice-diabetes"
+Call = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = """
 minutes = 5
 [split]
@@ -80,3 +82,10 @@ def make_shop(folder: Path, experiment: str = QUICK) -> Shop:
     shutil.copy(ROOT / "experiments" / SLUG / "competition.toml", target)
     (target / "quick.toml").write_text(experiment, encoding="utf-8")
     return Shop(folder)
+
+
+def ran(call: Call, *arguments: str) -> str:
+    """Return all that a command says, which must end well."""
+    done = call(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

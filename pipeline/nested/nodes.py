@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.config import Experiment
 from pipeline.engine import plugins
 from pipeline.engine.stage import Input, Node
+from pipeline.entries import section_of
 from pipeline.errors import ConfigError
 from pipeline.seeds import derive
 
@@ -73,13 +74,9 @@ def _check_folds(experiment: Experiment) -> None:
 
 
 def _can_nest(node: Node, experiment: Experiment) -> bool:
-    section = experiment.models[_model_of(node, experiment)]
+    section = experiment.models[section_of(node.variant, experiment.models)]
     recipe: Any = plugins.load(node.plugins["model"]).Recipe.model_validate(section.recipe)
     return not node.sources and getattr(recipe, "stop_on", "fold") != "fold"
-
-
-def _model_of(node: Node, experiment: Experiment) -> str:
-    return node.variant if node.variant in experiment.models else node.variant.removesuffix("-tuned")
 
 
 def _pairs(split: Node) -> Node:

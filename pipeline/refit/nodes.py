@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.config import Experiment
 from pipeline.engine.stage import Input, Node
-from pipeline.entries import refit_of
+from pipeline.entries import refit_of, section_of
 from pipeline.seeds import derive
 
 READERS = ("ensemble", "submit")
@@ -26,8 +26,8 @@ def with_refits(nodes: Sequence[Node], experiment: Experiment) -> list[Node]:
 
 
 def _is_refitted(node: Node, experiment: Experiment) -> bool:
-    models, name = experiment.models, node.variant
-    return node.stage == "train" and models[name if name in models else name.removesuffix("-tuned")].refit
+    models = experiment.models
+    return node.stage == "train" and models[section_of(node.variant, models)].refit
 
 
 def _refit(train: Node, split: Node, experiment: Experiment) -> Node:

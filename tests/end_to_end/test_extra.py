@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 
 import pandas as pd
 import pytest
 from audit import audit_stages
-from shop import SLUG, Shop
+from shop import SLUG, Call, Shop, ran
 
 from pipeline.engine.key import hash_file
 
@@ -29,13 +27,6 @@ wave = 2
 EXTRA = '[extra]\nfiles = ["original.csv"]\nweight = 0.5\n[submit]\nclip = "train"\n'
 POSTPROCESS = "def postprocess(predictions, rows):\n    return predictions + rows['sex'].to_numpy() / 10\n"
 FEATURE = "def heavy(rows):\n    return rows['bmi'] > 26\n"
-Call = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def ran(call: Call, *arguments: str) -> str:
-    done = call(*arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_extra_rows_are_fitted_and_accounted_for(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

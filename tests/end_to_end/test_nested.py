@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 
 import pytest
 from audit import audit_stages
-from shop import SLUG, Shop
+from shop import SLUG, Call, Shop, ran
 
 STACK = """
 minutes = 5
@@ -21,13 +19,6 @@ epochs = 15
 [ensemble]
 kind = "stack"
 """
-Call = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def ran(call: Call, *arguments: str) -> str:
-    done = call(*arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_a_stack_is_run_and_repeated_on_new_rows(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from shop import SLUG, Shop
+from shop import SLUG, Call, Shop, ran
 
 from pipeline.engine.store import Result, Store
 from pipeline.files import read_entries
@@ -30,13 +28,6 @@ trials = 2
 wave = 2
 """
 REFITTED = ("ridge", "linear", "linear-tuned")
-Call = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def ran(call: Call, *arguments: str) -> str:
-    done = call(*arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return " ".join((done.stdout + done.stderr).split())
 
 
 def published(shop: Shop, experiment: str) -> tuple[Path, dict[str, Result]]:
