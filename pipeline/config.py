@@ -88,12 +88,14 @@ class Experiment(Section):
     """One experiment, as experiments/<slug>/<name>.toml states it.
 
     worth_from: experiments ("name", or "slug/name" of another competition) by whose weights the minutes are shared out.
+    use_spare_minutes: fit models again, by other seeds, in what is left where they stop early or want little.
     """
 
     name: str
     seed: int = 0
     minutes: float = Field(10, gt=0, allow_inf_nan=False)
     worth_from: list[OtherExperiment] = Field([])
+    use_spare_minutes: bool = False
     preprocess: Preprocess = Preprocess()
     extra: Extra = Extra()
     pseudo: Pseudo | None = None

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 ENSEMBLE = "ensemble"
 EQUAL = "equal weights"
 BEST = "best single"
+TUNED, MORE = "-tuned", "+more"
+"""What a model's name ends with where tuning found the recipe, and where minutes that were left fitted it again (no
+section has such a name)."""
+
 UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
 
 
@@ -34,8 +38,8 @@ def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, Cro
 
 
 def section_of(name: str, models: Container[str]) -> str:
-    """Return which of the [models.<name>] sections a train node belongs to: `<name>-tuned` is what tuning found."""
-    return name if name in models else name.removesuffix("-tuned")
+    """Return which of the [models.<name>] sections a train node belongs to."""
+    return name if name in models else name.removesuffix(TUNED).removesuffix(MORE)
 
 
 def refit_of(entry: str) -> str:

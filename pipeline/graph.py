@@ -12,12 +12,14 @@ from pipeline.config import Competition, Experiment, metric_plugin
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.engine.stage import Input, Node, Plugin
+from pipeline.entries import TUNED
 from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.nested.nodes import with_nested
 from pipeline.raw.source import locate
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
+from pipeline.spare.nodes import with_spare
 from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", "ensemble", "score", "submit")
@@ -33,7 +35,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     tuned = _names_tuned(experiment)
     starts = learned.starts(workspace, competition.slug, experiment, tuned)
     trains = _trains(workspace, competition, experiment, metric)
-    entries = [*experiment.models, *(f"{name}-tuned" for name in tuned)]
+    entries = [*experiment.models, *(name + TUNED for name in tuned)]
     nodes = [
         _ingest(workspace, competition, facts),
         *features,
@@ -50,7 +52,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         _score(competition, experiment, metric),
         _submit(workspace, experiment, facts, entries, metric),
     ]
-    nodes = with_refits(with_nested(nodes, experiment), experiment)
+    nodes = with_refits(with_nested(with_spare(nodes, experiment), experiment), experiment)
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
 
 
@@ -58,8 +60,8 @@ def _names_tuned(experiment: Experiment) -> list[str]:
     """Return the models that are tuned; what tuning finds is an entry of its own, whose name must be free."""
     tuned = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
     for name in tuned:
-        if f"{name}-tuned" in experiment.models:
-            found = f"[models.{name}-tuned]: what tuning [models.{name}] finds is called '{name}-tuned' already"
+        if name + TUNED in experiment.models:
+            found = f"[models.{name}{TUNED}]: what tuning [models.{name}] finds is called '{name}{TUNED}' already"
             raise ConfigError(found, hint="rename one of the two sections")
     return tuned
 
@@ -250,7 +252,7 @@ def _tuned(experiment: Experiment, name: str, metric: Plugin, starts: dict[str, 
         continues=("trials",),
     )
     best = Input(search.name, ("recipe.json",))
-    return [search, _fit(experiment, name, f"{name}-tuned", metric, best, "recipe.json")]
+    return [search, _fit(experiment, name, name + TUNED, metric, best, "recipe.json")]
 
 
 def _ensemble(experiment: Experiment, entries: list[str], tuned: list[str], metric: Plugin) -> Node:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.blenders._library import Blender
+from pipeline.entries import MORE
 from pipeline.uncertainty import paired_difference
 
 
 def model_of(entry: str) -> str:
-    """Return which model made an entry: base models of AutoGluon are called `<model>/<base model>`."""
-    return entry.partition("/")[0]
+    """Return which model made an entry: base models of AutoGluon are called `<model>/<base model>`, more fits +more."""
+    return entry.partition("/")[0].removesuffix(MORE)
 
 
 def without_each(blender: Blender, names: tuple[str, ...]) -> dict[str, Blender]:

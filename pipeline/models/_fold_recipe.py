@@ -102,11 +102,17 @@ class BoosterRecipe(FoldRecipe):
     )
 
     @property
-    def usual_rounds(self) -> int:
+    def usual_rounds(self) -> float:
         """How many rounds a fold is fitted for, with all its seeds, if as many are found as usually are."""
+        return self._rounds_fitted(min(self.rounds, ENOUGH_ROUNDS))
+
+    def pace(self, found: float) -> float:
+        """Return how many times what was planned for it takes, where so many rounds were found."""
+        return self._rounds_fitted(found) / self.usual_rounds
+
+    def _rounds_fitted(self, found: float) -> float:
         if self.stop_on == "none":
             return self.n_seeds * self.rounds
-        found = min(self.rounds, ENOUGH_ROUNDS)
         looking = min(self.rounds, found + self.patience)
         return looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
 

@@ -56,6 +56,14 @@ class NetworkRecipe(BaseModel):
         """How often every network is trained: once more to find the epoch."""
         return 2 if self.stop_on == "inner" else 1
 
+    def pace(self, found: float) -> float:
+        """Return how many times what was planned for it, settled, takes, where so many epochs were found."""
+        if self.stop_on == "none":
+            return 1.0
+        epochs, patience = float(self.epochs), getattr(self, "patience", None)
+        looking = epochs if patience is None else min(epochs, found + patience)
+        return (looking + (found if self.stop_on == "inner" else 0.0)) / (self.phases * epochs)
+
 
 class DeepRecipe(NetworkRecipe):
     """What networks with hidden layers have beside that: they embed columns, and may predict beyond what they saw."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE, library_nodes
+from pipeline.entries import ENSEMBLE, TUNED, library_nodes
 from pipeline.files import read_entries, read_json
 from pipeline.report.settings import settings
 from pipeline.report.summary import Summary, summarise
@@ -48,7 +48,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
     findings: dict[str, tuple[str, ...]] = {}
     for name, result in results.items():
         if verdict := result.facts.get("verdict"):
-            findings[f"{name[5:-1]}-tuned"] = (verdict,)
+            findings[f"{name[5:-1]}{TUNED}"] = (verdict,)
     for name, node in library_nodes(results).items():
         own, fits = read_entries(folders[node] / "entries"), dict.fromkeys([f"train[{name}]", node])
         entries |= own

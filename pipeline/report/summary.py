@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.store import Result
-from pipeline.entries import ENSEMBLE, refit_of
+from pipeline.entries import ENSEMBLE, MORE, TUNED, refit_of
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,10 @@ def _worth(path: Path, seconds: Mapping[str, float]) -> tuple[Worth, ...]:
 
 
 def _nodes_of(model: str) -> list[str]:
-    """Return what was run for a model: training, refit and nested fits if any, and the search of a tuned one."""
-    searched = [f"tune[{model.removesuffix('-tuned')}]"] if model.endswith("-tuned") else []
-    return [f"train[{model}]", f"train[{refit_of(model)}]", f"nested[{model}]", *searched]
+    """Return what was run for a model: all fits, and the search of a tuned one."""
+    searched = [f"tune[{model.removesuffix(TUNED)}]"] if model.endswith(TUNED) else []
+    fits = [f"{stage}[{name}]" for name in (model, model + MORE) for stage in ("train", "nested")]
+    return [*fits, f"train[{refit_of(model)}]", *searched]
 
 
 def _judged(judged: Mapping[str, Any]) -> Judged:

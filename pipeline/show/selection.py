@@ -14,7 +14,7 @@ from rich.table import Table
 from pipeline.blenders._alone import oof_alone
 from pipeline.config import Competition
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE
+from pipeline.entries import ENSEMBLE, MORE, TUNED
 from pipeline.errors import ConfigError
 from pipeline.files import read_entries, read_folds, read_json, read_table
 from pipeline.honesty.expectation import Bias, Expectation, expect, own_factor
@@ -132,7 +132,7 @@ def _models(run: Run, results: Mapping[str, Result], store: Store, table: Data) 
     alone = [
         name
         for name, entry in library.items()
-        if not entry.reference and "/" not in name and not name.endswith("-tuned") and len(library) > 1
+        if not entry.reference and "/" not in name and not name.endswith((TUNED, MORE)) and len(library) > 1
     ]
     for name in sorted(alone, key=lambda name: errors[name])[:MOST]:
         oof = oof_alone(library[name], table.target, folds, table.task.metric)

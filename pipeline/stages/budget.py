@@ -6,12 +6,13 @@ each model's own formulas stand beside it (`seconds` and `affordable` in its plu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Job
+from pipeline.entries import TUNED
 from pipeline.files import read_folds, read_json, write_json
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
 from pipeline.tuning.halving import n_trials, n_whole, steps_of
@@ -114,11 +115,9 @@ def run(job: Job) -> dict[str, Any]:
 
     The recipe of a model is null if its part of the minutes is too short for the least of it: it is left out.
     """
-    models, size = job.config["models"], _size(job)
-    weights = _weights(job)
-    works = {name: _work(job, name, size, weights[name]) for name in models}
+    models, works = job.config["models"], works_of(job)
     tuned = [name for name, model in models.items() if model["tuned"] and job.config["tune"]["trials"]]
-    plan, trials = _plan(job, works, tuned)
+    plan, trials = plan_of(job, seconds_of(job), works, tuned)
     notes = []
     for name, wanted in works.items():
         planned = plan.get(name)
@@ -130,6 +129,17 @@ def run(job: Job) -> dict[str, Any]:
         if name in trials:
             write_json(job.out / name / "trials.json", trials[name])
     return {"notes": notes, "seconds": {name: round(planned.seconds, 1) for name, planned in plan.items()}}
+
+
+def seconds_of(job: Job) -> float:
+    """Return what the minutes leave for models."""
+    return 60 * float(job.config["minutes"]) * (1 - RESERVED)
+
+
+def works_of(job: Job) -> dict[str, Work]:
+    """Return every model's work, as much of it as its recipe wants."""
+    size, weights = _size(job), _weights(job)
+    return {name: _work(job, name, size, weights[name]) for name in job.config["models"]}
 
 
 def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
@@ -162,20 +172,21 @@ def _weights(job: Job) -> dict[str, float]:
     return {name: (priors[name] + worth[name] * scale) / 2 for name in kinds}
 
 
-def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[str, Work], dict[str, int]]:
-    """Return every model's work, without those that are left out, and the trials of those that are tuned.
+def plan_of(
+    job: Job, seconds: float, works: Mapping[str, Work], tuned: Sequence[str] = ()
+) -> tuple[dict[str, Work], dict[str, int]]:
+    """Share so many seconds out: return every model's work, and the trials of those that are tuned.
 
-    Who needs more than its share to begin comes first, then who wants least for its weight: what one leaves of its
-    share, or takes beyond it, the others have more or less.
+    A model that is left out has none. Who needs more than its share to begin comes first, then who wants least for its
+    weight: what one leaves of its share, or takes beyond it, the others have more or less.
     """
 
     def search(work: Work) -> Search:
         return Search(work, job.config["tune"], job.config["repeats"])
 
-    seconds = 60 * job.config["minutes"] * (1 - RESERVED)
     claims = {name: eased(work.claim, seconds) for name, work in works.items()}
-    claims |= {f"{name}-tuned": search(works[name]).claim for name in tuned}
-    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(f"{n}-tuned" for n in tuned)])}
+    claims |= {name + TUNED: search(works[name]).claim for name in tuned}
+    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(n + TUNED for n in tuned)])}
     plan: dict[str, Work] = {}
     trials: dict[str, int] = {}
     shares = share_out(seconds, left)
@@ -190,7 +201,7 @@ def _plan(job: Job, works: Mapping[str, Work], tuned: list[str]) -> tuple[dict[s
             plan[name] = works[name].within(rounded(claims[name], share))
             seconds -= plan[name].seconds
         else:
-            model = name.removesuffix("-tuned")
+            model = name.removesuffix(TUNED)
             trials[model] = search(plan[model]).trials(share)
             seconds -= share
         del left[name]

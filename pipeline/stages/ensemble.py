@@ -18,7 +18,7 @@ from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.blenders._reference import weights_optimism
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
-from pipeline.entries import BEST, ENSEMBLE, EQUAL, read_library
+from pipeline.entries import BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_folds, read_json, write_entry, write_json
 from pipeline.honesty.averaging import gain_alone, gain_blended
@@ -177,7 +177,7 @@ def _known(library: Library, blend: Blend, shares: Mapping[str, float], job: Job
     """
     seed = derive(job.seed, "averaging")
     tuning = dict.fromkeys(library.names, 0.0) | {
-        f"{node.removeprefix('tune:')}-tuned": read_json(folder / "optimism.json")["optimism"] or 0.0
+        f"{node.removeprefix('tune:')}{TUNED}": read_json(folder / "optimism.json")["optimism"] or 0.0
         for node, folder in job.inputs.items()
         if node.startswith("tune:")
     }

@@ -1,0 +1,84 @@
+"""Spare minutes become more fits: by what was found, within what is left, and none where nothing is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clean_tables import make_folds, make_table
+from heard import Heard
+
+from pipeline.engine.stage import Job
+from pipeline.files import read_json, write_entry, write_folds, write_table
+from pipeline.metrics import rmse
+from pipeline.models import lightgbm, mlp, ridge, tabm
+from pipeline.spare import plan
+from pipeline.stages import budget
+from pipeline.types import CrossFit
+
+MODELS = {"lightgbm": lightgbm, "mlp": mlp, "ridge": ridge, "tabm": tabm}
+AGAIN = ["lightgbm", "mlp", "tabm"]
+N_ROWS, N_FOLDS = 600, 4
+
+
+def planned(folder: Path, minutes: float, found: float) -> tuple[dict[str, Any], dict[str, Any], Heard]:
+    """Return the recipes of both budgets, where every model found so many rounds or epochs."""
+    inputs = {name: folder / name for name in ("preprocess", "split")}
+    for path in (*inputs.values(), folder / "budget", folder / "spare"):
+        path.mkdir(parents=True)
+    table = make_table(n_train=N_ROWS, n_test=30)
+    write_table(inputs["preprocess"], table)
+    write_folds(inputs["split"], make_folds(N_ROWS, N_FOLDS))
+    sections = {
+        name: {"kind": name, "recipe": module.Recipe().model_dump(mode="json"), "tuned": False}
+        for name, module in MODELS.items()
+    }
+    config = {"minutes": minutes, "repeats": 1, "models": sections, "tune": {"trials": 0}}
+    plugins = {f"model:{name}": module for name, module in MODELS.items()}
+    first = Job(config, inputs, {}, plugins, folder / "budget", folder, 0, Heard())
+    budget.run(first)
+    entry = CrossFit(
+        np.zeros((1, N_ROWS, 1)), np.zeros((30, 1)), *(np.full((1, N_FOLDS), value) for value in (1, 1, found)), "inner"
+    )
+    for name in MODELS:
+        (folder / name / "entries").mkdir(parents=True)
+        write_entry(folder / name / "entries", name, entry)
+    inputs |= {"budget": folder / "budget"} | {f"train:{name}": folder / name for name in MODELS}
+    heard = Heard()
+    second = Job(config | {"again": AGAIN}, inputs, {}, plugins | {"metric": rmse}, folder / "spare", folder, 0, heard)
+    plan.run(second)
+    given = {name: read_json(folder / "budget" / name / "recipe.json") for name in MODELS}
+    more = {name: read_json(folder / "spare" / f"{name}+more" / "recipe.json") for name in AGAIN}
+    return given, more, heard
+
+
+def test_where_much_is_left_everything_is_fitted_more_often_as_it_was(tmp_path: Path) -> None:
+    given, more, _ = planned(tmp_path, 300.0, 40)
+    for name, recipe in more.items():
+        assert recipe["n_seeds"] == plan.MOST
+        same = [key for key, value in given[name].items() if value != "auto" and key != "n_seeds"]
+        assert {key: recipe[key] for key in same} == {key: given[name][key] for key in same}
+
+
+def test_where_nothing_is_left_nothing_is_fitted_again_and_said(tmp_path: Path) -> None:
+    _, more, heard = planned(tmp_path, 0.2, 1000)
+    assert more == dict.fromkeys(AGAIN)
+    assert any("too little for more fits" in text for text in heard.infos)
+
+
+def test_who_stopped_early_leaves_more(tmp_path: Path) -> None:
+    fits = [
+        sum(recipe["n_seeds"] for recipe in planned(tmp_path / str(found), 1.5, found)[1].values() if recipe)
+        for found in (500, 20)
+    ]
+    assert fits[0] < fits[1]
+
+
+@pytest.mark.parametrize("minutes", [0.5, 1.0, 2.0, 4.0])
+def test_both_budgets_together_stay_within_the_minutes(tmp_path: Path, minutes: float) -> None:
+    _, more, _ = planned(tmp_path, minutes, 60)
+    size = {"n_train": N_ROWS, "n_test": 30, "n_columns": 3, "n_outputs": 1, "n_fits": N_FOLDS}
+    again = [MODELS[name].seconds(MODELS[name].Recipe.model_validate(r), **size) for name, r in more.items() if r]
+    assert sum(again) <= 60 * minutes
