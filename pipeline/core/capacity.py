@@ -1,4 +1,7 @@
-"""How many members train at once: planned from memory before training starts, halved if it is short after all."""
+"""Memory, planned before training starts: how the rows are kept, and how many members train at once.
+
+If it is short after all, fewer do.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,38 @@ import torch
 
 from pipeline.core.blocks import Network, row_units
 from pipeline.core.epoch import chunk_rows
-from pipeline.core.members import Program, View
+from pipeline.core.members import Program, Rows, View
 
+CPU_COPIES = 2**29  # bytes of rows below which every view has a copy in memory: that is quicker than a shared sheet
+GPU_COPIES = 0.25  # of a GPU's memory, the same
 CPU_BYTES = 2**27  # for a wave on a CPU; a constant, so that waves are the same on every machine
 GPU_SHARE = 0.8  # of what is free on a GPU once the rows are there
 STATE = 6  # numbers kept a parameter: weights, the best, two moments, gradients, and one to work with
 PASSES = 6  # numbers kept a unit and row of a batch, on the way forward and back
+
+
+def shares(views: Sequence[View], device: torch.device) -> bool:
+    """Say whether views read a sheet that they share while they train: where copies for all would be too large.
+
+    Which of the two it is changes no bit of what comes out.
+    """
+    sheets = {id(rows.excerpt.sheet) if rows.excerpt else None for rows in _all_rows(views)}
+    return len(sheets) == 1 and None not in sheets and copied_bytes(views) > _comfortable_bytes(device)
+
+
+def copied_bytes(views: Sequence[View]) -> int:
+    """Return what all views' dense columns take if each view has a copy of its own."""
+    return sum(len(rows) * rows.width * rows.dense.element_size() for rows in _all_rows(views))
+
+
+def _all_rows(views: Sequence[View]) -> list[Rows]:
+    return [rows for view in views for rows in (view.train, view.stop) if rows is not None]
+
+
+def _comfortable_bytes(device: torch.device) -> int:
+    if device.type != "cuda":
+        return CPU_COPIES
+    return int(GPU_COPIES * torch.cuda.get_device_properties(device).total_memory)
 
 
 def plan_capacity(program: Program, views: Sequence[View], net: Network, n_members: int, device: torch.device) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def plan_of(
         "program": _digest(repr(program).encode()),
         "members": _digest(repr(sorted(members.items())).encode()),
         "rungs": _digest(rungs.plan.encode()),
-        "rows": _digest(*(part for view in views for part in _described(view))),
+        "rows": _digest(*(part for view in views for part in _described(view)), *_sheets(views)),
     }
 
 
@@ -121,16 +122,29 @@ def _refuse_other(path: Path, plan: Plan, found: Plan) -> None:
         )
 
 
-def _digest(*parts: bytes) -> str:
+def _digest(*parts: bytes | np.ndarray) -> str:
     total = hashlib.sha256()
     for part in parts:
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()
 
 
-def _described(view: View) -> Iterator[bytes]:
+def _described(view: View) -> Iterator[bytes | np.ndarray]:
     yield repr((view.n_levels, view.n_numeric, view.stop is None)).encode()
     for rows in (view.train, *([] if view.stop is None else [view.stop])):
-        for part in rows.parts:
-            yield repr((part.shape, part.dtype)).encode()
-            yield part.contiguous().numpy().tobytes()
+        for part in (*rows.parts, *([] if rows.excerpt is None else rows.excerpt.parts)):
+            yield from _bytes_of(part)
+
+
+def _sheets(views: Sequence[View]) -> Iterator[bytes | np.ndarray]:
+    """Describe every sheet once, however many views read it."""
+    excerpts = [rows.excerpt for view in views for rows in (view.train, view.stop) if rows is not None]
+    for sheet in {id(excerpt.sheet): excerpt.sheet for excerpt in excerpts if excerpt is not None}.values():
+        yield repr((sheet.farthest, sheet.soft)).encode()
+        yield from _bytes_of(sheet.numbers)
+        yield from _bytes_of(sheet.flags)
+
+
+def _bytes_of(part: Tensor) -> Iterator[bytes | np.ndarray]:
+    yield repr((part.shape, part.dtype)).encode()
+    yield part.contiguous().reshape(-1).numpy()

@@ -119,19 +119,18 @@ def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> 
 
 def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None) -> Iterator[Batch]:
     """Yield the steps' batches, made a few at a time: each has too little in it to be worth its calls."""
-    first_rows = table.start[[member.view for member in wave.members]]
-    row_size = table.rows.dense.shape[1] + sum(program.architecture.masked_units)
-    length = max(1, PREPARED // (len(first_rows) * plan.batch_size * row_size))
+    views = [member.view for member in wave.members]
+    row_size = table.width + sum(program.architecture.masked_units)
+    length = max(1, PREPARED // (len(views) * plan.batch_size * row_size))
     for begin in range(0, len(plan.counts), length):
-        yield from _prepared(program, table, plan, dropped, first_rows, slice(begin, begin + length))
+        yield from _prepared(program, table, plan, dropped, views, slice(begin, begin + length))
 
 
 def _prepared(
-    program: Program, table: Table, plan: Epoch, dropped: np.ndarray | None, first_rows: np.ndarray, steps: slice
+    program: Program, table: Table, plan: Epoch, dropped: np.ndarray | None, views: list[int], steps: slice
 ) -> Iterator[Batch]:
     active, counts, size = plan.active[steps].tolist(), plan.counts[steps], plan.batch_size
-    order = plan.order[: active[0], steps.start * size : steps.stop * size] + first_rows[: active[0], None]
-    rows = table.take(torch.from_numpy(order).to(table.rows.dense.device, non_blocking=True))
+    rows = table.take(views[: active[0]], plan.order[: active[0], steps.start * size : steps.stop * size])
     weights = table.put(batches.row_weights(counts[:, : active[0]], size))
     masks = [] if dropped is None else _masks(program, plan, steps, dropped[steps, : active[0]], table)
     for number, (n_active, longest) in enumerate(zip(active, counts.max(axis=1).tolist(), strict=True)):
@@ -158,14 +157,13 @@ def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tenso
     net.eval()
     views, weights = [member.view for member in wave.members], wave.part("weights")
     row_loss = loss_of(program.loss, program.level)
-    n_rows, first_rows = table.n_rows[views][:, None], table.start[views][:, None]
+    n_rows = table.n_rows[views][:, None]
     total = table.put(np.zeros(len(views)))
     chunk = chunk_rows(program.architecture)
     for begin in range(0, n_rows.max(), chunk):
         at = np.arange(begin, min(begin + chunk, n_rows.max()))[None, :]
         present = at < n_rows
-        positions = torch.from_numpy(first_rows + np.where(present, at, 0))
-        rows = table.take(positions.to(total.device, non_blocking=True))
+        rows = table.take(views, np.where(present, at, 0))
         output = functional_call(net, weights, (rows.dense, rows.codes))
         loss = row_losses(row_loss, output, rows.target, torch.zeros_like(total))
         total += (_weighed(loss, rows) * table.put(present / n_rows)).sum(dim=1)

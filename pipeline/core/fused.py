@@ -102,7 +102,8 @@ def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], row
     weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
     outputs, chunk = [], -(-CHUNK_ROWS // max(architecture.k, 1))
     for first in range(0, max(len(rows), 1), chunk):  # none at all have a shape, too
-        dense, codes = (part[first : first + chunk] for part in (rows.dense, rows.codes))
+        part = slice(first, first + chunk)
+        dense, codes = rows.columns(part), rows.codes[part]
         shape = (len(states), *dense.shape), (len(states), *codes.shape)
         outputs.append(functional_call(net, weights, (dense.expand(shape[0]), codes.expand(shape[1]))))
     return torch.cat(outputs, dim=1)

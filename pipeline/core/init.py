@@ -94,6 +94,11 @@ def initialise(net: Network, name: Init, seed: int, dense: Tensor, codes: Tensor
         spread(net, dense[:SPREAD_ROWS], codes[:SPREAD_ROWS], generator)
 
 
+def rows_seen(net: Network, n_rows: int) -> int:
+    """Return how many of so many rows `initialise` looks at: the first few, or all where it puts bins on quantiles."""
+    return n_rows if isinstance(net.numeric, Piecewise) else min(n_rows, SPREAD_ROWS)
+
+
 @torch.no_grad()
 def _start_numeric(net: Network, dense: Tensor, generator: torch.Generator) -> None:
     """Put bins on quantiles of the rows; draw frequencies, never farther out than three deviations."""

@@ -11,14 +11,14 @@ import torch
 
 from pipeline.core import checkpoint
 from pipeline.core.blocks import Network
-from pipeline.core.capacity import is_out_of_memory, plan_capacity
+from pipeline.core.capacity import is_out_of_memory, plan_capacity, shares
 from pipeline.core.checkpoint import Snapshot
 from pipeline.core.devices import keep_freed_memory
 from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.core.outcome import finished, harvest, judge
 from pipeline.core.rungs import Reports
-from pipeline.core.table import Table, join
+from pipeline.core.table import Table, copy, share
 from pipeline.core.wave import Shapes, Wave, select, start, unite
 
 
@@ -65,7 +65,8 @@ def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, Table
     stopping = [view.stop for view in views if view.stop is not None]
     if len(stopping) not in (0, len(views)):
         raise ValueError(f"{len(stopping)} of {len(views)} views have stopping rows; all must have them, or none")
-    return join([view.train for view in views], device), join(stopping, device) if stopping else None
+    put = share if shares(views, device) else copy
+    return put([view.train for view in views], device), put(stopping, device) if stopping else None
 
 
 def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:

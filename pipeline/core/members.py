@@ -16,27 +16,39 @@ from pipeline.core.losses import Loss
 from pipeline.core.optimiser import Optimiser
 from pipeline.core.precision import Precision
 from pipeline.core.schedule import Schedule
+from pipeline.core.sheet import Excerpt
 
 
 @dataclass(frozen=True)
 class Rows:
     """Encoded rows: dense (n, d) floats, codes (n, c) int64, target (n, k) floats or (n,) class codes.
 
-    weight (n,): what each row's loss counts, 1 on average; None where all count the same.
+    weight (n,): what each row's loss counts, 1 on average; None where all count the same. excerpt: where the rows are
+    on a sheet that folds share; then `dense` holds only the columns that are not on it.
     """
 
     dense: Tensor
     codes: Tensor
     target: Tensor
     weight: Tensor | None = None
+    excerpt: Excerpt | None = None
 
     def __len__(self) -> int:
         return len(self.dense)
 
     @property
     def parts(self) -> list[Tensor]:
-        """All that there is of the rows, in the order of the fields."""
+        """All that there is of the rows but what a sheet has, in the order of the fields."""
         return [self.dense, self.codes, self.target, *([] if self.weight is None else [self.weight])]
+
+    @property
+    def width(self) -> int:
+        """Number of dense columns, those on a sheet included."""
+        return self.dense.shape[1] if self.excerpt is None else self.excerpt.reading.columns.shape[-1]
+
+    def columns(self, rows: slice) -> Tensor:
+        """Return all dense columns of some of the rows."""
+        return self.dense[rows] if self.excerpt is None else self.excerpt.columns(rows, self.dense[rows])
 
 
 @dataclass(frozen=True)

@@ -2,44 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.core.members import Rows
+from pipeline.core.sheet import Reading, Sheet, read, stack_readings
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The sheet that all rows of a table are on: how each view reads it (stacked), and each row's position on it."""
+
+    sheet: Sheet
+    reading: Reading
+    at: Tensor
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of several views in one table on the device: view v's rows start at `start[v]`, narrower ones are padded."""
+    """Rows of several views in one table on the device: view v's rows start at `start[v]`, narrower ones are padded.
+
+    Where there is a shared sheet, `rows.dense` holds only the columns that are not on it. width: of all columns.
+    """
 
     rows: Rows
     start: np.ndarray
     n_rows: np.ndarray
+    width: int
+    shared: Shared | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """What the rows take on the device, a sheet included."""
+        own = sum(part.nbytes for part in self.rows.parts)
+        return own if self.shared is None else own + self.shared.sheet.n_bytes + self.shared.at.nbytes
 
     def put(self, values: np.ndarray) -> Tensor:
         """Copy numbers to where the rows are, in their precision; the device is not waited for."""
         dense = self.rows.dense
         return torch.from_numpy(values).to(dense.dtype).to(dense.device, non_blocking=True)
 
-    def take(self, at: Tensor) -> Rows:
-        """Gather rows at positions (M, batch) into (M, batch, ...)."""
-        flat = at.reshape(-1)
+    def take(self, views: Sequence[int], at: np.ndarray) -> Rows:
+        """Gather rows (M, batch, ...): of each of these views, those at positions (M, batch), counted within the view.
+
+        The same bits come out with and without a sheet.
+        """
+        places = self._send(at + self.start[views][:, None])
+        flat = places.reshape(-1)
         parts = (part.index_select(0, flat) for part in self.rows.parts)
-        return Rows(*(part.reshape(*at.shape, *part.shape[1:]) for part in parts))
+        rows = Rows(*(part.reshape(*at.shape, *part.shape[1:]) for part in parts))
+        if self.shared is None:
+            return rows
+        reading = self.shared.reading.of(self._send(np.asarray(views)))
+        on_sheet = self.shared.at.index_select(0, flat).reshape(at.shape)
+        return replace(rows, dense=read(self.shared.sheet, reading, on_sheet, rows.dense))
+
+    def _send(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.rows.dense.device, non_blocking=True)
 
 
-def join(parts: Sequence[Rows], device: torch.device) -> Table:
-    """Put the rows of all views into one table."""
+def copy(parts: Sequence[Rows], device: torch.device) -> Table:
+    """Put the rows of all views into one table, every view's with all of its columns."""
+    width = max(part.width for part in parts)
+    return _join(parts, (part.columns(slice(None)) for part in parts), width, device)
+
+
+def share(parts: Sequence[Rows], device: torch.device) -> Table:
+    """Put the rows of all views into one table beside the sheet that they are all on, which is kept once."""
+    excerpts = [part.excerpt for part in parts if part.excerpt is not None]
+    sheet = excerpts[0].sheet
+    n_own = max(part.dense.shape[1] for part in parts) + 1  # the last one is zero, for views that are narrower
+    reading = stack_readings([excerpt.reading for excerpt in excerpts], sheet.width + n_own - 1)
+    at = torch.cat([excerpt.at for excerpt in excerpts])
+    table = _join(parts, (part.dense for part in parts), n_own, device)
+    shared = Shared(sheet.to(device), reading.to(device), at.to(device))
+    return replace(table, width=reading.columns.shape[1], shared=shared)
+
+
+def _join(parts: Sequence[Rows], columns: Iterable[Tensor], width: int, device: torch.device) -> Table:
+    """Make a table of these dense columns, taken one view at a time and padded with zeros, and of all else."""
+    n_rows = [len(part) for part in parts]
+    dense = parts[0].dense.new_zeros(sum(n_rows), width, device=device)
+    for place, found in zip(dense.split(n_rows), columns, strict=True):
+        place[:, : found.shape[1]] = found
     if any(part.weight is not None for part in parts):
         parts = [replace(p, weight=p.dense.new_ones(len(p))) if p.weight is None else p for p in parts]
-    n_rows = np.array([len(part) for part in parts])
-    widest = max(part.dense.shape[1] for part in parts)
-    dense = torch.cat([functional.pad(part.dense, (0, widest - part.dense.shape[1])) for part in parts])
-    others = [torch.cat(columns) for columns in zip(*(part.parts[1:] for part in parts), strict=True)]
-    rows = Rows(*(part.to(device) for part in (dense, *others)))
-    return Table(rows, np.concatenate([[0], n_rows.cumsum()[:-1]]), n_rows)
+    others = [torch.cat(found).to(device) for found in zip(*(part.parts[1:] for part in parts), strict=True)]
+    return Table(Rows(dense, *others), np.cumsum([0, *n_rows[:-1]]), np.array(n_rows), width)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.blocks import Network, build, tensors
-from pipeline.core.init import initialise, rate_factors
+from pipeline.core.init import initialise, rate_factors, rows_seen
 from pipeline.core.members import Member, Program, View, stack
 from pipeline.core.monitor import MEASURES, owners
 from pipeline.core.optimiser import Factors, Stacked
@@ -60,7 +60,7 @@ class Wave:
 
 def template(program: Program, views: Sequence[View]) -> Network:
     """Return the network whose forward pass serves all members: as wide as the widest view."""
-    widest = max(view.train.dense.shape[1] for view in views)
+    widest = max(view.train.width for view in views)
     n_levels = max(view.n_levels for view in views)
     wanted = replace(program.architecture, n_levels=n_levels, n_numeric=views[0].n_numeric)
     train = views[0].train
@@ -111,8 +111,9 @@ def _fresh_state(program: Program, weights: Stacked, trained: Factors) -> dict[s
 def _member_net(program: Program, member: Member, view: View) -> Network:
     rows = view.train
     wanted = replace(program.architecture, n_levels=view.n_levels, n_numeric=view.n_numeric)
-    net = build(wanted, rows.dense.shape[1], rows.codes.shape[1], rows.dense.dtype)
-    initialise(net, program.init, member.seed, rows.dense, rows.codes)
+    net = build(wanted, rows.width, rows.codes.shape[1], rows.dense.dtype)
+    seen = slice(rows_seen(net, len(rows)))
+    initialise(net, program.init, member.seed, rows.columns(seen), rows.codes[seen])
     return net
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.core import diagnosis, schedule
 from pipeline.core.members import Program, Trained
 from pipeline.core.monitor import MEASURES
-from pipeline.models._network_fit import Fold
+from pipeline.models._network_fold import Fold
 from pipeline.types import CrossFit, Table
 
 

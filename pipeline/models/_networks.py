@@ -13,19 +13,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.core.devices import try_all_gpus
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Trained, View
+from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
 from pipeline.models._network_findings import findings
-from pipeline.models._network_fit import Fold, NetworkFit, encode_fold, to_rows
+from pipeline.models._network_fit import NetworkFit
+from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
 from pipeline.seeds import derive
 from pipeline.spread import Spread
 from pipeline.transforms.recipe import Encode, Target
 from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table, keep_apart
 
-Key = tuple[int, int]  # repeat, fold
 Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
 
 
@@ -70,24 +71,17 @@ class Case:
     def encode(self, plan: Plan, part: Literal["train", "inner"]) -> dict[Key, Fold]:
         """Fit a plan's encoding in every fold, on its training rows or the inner ones of them."""
         rows = self.folds.train_rows if part == "train" else self.folds.inner_rows
-        how = (part, plan.encode, plan.target, plan.overshoot)
+        how = (part, Encoding(plan.encode, plan.target, plan.overshoot))
         if how not in self.encoded:
-            self.encoded[how] = {
-                key: encode_fold(
-                    plan.encode,
-                    plan.target,
-                    plan.overshoot,
-                    self.table,
-                    rows(*key),
-                    self.folds.valid_rows(*key),
-                    derive(self.seed, "encode", *key),
-                )
+            cuts = {
+                key: Cut(rows(*key), self.folds.valid_rows(*key), derive(self.seed, "encode", *key))
                 for key in self.folds
             }
+            self.encoded[how] = encode_folds(how[1], self.table, cuts)
         return self.encoded[how]
 
     def forget(self, part: Literal["train", "inner"]) -> None:
-        """Drop encodings that are done with: they are as large as the table, once a fold."""
+        """Drop encodings that are done with: each is as large as the table, or more."""
         for how in [how for how in self.encoded if how[0] == part]:
             del self.encoded[how]
 
@@ -227,12 +221,13 @@ def _train_alike(program: Program, members: list[Member], views: list[View], how
 
 
 def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
-    held = None
-    if stop is not None:
-        encoded = fold.encoder.transform(table.train.iloc[stop])
-        held = to_rows(fold.encoder, encoded, fold.learnt(table.target[stop]), table.weights(stop))
-    rows = to_rows(fold.encoder, fold.encoded, fold.learnt(table.target[fold.rows]), table.weights(fold.rows))
-    return View(rows, held, fold.n_levels, fold.encoder.n_numeric)
+    def labelled(found: Rows, rows: np.ndarray) -> Rows:
+        weights = table.weights(rows)
+        counted = None if weights is None else torch.from_numpy(weights).to(found.dense.dtype)
+        return replace(found, target=fold.learnt(table.target[rows]), weight=counted)
+
+    held = None if stop is None else labelled(fold.others(table, stop), stop)
+    return View(labelled(fold.encoded, fold.rows), held, fold.n_levels, fold.encoder.n_numeric)
 
 
 def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds: Folds) -> CrossFit:

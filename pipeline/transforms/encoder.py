@@ -34,7 +34,6 @@ STATES: dict[str, Any] = {
     "standard": scale_standard.ScaleStandard,
     "robust": scale_robust.ScaleRobust,
 }
-FARTHEST = 1e6  # deviations; beyond it a number says nothing more, but would overflow float32 inside a network
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,13 @@ class Encoder:
     @property
     def names(self) -> list[str]:
         """One readable name for each dense column."""
-        every = [*self.numbers.names, *self._one_hot_names(), *self._many_names()]
+        every = self.names_of_all
         return [every[position] for position in self.kept]
+
+    @property
+    def names_of_all(self) -> list[str]:
+        """The same for all dense columns there could be, constant ones included: `kept` counts through these."""
+        return [*self.numbers.names, *self._one_hot_names(), *self._many_names()]
 
     @property
     def level_counts(self) -> tuple[int, ...]:
@@ -117,8 +121,7 @@ class Encoder:
         return Encoded(self._dense(parts), codes[:, list(self.many)])
 
     def _dense(self, parts: list[np.ndarray]) -> np.ndarray:
-        parts = [np.clip(part, -FARTHEST, FARTHEST).astype(np.float32) for part in parts]
-        dense = np.concatenate(parts, axis=1)
+        dense = np.concatenate([part.astype(np.float32) for part in parts], axis=1)
         return dense if self.kept == tuple(range(dense.shape[1])) else np.take(dense, self.kept, axis=1)
 
     def _one_hot_names(self) -> list[str]:
@@ -232,8 +235,7 @@ def _without_constants(
     encoder: Encoder, numbers: list[np.ndarray], codes: np.ndarray, many: np.ndarray
 ) -> tuple[Encoder, Encoded]:
     """Find the dense columns that vary in the fitted rows and keep only those, numbers with many values first."""
-    width = len(encoder.numbers.names) + len(encoder.one_hot.pairs) + len(encoder._many_names())
-    whole = replace(encoder, kept=tuple(range(width)))
+    whole = replace(encoder, kept=tuple(range(len(encoder.names_of_all))))
     encoded = whole._assemble(numbers, codes, many)
     lowest, highest = encoded.dense.min(axis=0, initial=np.inf), encoded.dense.max(axis=0, initial=-np.inf)
     graded = ((encoded.dense > lowest) & (encoded.dense < highest)).any(axis=0)

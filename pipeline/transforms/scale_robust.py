@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.transforms.scale_standard import FARTHEST
+
 KIND = "general"
 READS = "numbers"
 LIMIT = 3.0
@@ -18,22 +20,28 @@ LIMIT = 3.0
 
 @dataclass(frozen=True)
 class ScaleRobust:
-    """median (d,) is subtracted, factor (d,) multiplies, then x / sqrt(1 + (x / 3)^2) limits."""
+    """median (d,) is subtracted, spread (d,) divides, then x / sqrt(1 + (x / 3)^2) limits."""
 
     median: tuple[float, ...]
-    factor: tuple[float, ...]
+    spread: tuple[float, ...]
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Return numbers (n, d) between -3 and 3; NaN stays NaN."""
-        scaled = (rows - np.asarray(self.median)) * np.asarray(self.factor)
-        return scaled / np.hypot(1.0, scaled / LIMIT)
+        centre, spread = self.affine
+        scaled = np.clip((rows - centre) / spread, -FARTHEST, FARTHEST)
+        return scaled / np.sqrt(np.square(scaled / LIMIT) + 1.0)
+
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is subtracted (d,), and what divides (d,)."""
+        return np.asarray(self.median), np.asarray(self.spread)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"median": list(self.median), "factor": list(self.factor)}
+        return {"median": list(self.median), "spread": list(self.spread)}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> ScaleRobust:
-        return cls(tuple(state["median"]), tuple(state["factor"]))
+        return cls(tuple(state["median"]), tuple(state["spread"]))
 
 
 def fit(rows: np.ndarray) -> ScaleRobust:
@@ -42,5 +50,5 @@ def fit(rows: np.ndarray) -> ScaleRobust:
     quartiles = np.nanquantile(np.where(empty, 0.0, rows), [0, 0.25, 0.5, 0.75, 1], axis=0)
     lowest, lower, median, upper, highest = quartiles.reshape(5, rows.shape[1])
     spread = np.where(upper > lower, upper - lower, (highest - lowest) / 2.0)
-    factor = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-    return ScaleRobust(tuple(median.tolist()), tuple(factor.tolist()))
+    spread = np.where(spread > 0, spread, 1.0)
+    return ScaleRobust(tuple(median.tolist()), tuple(spread.tolist()))

@@ -9,18 +9,25 @@ import numpy as np
 
 KIND = "affine"
 READS = "numbers"
+FARTHEST = 1e6  # deviations; beyond it a number says nothing more, but would overflow float32 inside a network
 
 
 @dataclass(frozen=True)
 class ScaleStandard:
-    """mean (d,) is subtracted, then deviation (d,) divided by."""
+    """mean (d,) is subtracted, then deviation (d,) divided by, and what is farther than FARTHEST is moved there."""
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Return numbers (n, d); NaN stays NaN."""
-        return (rows - np.asarray(self.mean)) / np.asarray(self.deviation)
+        centre, spread = self.affine
+        return np.clip((rows - centre) / spread, -FARTHEST, FARTHEST)
+
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is subtracted (d,), and what divides (d,)."""
+        return np.asarray(self.mean), np.asarray(self.deviation)
 
     def to_dict(self) -> dict[str, Any]:
         return {"mean": list(self.mean), "deviation": list(self.deviation)}

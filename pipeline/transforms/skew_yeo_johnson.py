@@ -23,6 +23,11 @@ class SkewYeoJohnson:
 
     powers: tuple[tuple[int, float], ...]
 
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Positions of the columns that are transformed."""
+        return tuple(column for column, _ in self.powers)
+
     def apply(self, rows: np.ndarray) -> np.ndarray:
         """Return numbers (n, d); NaN stays NaN."""
         rows = rows.copy()
