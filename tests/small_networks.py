@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.core.blocks import Architecture
 from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.sheet import Excerpt, Reading, Sheet
 
 NETWORK = Architecture(n_outputs=1, hidden=(16, 8), activation="tanh", scaling=True)
 PROGRAM = Program(
@@ -42,6 +43,38 @@ def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -
 def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64) -> list[View]:
     """Return views of so many rows and columns, with some stopping rows each."""
     return [View(rows_of(n, n, d, dtype), rows_of(n + 1, 10 + n % 7, d, dtype)) for n, d in sizes]
+
+
+def reading_of(generator: torch.Generator, sheet: Sheet, n_own: int) -> Reading:
+    """Return what a fold might have fitted: some of the columns in an order of its own."""
+    n_numbers = sheet.numbers.shape[1]
+    columns = torch.randperm(sheet.width + n_own, generator=generator)[: 1 + sheet.width // 2 + n_own]
+    spread = torch.rand(n_numbers, generator=generator, dtype=torch.float64) + 0.1
+    centre, fill = torch.randn(2, n_numbers, generator=generator, dtype=torch.float64)
+    return Reading(100 + centre, spread, fill, columns)
+
+
+def shared_views(
+    seed: int, n_numbers: int, n_flags: int, own: Sequence[int], dtype: torch.dtype = torch.float32, soft: float = 3.0
+) -> list[View]:
+    """Return views of one sheet with missing numbers, each with so many columns of its own, and some stopping rows."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = 100 + torch.randn(60, n_numbers, generator=generator, dtype=torch.float64)
+    numbers[torch.rand(numbers.shape, generator=generator) < 0.2] = torch.nan
+    flags = torch.randint(2, (60, n_flags), generator=generator, dtype=torch.uint8)
+    common = Sheet(numbers, flags, 1e6, soft)
+    views = []
+    for n_own in own:
+        reading = reading_of(generator, common, n_own)
+
+        def part(n_rows: int, n_own: int = n_own, reading: Reading = reading) -> Rows:
+            at = torch.randperm(60, generator=generator)[:n_rows]
+            dense, target = (torch.randn(n_rows, n, generator=generator, dtype=dtype) for n in (n_own, 1))
+            codes = torch.zeros(n_rows, 0, dtype=torch.int64)
+            return Rows(dense, codes, target, excerpt=Excerpt(common, reading, at))
+
+        views.append(View(part(40 + n_own), part(9 + n_own)))
+    return views
 
 
 def lasting(members: Sequence[Member], epochs: Sequence[int]) -> list[Member]:

@@ -12,6 +12,7 @@ import torch
 from pipeline.core.blocks import Network, row_units
 from pipeline.core.epoch import chunk_rows
 from pipeline.core.members import Program, Rows, View
+from pipeline.core.sheet import Sheet
 
 CPU_COPIES = 2**29  # bytes of rows below which every view has a copy in memory: that is quicker than a shared sheet
 GPU_COPIES = 0.25  # of a GPU's memory, the same
@@ -21,13 +22,14 @@ STATE = 6  # numbers kept a parameter: weights, the best, two moments, gradients
 PASSES = 6  # numbers kept a unit and row of a batch, on the way forward and back
 
 
-def shares(views: Sequence[View], device: torch.device) -> bool:
-    """Say whether views read a sheet that they share while they train: where copies for all would be too large.
+def shared_sheet(views: Sequence[View], device: torch.device) -> Sheet | None:
+    """Return the sheet that views read while they train: where they have one, and copies for all would be too large.
 
-    Which of the two it is changes no bit of what comes out.
+    Otherwise every view gets its copy. Which of the two it is changes no bit of what comes out.
     """
-    sheets = {id(rows.excerpt.sheet) if rows.excerpt else None for rows in _all_rows(views)}
-    return len(sheets) == 1 and None not in sheets and copied_bytes(views) > _comfortable_bytes(device)
+    sheets = {id(rows.excerpt.sheet): rows.excerpt.sheet for rows in _all_rows(views) if rows.excerpt is not None}
+    on_one = len(sheets) == 1 and all(rows.excerpt is not None for rows in _all_rows(views))
+    return next(iter(sheets.values())) if on_one and copied_bytes(views) > _comfortable_bytes(device) else None
 
 
 def copied_bytes(views: Sequence[View]) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from pipeline.core import checkpoint
 from pipeline.core.blocks import Network
-from pipeline.core.capacity import is_out_of_memory, plan_capacity, shares
+from pipeline.core.capacity import is_out_of_memory, plan_capacity, shared_sheet
 from pipeline.core.checkpoint import Snapshot
 from pipeline.core.devices import keep_freed_memory
 from pipeline.core.epoch import stop_loss, train_epoch
@@ -65,7 +66,8 @@ def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, Table
     stopping = [view.stop for view in views if view.stop is not None]
     if len(stopping) not in (0, len(views)):
         raise ValueError(f"{len(stopping)} of {len(views)} views have stopping rows; all must have them, or none")
-    put = share if shares(views, device) else copy
+    sheet = shared_sheet(views, device)
+    put = copy if sheet is None else partial(share, sheet=sheet.to(device))
     return put([view.train for view in views], device), put(stopping, device) if stopping else None
 
 

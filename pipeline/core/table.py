@@ -71,16 +71,17 @@ def copy(parts: Sequence[Rows], device: torch.device) -> Table:
     return _join(parts, (part.columns(slice(None)) for part in parts), width, device)
 
 
-def share(parts: Sequence[Rows], device: torch.device) -> Table:
-    """Put the rows of all views into one table beside the sheet that they are all on, which is kept once."""
+def share(parts: Sequence[Rows], device: torch.device, sheet: Sheet) -> Table:
+    """Put what the views have for themselves into one table, beside the sheet that they share, which is there already.
+
+    All parts must be excerpts of it.
+    """
     excerpts = [part.excerpt for part in parts if part.excerpt is not None]
-    sheet = excerpts[0].sheet
     n_own = max(part.dense.shape[1] for part in parts) + 1  # the last one is zero, for views that are narrower
     reading = stack_readings([excerpt.reading for excerpt in excerpts], sheet.width + n_own - 1)
     at = torch.cat([excerpt.at for excerpt in excerpts])
     table = _join(parts, (part.dense for part in parts), n_own, device)
-    shared = Shared(sheet.to(device), reading.to(device), at.to(device))
-    return replace(table, width=reading.columns.shape[1], shared=shared)
+    return replace(table, width=reading.columns.shape[1], shared=Shared(sheet, reading.to(device), at.to(device)))
 
 
 def _join(parts: Sequence[Rows], columns: Iterable[Tensor], width: int, device: torch.device) -> Table:

@@ -17,11 +17,12 @@ from small_networks import (
     assert_same_bits,
     largest_difference,
     rows_of,
+    shared_views,
     views_of,
 )
 from torch import Tensor, nn
 
-from pipeline.core import batches, job, optimiser
+from pipeline.core import batches, capacity, job, optimiser
 from pipeline.core.blocks import Architecture, build
 from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
@@ -229,7 +230,17 @@ def test_fewer_epochs_follow_the_same_schedule() -> None:
         np.testing.assert_allclose(brief.losses, whole.losses[:n], rtol=0, atol=1e-9)
 
 
-def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["copied", "shared"])
+def two_views(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[View]:
+    """Both ways in which rows are kept."""
+    if request.param == "copied":
+        return views_of([(40, 6), (30, 6)], torch.float32)
+    for limit in ("CPU_COPIES", "GPU_COPIES"):
+        monkeypatch.setattr(capacity, limit, 0)
+    return shared_views(0, 4, 3, [2, 1])
+
+
+def test_an_epoch_never_reads_from_the_device(two_views: list[View], monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[str] = []
 
     def guard(name: str) -> None:
@@ -256,12 +267,11 @@ def test_an_epoch_never_reads_from_the_device(monkeypatch: pytest.MonkeyPatch) -
         guard(name)
     for name in ("item", "tolist", "cpu", "numpy", "nonzero", "__bool__", "__float__", "__int__", "__index__"):
         refuse(name)
-    views = views_of([(40, 6), (30, 6)])
-    train(PROGRAM, [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], views)
+    train(PROGRAM, [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)], two_views)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_an_epoch_on_a_gpu_never_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_on_a_gpu_never_waits_for_it(two_views: list[View], monkeypatch: pytest.MonkeyPatch) -> None:
     def strict(name: str) -> None:
         original = getattr(job, name)
 
@@ -276,10 +286,9 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(monkeypatch: pytest.MonkeyPatch) -
 
     for name in ("train_epoch", "stop_loss"):
         strict(name)
-    views = views_of([(40, 6), (30, 6)], torch.float32)
     members = [Member(0, 1, dropout=0.2, clip=1.0), Member(1, 2, l1=0.1)]
-    on_gpu = train(PROGRAM, members, views, devices=[torch.device("cuda")])
-    assert_alike(on_gpu, train(PROGRAM, members, views), 1e-3)
+    on_gpu = train(PROGRAM, members, two_views, devices=[torch.device("cuda")])
+    assert_alike(on_gpu, train(PROGRAM, members, two_views), 1e-3)
 
 
 def test_classes_with_embeddings_are_learnt() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import MEMBERS, PROGRAM, assert_alike, assert_same_bits, views_of
+from small_networks import MEMBERS, PROGRAM, assert_alike, assert_same_bits, shared_views, views_of
 
 from pipeline.core import capacity, checkpoint, job, sheet
 from pipeline.core.fused import predict, train
@@ -22,38 +22,6 @@ from pipeline.core.table import Table, copy, share
 CPU = torch.device("cpu")
 SHORT = replace(PROGRAM, epochs=2)
 dtypes = st.sampled_from([torch.float32, torch.float64])
-
-
-def reading_of(generator: torch.Generator, sheet: Sheet, n_own: int) -> Reading:
-    """Return what a fold might have fitted: some of the columns in an order of its own."""
-    n_numbers = sheet.numbers.shape[1]
-    columns = torch.randperm(sheet.width + n_own, generator=generator)[: 1 + sheet.width // 2 + n_own]
-    spread = torch.rand(n_numbers, generator=generator, dtype=torch.float64) + 0.1
-    centre, fill = torch.randn(2, n_numbers, generator=generator, dtype=torch.float64)
-    return Reading(100 + centre, spread, fill, columns)
-
-
-def shared_views(
-    seed: int, n_numbers: int, n_flags: int, own: Sequence[int], dtype: torch.dtype = torch.float32, soft: float = 3.0
-) -> list[View]:
-    """Return views of one sheet with missing numbers, each with so many columns of its own, and some stopping rows."""
-    generator = torch.Generator().manual_seed(seed)
-    numbers = 100 + torch.randn(60, n_numbers, generator=generator, dtype=torch.float64)
-    numbers[torch.rand(numbers.shape, generator=generator) < 0.2] = torch.nan
-    flags = torch.randint(2, (60, n_flags), generator=generator, dtype=torch.uint8)
-    common = Sheet(numbers, flags, 1e6, soft)
-    views = []
-    for n_own in own:
-        reading = reading_of(generator, common, n_own)
-
-        def part(n_rows: int, n_own: int = n_own, reading: Reading = reading) -> Rows:
-            at = torch.randperm(60, generator=generator)[:n_rows]
-            dense, target = (torch.randn(n_rows, n, generator=generator, dtype=dtype) for n in (n_own, 1))
-            codes = torch.zeros(n_rows, 0, dtype=torch.int64)
-            return Rows(dense, codes, target, excerpt=Excerpt(common, reading, at))
-
-        views.append(View(part(40 + n_own), part(9 + n_own)))
-    return views
 
 
 def written_out(views: Sequence[View]) -> list[View]:
@@ -136,7 +104,7 @@ def test_memory_is_planned_by_what_copies_take() -> None:
     with pytest.MonkeyPatch.context() as patch:
         for comfortable, shared in ((capacity.copied_bytes(views), False), (capacity.copied_bytes(views) - 1, True)):
             patch.setattr(capacity, "CPU_COPIES", comfortable)
-            assert capacity.shares(views, CPU) == shared
+            assert (capacity.shared_sheet(views, CPU) is not None) == shared
             assert [table.shared is not None for table in tables_of(views)] == [shared, shared]
 
 
@@ -145,7 +113,7 @@ def test_a_shared_table_holds_the_sheet_once_and_counts_it() -> None:
     excerpt = views[0].train.excerpt
     assert excerpt is not None
     n_rows = sum(len(view.train) for view in views)
-    table = share([view.train for view in views], CPU)
+    table = share([view.train for view in views], CPU, excerpt.sheet)
     assert excerpt.sheet.n_bytes == 60 * (6 * 8 + 20)
     assert table.n_bytes == excerpt.sheet.n_bytes + n_rows * (2 * 4 + 4 + 8)  # own columns, target, position
     assert table.shared is not None
@@ -156,7 +124,7 @@ def test_a_shared_table_holds_the_sheet_once_and_counts_it() -> None:
 def test_views_without_a_sheet_or_with_different_ones_are_copied() -> None:
     one, other = shared_views(0, 4, 3, [0]), shared_views(1, 4, 3, [0])
     for views in (views_of([(40, 6), (30, 5)]), [*one, *written_out(other)], [*one, *other]):
-        assert not capacity.shares(views, CPU)
+        assert capacity.shared_sheet(views, CPU) is None
         train(SHORT, MEMBERS[:2], views)
 
 
