@@ -25,11 +25,15 @@ PASSES = 6  # numbers kept a unit and row of a batch, on the way forward and bac
 def shared_sheet(views: Sequence[View], device: torch.device) -> Sheet | None:
     """Return the sheet that views read while they train: where they have one, and copies for all would be too large.
 
-    Otherwise every view gets its copy. Which of the two it is changes no bit of what comes out.
+    Otherwise every view gets its copy. Which of the two it is changes no bit of what comes out. The host has the sheet
+    in any case; on a GPU it must also be smaller than the copies.
     """
     sheets = {id(rows.excerpt.sheet): rows.excerpt.sheet for rows in _all_rows(views) if rows.excerpt is not None}
-    on_one = len(sheets) == 1 and all(rows.excerpt is not None for rows in _all_rows(views))
-    return next(iter(sheets.values())) if on_one and copied_bytes(views) > _comfortable_bytes(device) else None
+    copied = copied_bytes(views)
+    if len(sheets) != 1 or any(rows.excerpt is None for rows in _all_rows(views)) or copied <= _comfortable(device):
+        return None
+    (sheet,) = sheets.values()
+    return sheet if device.type == "cpu" or sheet.n_bytes < copied else None
 
 
 def copied_bytes(views: Sequence[View]) -> int:
@@ -41,7 +45,7 @@ def _all_rows(views: Sequence[View]) -> list[Rows]:
     return [rows for view in views for rows in (view.train, view.stop) if rows is not None]
 
 
-def _comfortable_bytes(device: torch.device) -> int:
+def _comfortable(device: torch.device) -> int:
     if device.type != "cuda":
         return CPU_COPIES
     return int(GPU_COPIES * torch.cuda.get_device_properties(device).total_memory)

@@ -121,6 +121,9 @@ def _read_piece(sheet: Sheet, reading: Reading, at: Tensor, own: Tensor, out: Te
 
 
 def _scaled(sheet: Sheet, reading: Reading, numbers: Tensor) -> Tensor:
-    """Scale numbers in place: the operations of the transforms in their order, each of which rounds in one way only."""
+    """Scale numbers in place, by the transforms' operations in their order, each of which is rounded once everywhere.
+
+    A division by a plain number isn't: a GPU multiplies by its inverse.
+    """
     numbers.sub_(reading.centre).div_(reading.spread).clamp_(-sheet.farthest, sheet.farthest)
-    return numbers if math.isinf(sheet.soft) else numbers.div_((numbers / sheet.soft).square_().add_(1).sqrt_())
+    return numbers if math.isinf(sheet.soft) else numbers.div_((numbers * (1 / sheet.soft)).square_().add_(1).sqrt_())

@@ -35,12 +35,6 @@ class Table:
     width: int
     shared: Shared | None = None
 
-    @property
-    def n_bytes(self) -> int:
-        """What the rows take on the device, a sheet included."""
-        own = sum(part.nbytes for part in self.rows.parts)
-        return own if self.shared is None else own + self.shared.sheet.n_bytes + self.shared.at.nbytes
-
     def put(self, values: np.ndarray) -> Tensor:
         """Copy numbers to where the rows are, in their precision; the device is not waited for."""
         dense = self.rows.dense

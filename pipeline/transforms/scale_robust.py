@@ -29,7 +29,7 @@ class ScaleRobust:
         """Return numbers (n, d) between -3 and 3; NaN stays NaN."""
         centre, spread = self.affine
         scaled = np.clip((rows - centre) / spread, -FARTHEST, FARTHEST)
-        return scaled / np.sqrt(np.square(scaled / LIMIT) + 1.0)
+        return scaled / np.sqrt(np.square(scaled * (1.0 / LIMIT)) + 1.0)
 
     @property
     def affine(self) -> tuple[np.ndarray, np.ndarray]:

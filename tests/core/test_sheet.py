@@ -108,14 +108,24 @@ def test_memory_is_planned_by_what_copies_take() -> None:
             assert [table.shared is not None for table in tables_of(views)] == [shared, shared]
 
 
-def test_a_shared_table_holds_the_sheet_once_and_counts_it() -> None:
+@pytest.mark.parametrize(("n_views", "shared"), [(1, False), (5, True)])
+def test_a_gpu_takes_the_sheet_only_where_it_is_smaller_than_copies(
+    n_views: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "_comfortable", lambda _: 0)
+    views = [View(view.train) for view in shared_views(0, 6, 0, [1] * n_views)]
+    assert (capacity.shared_sheet(views, torch.device("cuda")) is not None) == shared
+    assert capacity.shared_sheet(views, CPU) is not None
+
+
+def test_a_shared_table_holds_the_sheet_once() -> None:
     views = shared_views(0, 6, 20, [1] * 5)
     excerpt = views[0].train.excerpt
     assert excerpt is not None
     n_rows = sum(len(view.train) for view in views)
     table = share([view.train for view in views], CPU, excerpt.sheet)
     assert excerpt.sheet.n_bytes == 60 * (6 * 8 + 20)
-    assert table.n_bytes == excerpt.sheet.n_bytes + n_rows * (2 * 4 + 4 + 8)  # own columns, target, position
+    assert sum(part.nbytes for part in table.rows.parts) == n_rows * (2 * 4 + 4)  # own columns and one of zeros, target
     assert table.shared is not None
     assert table.shared.sheet.numbers.data_ptr() == excerpt.sheet.numbers.data_ptr()
 
