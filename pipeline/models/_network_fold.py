@@ -62,8 +62,8 @@ class Fold:
             return torch.from_numpy(target)
         return torch.from_numpy(self.target.forward(target)).float().unsqueeze(1)
 
-    def others(self, table: Table, rows: np.ndarray) -> Rows:
-        """Return rows of the table at other positions than the fitted ones."""
+    def held(self, table: Table, rows: np.ndarray) -> Rows:
+        """Return rows of the table that were not fitted: those have out-of-fold target means, these have not."""
         found = _own_rows(self.encoder, self.encoder.transform(table.train.iloc[rows]))
         assert self.encoded.excerpt is not None
         return replace(found, excerpt=replace(self.encoded.excerpt, at=torch.from_numpy(rows)))

@@ -226,7 +226,7 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
         counted = None if weights is None else torch.from_numpy(weights).to(found.dense.dtype)
         return replace(found, target=fold.learnt(table.target[rows]), weight=counted)
 
-    held = None if stop is None else labelled(fold.others(table, stop), stop)
+    held = None if stop is None else labelled(fold.held(table, stop), stop)
     return View(labelled(fold.encoded, fold.rows), held, fold.n_levels, fold.encoder.n_numeric)
 
 

@@ -72,7 +72,7 @@ def test_what_a_fold_reads_is_what_it_would_have_encoded_to_the_last_bit(seed: i
         rows, target = data.train.iloc[cut.rows], data.target[cut.rows]
         encoder, encoded = fit_encoder(encode, rows, target, task, cut.seed)
         valid = encoder.transform(data.train.iloc[cut.valid])
-        others = found[key].others(data, cut.valid[::2])
+        others = found[key].held(data, cut.valid[::2])
         for ours, dense in (
             (found[key].encoded, encoded.dense),
             (found[key].valid, valid.dense),
