@@ -112,10 +112,10 @@ def read(sheet: Sheet, reading: Reading, at: Tensor, own: Tensor) -> Tensor:
 
 
 def _read_piece(sheet: Sheet, reading: Reading, at: Tensor, own: Tensor, out: Tensor) -> None:
-    flat = at.reshape(-1)
-    numbers = _scaled(sheet, reading, sheet.numbers.index_select(0, flat).reshape(*at.shape, -1)).to(own.dtype)
+    raw, flags = (part.index_select(0, at.reshape(-1)) for part in (sheet.numbers, sheet.flags))
+    numbers = _scaled(sheet, reading, raw.reshape(*at.shape, raw.shape[1])).to(own.dtype)
     numbers = torch.where(numbers.isnan(), reading.fill.to(own.dtype), numbers)
-    flags = sheet.flags.index_select(0, flat).reshape(*at.shape, -1).to(own.dtype)
+    flags = flags.reshape(*at.shape, flags.shape[1]).to(own.dtype)
     columns = reading.columns.expand(*out.shape)
     torch.gather(torch.cat([numbers, flags, own], dim=-1), -1, columns, out=out)
 

@@ -74,6 +74,7 @@ def test_a_number_is_shifted_divided_and_limited_and_a_missing_one_is_filled() -
     for soft, farthest in ((float("inf"), 1e6), (3.0, 3.0)):
         excerpt = Excerpt(Sheet(numbers, flags, 1e6, soft), reading, torch.tensor([2, 0, 1]))
         found = excerpt.columns(slice(None), torch.tensor([[7.0], [8.0], [9.0]]))
+        assert excerpt.columns(slice(0), torch.zeros(0, 1)).shape == (0, 4)
         half = 0.5 if soft > 3 else 0.5 / (1 + 1 / 36) ** 0.5
         wanted = [[1, 7, -0.5, farthest], [1, 8, 0, 0], [0, 9, half, 0.5]]
         torch.testing.assert_close(found, torch.tensor(wanted))
