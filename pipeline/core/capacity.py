@@ -14,7 +14,7 @@ from pipeline.core.epoch import chunk_rows
 from pipeline.core.members import Program, Rows, View
 from pipeline.core.sheet import Sheet
 
-CPU_COPIES = 2**29  # bytes of rows below which every view has a copy in memory: that is quicker than a shared sheet
+CPU_COPIES = 2**30  # bytes of rows below which every view has a copy in memory: that is quicker than a shared sheet
 GPU_COPIES = 0.25  # of a GPU's memory, the same
 CPU_BYTES = 2**27  # for a wave on a CPU; a constant, so that waves are the same on every machine
 GPU_SHARE = 0.8  # of what is free on a GPU once the rows are there
