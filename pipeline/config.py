@@ -9,7 +9,7 @@ from graphlib import CycleError
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
@@ -29,6 +29,7 @@ from pipeline.sections import (
     Submit,
     Tune,
 )
+from pipeline.targets import COLUMN_MEANS, names_of
 from pipeline.tuning.space import Dimension, decided, split_section
 from pipeline.workspace import Workspace
 
@@ -45,9 +46,18 @@ READS = ("value", "label", "probability")
 METRIC_PARTS = ("TASKS", "READS", "GREATER_IS_BETTER", "OPTIMUM", "score")
 
 
+def _one_or_several(target: str | list[str]) -> str | list[str]:
+    """Return a list of one as that one, so that both ways to state it are the same."""
+    names = names_of(target)
+    if not names or len(set(names)) < len(names):
+        raise ValueError("a target stands there twice" if names else "no target")
+    return target if len(names) > 1 else names[0]
+
+
 class Competition(Section):
     """The facts of a competition, as experiments/<slug>/competition.toml states them.
 
+    target: a column of train, or a list of those that a regression predicts; the metric is the mean of their scores.
     positive: the class of a binary task whose probability is meant; without it, the last one in sorted order.
     public_share: of the test rows, those that the public leaderboard judges, as Kaggle's page on it says.
     """
@@ -56,8 +66,8 @@ class Competition(Section):
     title: str = ""
     task: Literal["regression", "binary", "multiclass"]
     id: str
-    target: str
-    metric: str
+    target: Annotated[str | list[str], AfterValidator(_one_or_several)]
+    metric: Annotated[str, AfterValidator(lambda name: COLUMN_MEANS.get(name, name))]
     submission: Literal["value", "label", "probability", "probabilities"]
     positive: str | None = None
     groups: str | None = None
@@ -115,6 +125,12 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
         raise ConfigError(
             f"{path}: submission = '{competition.submission}' does not suit task = '{competition.task}'",
             hint=f"submission: {' or '.join(FORMS[competition.task])}",
+        )
+    if competition.task != "regression" and not isinstance(competition.target, str):
+        raise ConfigError(
+            f"{path}: target lists {len(competition.target)} columns, but task = '{competition.task}' has one",
+            hint="several targets are numbers, task = 'regression'; classes are predicted column by column, each as a "
+            "competition of its own",
         )
     if competition.positive is not None and competition.task != "binary":
         raise ConfigError(f"{path}: positive is for binary tasks, but task = '{competition.task}'")

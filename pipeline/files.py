@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 ARRAYS = ("oof", "test", "fold_errors", "train_errors", "epochs")
+TARGET = "target"
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -47,11 +48,12 @@ def write_table(folder: Path, table: Table) -> None:
     """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time, weight of train) and task.json."""
     table.train.to_parquet(folder / "train.parquet", index=False)
     table.test.to_parquet(folder / "test.parquet", index=False)
-    rows = {"id": table.train_ids, "target": table.target}
+    rows = {"id": table.train_ids} | target_columns(table.target)
     rows |= {name: part for name in ("groups", "time", "weight") if (part := getattr(table, name)) is not None}
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
     pd.DataFrame({"id": table.test_ids}).to_parquet(folder / "test_ids.parquet", index=False)
-    write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)})
+    several = {"targets": list(table.task.targets)} if table.task.targets else {}
+    write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)} | several)
 
 
 def read_table(folder: Path, metric: Metric) -> Table:
@@ -59,16 +61,33 @@ def read_table(folder: Path, metric: Metric) -> Table:
     task = read_json(folder / "task.json")
     rows = pd.read_parquet(folder / "rows.parquet")
     return Table(
-        task=Task(task["kind"], metric, tuple(task["classes"])),
+        task=Task(task["kind"], metric, tuple(task["classes"]), tuple(task.get("targets", ()))),
         train=pd.read_parquet(folder / "train.parquet"),
         test=pd.read_parquet(folder / "test.parquet"),
-        target=rows["target"].to_numpy(),
+        target=target_of(rows),
         train_ids=rows["id"].to_numpy(),
         test_ids=pd.read_parquet(folder / "test_ids.parquet")["id"].to_numpy(),
         groups=rows["groups"].to_numpy() if "groups" in rows else None,
         time=rows["time"].to_numpy() if "time" in rows else None,
         weight=rows["weight"].to_numpy() if "weight" in rows else None,
     )
+
+
+def target_columns(target: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a target (n,) as a column of a file, or one of several, (n, n_targets), as a numbered column each."""
+    return {TARGET: target} if target.ndim == 1 else {f"{TARGET} {k}": own for k, own in enumerate(target.T)}
+
+
+def target_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the target of a file that has `target_columns` among its columns, in their order."""
+    if TARGET in rows:
+        return rows[TARGET].to_numpy()
+    return rows[[name for name in rows if name.startswith(f"{TARGET} ")]].to_numpy()
+
+
+def read_target(folder: Path) -> np.ndarray:
+    """Read the target alone of what `write_table` wrote."""
+    return target_of(pd.read_parquet(folder / "rows.parquet"))
 
 
 def write_folds(folder: Path, folds: Folds) -> None:

@@ -20,6 +20,7 @@ from pipeline.raw.source import locate
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
+from pipeline.targets import ONE, names_of, targets_of
 from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", "ensemble", "score", "submit")
@@ -31,6 +32,8 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         mode="json", exclude={"files", "title", "public_share"}
     )  # what no stage before `score` reads
     metric = metric_plugin(workspace, competition)
+    if len(names_of(competition.target)) > 1:
+        _check_targets(experiment)
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)
     starts = learned.starts(workspace, competition.slug, experiment, tuned)
@@ -54,6 +57,17 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     ]
     nodes = with_refits(with_nested(with_spare(nodes, experiment), experiment), experiment)
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
+
+
+def _check_targets(experiment: Experiment) -> None:
+    """Refuse what knows one target only."""
+    kinds = {name: model.kind for name, model in experiment.models.items()}
+    alone = [f"[models.{name}]" for name, kind in kinds.items() if targets_of(plugins.load(_model(kind))) == ONE]
+    if refused := alone + ["[extra]"] * bool(experiment.extra.files):
+        raise ConfigError(
+            f"{refused[0]} knows one target only, but competition.toml lists several",
+            hint="leave the section out; `pipeline new` writes experiments of what learns several",
+        )
 
 
 def _names_tuned(experiment: Experiment) -> list[str]:

@@ -18,22 +18,26 @@ from pipeline.errors import FeatureError
 from pipeline.types import Folds
 
 Own = Callable[[np.ndarray, pd.DataFrame], np.ndarray]
-"""Of predictions (n,) values or (n, n_classes) probabilities and typed raw rows (n, columns): others of that shape."""
+"""Of predictions and typed raw rows (n, columns): other predictions of that shape.
+
+They are (n,) values, (n, n_targets) values of several targets or (n, n_classes) probabilities."""
 
 WHO = "postprocess.py: postprocess()"
 
 
 @dataclass(frozen=True)
 class Finish:
-    """clip: the lowest and highest value that may be submitted. round: a multiple of it is. own: what comes last."""
+    """clip: the lowest and highest value that may be submitted, of several targets a list each. round: a multiple of it
+    is. own: what comes last. n_targets: how many outputs are values; those of classes are more."""
 
-    clip: tuple[float, float] | None = None
+    clip: tuple[Any, Any] | None = None
     round: float | None = None
     own: Own | None = None
+    n_targets: int = 1
 
     def apply(self, predictions: np.ndarray, rows: pd.DataFrame | None) -> np.ndarray:
         """Return predictions (n, n_outputs) as they are submitted; rows: needed by `own` alone."""
-        if self == Finish():
+        if self == Finish(n_targets=self.n_targets):
             return predictions
         if self.clip is not None:
             predictions = np.clip(predictions, *self.clip)
@@ -42,7 +46,7 @@ class Finish:
         if self.own is not None:
             assert rows is not None
             predictions = _call(self.own, predictions, rows)
-        return predictions / predictions.sum(axis=1, keepdims=True) if predictions.shape[1] > 1 else predictions
+        return predictions if predictions.shape[1] == self.n_targets else _shares(predictions)
 
 
 def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
@@ -64,9 +68,14 @@ def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
         )
     if not np.isfinite(made).all():
         raise FeatureError(f"{WHO} returned {int((~np.isfinite(made)).sum())} missing or infinite values")
-    if made.ndim == 2 and (made.min() < 0 or not made.any(axis=1).all()):
-        raise FeatureError(f"{WHO} returned probabilities below 0, or a row of zeros", hint="they need not sum to 1")
     return made.reshape(predictions.shape)
+
+
+def _shares(probabilities: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, n_classes) that sum to one."""
+    if (probabilities < 0).any() or not probabilities.any(axis=1).all():
+        raise FeatureError(f"{WHO} returned probabilities below 0, or a row of zeros", hint="they need not sum to 1")
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
@@ -94,32 +103,35 @@ class Finisher:
         done = oof.copy()
         for repeat, fold in self.folds:
             valid = self.folds.valid_rows(repeat, fold)
-            done[repeat, valid] = Finish(self._range(self.folds.train_rows(repeat, fold))).apply(
-                oof[repeat, valid], None
-            )
+            cut = Finish(self._range(self.folds.train_rows(repeat, fold)), n_targets=self._n_targets)
+            done[repeat, valid] = cut.apply(oof[repeat, valid], None)
         for repeat, own in enumerate(done):
             there = np.flatnonzero(~np.isnan(own).any(axis=1))
             rows = None if self.train is None else self.train.iloc[there]
-            done[repeat, there] = Finish(None, self.round, self.own).apply(own[there], rows)
+            done[repeat, there] = Finish(None, self.round, self.own, self._n_targets).apply(own[there], rows)
         return done
 
     def of_test(self, test: np.ndarray) -> np.ndarray:
         """Return predictions (n_test, n_outputs) for the test rows, finished."""
-        return Finish(self._range(slice(None)), self.round, self.own).apply(test, self.test)
+        return Finish(self._range(slice(None)), self.round, self.own, self._n_targets).apply(test, self.test)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `finish_of` needs for new rows, beside the function: the range, and what is rounded to."""
         found = self._range(slice(None))
-        return {"clip": None if found is None else list(found), "round": self.round, "own": self.own is not None}
+        state = {"clip": None if found is None else list(found), "round": self.round, "own": self.own is not None}
+        return state if self._n_targets == 1 else state | {"n_targets": self._n_targets}
 
-    def _range(self, rows: np.ndarray | slice) -> tuple[float, float] | None:
+    @property
+    def _n_targets(self) -> int:
+        return int(np.prod(self.target.shape[1:]))
+
+    def _range(self, rows: np.ndarray | slice) -> tuple[Any, Any] | None:
         if self.clip == "train":
-            return float(self.target[rows].min()), float(self.target[rows].max())
+            return self.target[rows].min(axis=0).tolist(), self.target[rows].max(axis=0).tolist()
         return None if self.clip is None else (float(self.clip[0]), float(self.clip[1]))
 
 
 def finish_of(state: Mapping[str, Any], own: Own | None) -> Finish:
     """Return how new rows are finished, from what `Finisher.to_dict` gave."""
-    return Finish(
-        None if state["clip"] is None else tuple(state["clip"]), state["round"], own if state["own"] else None
-    )
+    clip = None if state["clip"] is None else tuple(state["clip"])
+    return Finish(clip, state["round"], own if state["own"] else None, state.get("n_targets", 1))

@@ -18,12 +18,14 @@ from pipeline.raw.guess import BY_HAND, Guess, guess, usual_metric
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
+from pipeline.targets import COLUMN_MEANS, names_of
 from pipeline.workspace import check_slug
 
 TEMPLATES = {name: Path(__file__).with_name(f"{name}_experiment.toml") for name in ("default", "best")}
 FEW_ROWS = 2_000
 """Rows below which folds are cut twice: weights and scores of so few depend much on the cut."""
 
+TREES = "[models.lightgbm]"
 TABLES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".txt")
 ROLES = {"sample": ("sample", "submission"), "train": ("train",), "test": ("test",)}
 
@@ -55,6 +57,7 @@ def scaffold(
     if facts_path.exists():
         raise ConfigError(f"{facts_path} is there already", hint="edit it, or remove it to start anew")
     if metric is not None:
+        metric = COLUMN_MEANS.get(metric, metric)
         plugins.find("metrics", metric, where="--metric")
     files = find_files(raw_folder)
     sheets = {role: read_sheet(raw_folder / name) for role, name in files.items()}
@@ -70,16 +73,22 @@ def scaffold(
     experiments = {folder / f"{name}.toml": name for name in TEMPLATES}
     new = [path for path in experiments if not path.exists()]
     for path in new:
-        text = experiment_toml(experiments[path], found.task, sheets["train"].cells.num_rows)
+        n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
+        text = experiment_toml(experiments[path], found.task, n_rows, n_targets)
         path.write_text(text, encoding="utf-8")
     findings += [f"wrote {path}" for path in (facts_path, *new)]
     return Scaffolded((facts_path, *new), findings)
 
 
-def experiment_toml(name: str, task: str, n_rows: int) -> str:
-    """Return the text of an experiment (a name of TEMPLATES); folds of a classification keep the classes' shares."""
+def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1) -> str:
+    """Return the text of an experiment (a name of TEMPLATES); folds of a classification keep the classes' shares.
+
+    AutoGluon learns one target: of several, LightGBM stands where it is the only one that grows trees.
+    """
     text = TEMPLATES[name].read_text(encoding="utf-8")
     text = text if task == "regression" else text.replace('kind = "kfold"', 'kind = "stratified"')
+    if n_targets > 1:
+        text = text.replace("[models.autogluon]\n\n", "" if TREES in text else f"{TREES}\n\n")
     return text.replace("repeats = 1 ", "repeats = 2 ") if n_rows < FEW_ROWS else text
 
 
@@ -128,8 +137,9 @@ def _find_metric(found: Guess, sheets: dict[str, Sheet], metric: str | None, kag
         _take_metric(found, sheets, named, f"Kaggle's {kaggles}")
         return
     train = sheets["train"]
-    values = settle(found.target, train.cells[found.target]).values
-    found.metric, why = usual_metric(found, values.astype(np.float64) if found.task == "regression" else values)
+    targets = [settle(name, train.cells[name]).values for name in names_of(found.target)]
+    floats = [values.astype(np.float64) for values in targets] if found.task == "regression" else targets
+    found.metric, why = usual_metric(found, floats)
     other = f"is it Kaggle's {kaggles}?" if kaggles else "is it the competition's?"
     found.findings["metric"] = f"metric: {found.metric} ({why}; --metric chooses another: {other})"
 

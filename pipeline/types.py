@@ -12,14 +12,14 @@ from typing import Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from pipeline.apart import rows_apart
+
 TaskKind = Literal["regression", "binary", "multiclass"]
 DecisionKind = Literal["plain", "weights", "cuts", "shift"]
 StopOn = Literal["inner", "fold", "none"]
 
 UNUSED, TRAIN, STOP, VALID = 0, 1, 2, 3
 MOST_CUTS = 4
-MOST_APART = 1_000
-"""Test rows for which every fold's own predictions are kept: enough to tell what averaging them gains."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Metric:
     """A Kaggle metric: `score` is what Kaggle shows, `error` is lower-is-better with 0 at the optimum.
 
     `score(target, prediction)` takes target (n,) and prediction (n,) values, (n,) class codes or
-    (n, n_classes) probabilities, as `reads` says. decision: what becomes of a prediction for the metric's sake: nothing
-    (of labels the likeliest), labels by class weights or by cut points of the expected class, values shifted.
+    (n, n_classes) probabilities, as `reads` says; of several targets it is the mean of their scores. decision: what
+    becomes of a prediction for the metric's sake: nothing (of labels the likeliest), labels by class weights or by cut
+    points of the expected class, values shifted.
     """
 
     name: str
@@ -46,7 +47,9 @@ class Metric:
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, module.score, decision)
 
     def score(self, target: np.ndarray, prediction: np.ndarray) -> float:
-        """Return Kaggle's number for predictions (n, n_outputs) of the rows in `target` (n,)."""
+        """Return Kaggle's number for predictions (n, n_outputs) of the rows in `target` (n,) or (n, n_targets)."""
+        if target.ndim > 1:
+            return float(np.mean([self.score(own, prediction[:, [k]]) for k, own in enumerate(target.T)]))
         if self.reads == "value":
             prediction = prediction[:, 0]
         elif self.reads == "label":
@@ -70,11 +73,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted and how it is judged; `classes` are the labels in the order of their codes."""
+    """What is predicted and how it is judged; `classes` are the labels in the order of their codes.
+
+    targets: names of the values that a regression predicts, where these are several.
+    """
 
     kind: TaskKind
     metric: Metric
     classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.kind == "regression") != (not self.classes):
@@ -82,8 +89,8 @@ class Task:
 
     @property
     def n_outputs(self) -> int:
-        """1 for regression, else one probability a class (2 for binary)."""
-        return len(self.classes) or 1
+        """One value a target for regression, else one probability a class (2 for binary)."""
+        return len(self.classes) or len(self.targets) or 1
 
 
 @dataclass(frozen=True)
@@ -92,8 +99,9 @@ class Table:
 
     train (n_train, n_columns), test (n_test, n_columns): the same columns in the same order, each
     float64 (NaN = missing) or category (levels: the sorted strings of train and test, NaN = missing),
-    index 0..n-1. target (n_train,): float64, or int64 codes into task.classes. ids, groups, time: (n,). weight
-    (n_train,): how much a row counts when something is fitted; 0 is as if it were not there, None is 1 for all.
+    index 0..n-1. target (n_train,): float64, or int64 codes into task.classes; of several (n_train, n_targets).
+    ids, groups, time: (n,). weight (n_train,): how much a row counts when something is fitted; 0 is as if it were not
+    there, None is 1 for all.
     """
 
     task: Task
@@ -120,6 +128,8 @@ class Table:
         ):
             if length != len(rows):
                 raise ValueError(f"{label} has {length} entries for {len(rows)} rows")
+        if self.target.shape[1:] != ((self.task.n_outputs,) if self.task.targets else ()):
+            raise ValueError(f"a target {self.target.shape} for the targets {self.task.targets}")
         if not np.isfinite(self.target).all():
             raise ValueError("the target has missing or infinite values")
         if self.weight is not None and not (np.isfinite(self.weight) & (self.weight >= 0)).all():
@@ -314,16 +324,6 @@ class CrossFit:
         wanted = (len(rows_apart(len(self.test))), self.test.shape[1])
         if self.apart is not None and self.apart.shape[1:] != wanted:
             raise ValueError(f"predictions of each fold's model {self.apart.shape}, expected (n_models, {wanted})")
-
-
-def rows_apart(n_test: int) -> np.ndarray:
-    """Return the positions of the test rows for which every fold's own predictions are kept, evenly over the file."""
-    return np.unique(np.linspace(0, n_test - 1, min(n_test, MOST_APART)).astype(np.int64))
-
-
-def keep_apart(tests: Sequence[np.ndarray]) -> np.ndarray:
-    """Return what `CrossFit.apart` holds, of each model's predictions (n_test, n_outputs)."""
-    return np.stack([test[rows_apart(len(test))] for test in tests]).astype(np.float32)
 
 
 class Progress(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.blenders import mean
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.types import CrossFit, Folds, Metric
 
@@ -34,7 +34,7 @@ def test_alone(entry: CrossFit, target: np.ndarray, folds: Folds, metric: Metric
     return fit_alone(library).apply(library.test)
 
 
-def fit_alone(library: Library) -> Blend:
+def fit_alone(library: Library) -> Blend | Blends:
     """Fit the temperature and the decision of a library's only entry, on all rows that it predicts out-of-fold."""
     return library.fit(ALONE, 0)
 

@@ -75,6 +75,44 @@ class Blend:
         return cls(**(state | made | arrays))
 
 
+@dataclass(frozen=True)
+class Blends:
+    """A blend for each of several targets: the metric is the mean of their scores, so that each is best by itself."""
+
+    targets: tuple[Blend, ...]
+
+    def apply(self, predictions: np.ndarray) -> np.ndarray:
+        """Average predictions (n, n_entries, n_targets) into values (n, n_targets)."""
+        return np.concatenate([own.apply(predictions[:, :, [k]]) for k, own in enumerate(self.targets)], axis=1)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(n_entries,): the mean over targets."""
+        return np.asarray(np.mean([own.weights for own in self.targets], axis=0))
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """(n_entries,): values have none."""
+        return self.targets[0].temperatures
+
+    @property
+    def last_temperature(self) -> float:
+        return self.targets[0].last_temperature
+
+    @property
+    def logs(self) -> bool:
+        return self.targets[0].logs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON values."""
+        return {"targets": [own.to_dict() for own in self.targets]}
+
+
+def read_blend(state: dict[str, Any]) -> Blend | Blends:
+    """Return the blend of one target or of several, from what its `to_dict` gave."""
+    return Blends(tuple(map(Blend.from_dict, state["targets"]))) if "targets" in state else Blend.from_dict(state)
+
+
 def calibrate(predictions: np.ndarray, temperatures: np.ndarray, bounds: tuple[float, float] | None) -> np.ndarray:
     """Return (n, n_entries, n_outputs) as they are averaged: probabilities tempered, values cut to their bounds."""
     if predictions.shape[2] > 1:

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from pipeline.blenders._blend import Blend, calibrate
+from pipeline.apart import rows_apart
+from pipeline.blenders._blend import Blend, Blends, calibrate
 from pipeline.blenders._combination import Combination
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._isotonic import Curves, fit_curves
@@ -22,7 +23,7 @@ from pipeline.errors import ConfigError
 from pipeline.metrics import rmse
 from pipeline.nested.rounds import meetings, rounds
 from pipeline.seeds import derive
-from pipeline.types import CrossFit, Folds, Metric, rows_apart
+from pipeline.types import CrossFit, Folds, Metric
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Library:
 
     oof (n_repeats, n_train, n_entries, n_outputs), NaN where no fold validates the row; test (n_test,
     n_entries, n_outputs); apart (n_models, n_rows_apart, n_entries, n_outputs), see CrossFit, of entries that do not
-    know it what they predict together; target (n_train,) values or class codes; metric of what is averaged. logs: the
+    know it what they predict together; target (n_train,) values or class codes, (n_train, n_targets) of several, each
+    of which is blended by itself; metric of what is averaged. logs: the
     arrays hold log(1 + value), in which RMSLE is a plain RMSE. isotonic: a blend's probabilities follow curves, too.
     nested (n_repeats * n_rounds, n_train, n_entries, n_outputs): what the models of pairs of folds predict, round by
     round (pipeline/nested), or None; NaN for rows whose fold rests. Entries without such say nothing there: 0, or all
@@ -88,7 +90,19 @@ class Library:
     @property
     def of_classes(self) -> bool:
         """Whether the predictions are probabilities."""
-        return self.oof.shape[3] > 1
+        return self.oof.shape[3] > 1 and self.target.ndim == 1
+
+    @property
+    def targets(self) -> list[Library]:
+        """A library for each of several targets; this one alone where there is one."""
+        if self.target.ndim == 1:
+            return [self]
+        return [self._of_target(place) for place in range(self.target.shape[1])]
+
+    def _of_target(self, place: int) -> Library:
+        parts = {name: getattr(self, name)[..., [place]] for name in ("oof", "test", "apart")}
+        nested = None if self.nested is None else self.nested[..., [place]]
+        return replace(self, target=self.target[:, place], nested=nested, **parts)
 
     @cached_property
     def parts(self) -> np.ndarray:
@@ -113,13 +127,23 @@ class Library:
         oof, test, apart = self.oof[:, :, place], self.test[:, place], self.apart[:, :, place]
         return replace(self, names=(name,), oof=oof, test=test, apart=apart, nested=None)
 
-    def fit(self, blender: Blender, seed: int) -> Blend:
-        """Fit a blend on all rows that any repeat covers; a row's part is that of the first that does."""
+    def fit(self, blender: Blender, seed: int) -> Blend | Blends:
+        """Fit a blend, one for each target, on all rows that any repeat covers."""
+        found = tuple(own._fit_whole(blender, seed) for own in self.targets)
+        return found[0] if self.target.ndim == 1 else Blends(found)
+
+    def _fit_whole(self, blender: Blender, seed: int) -> Blend:
+        """Fit a blend of one target; a row's part is that of the first repeat that covers it."""
         first = (self.parts >= 0).argmax(axis=0)
         return self._fit(blender, *self._see(self.parts[first, np.arange(len(first))]), seed)
 
     def cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
-        """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
+        """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered."""
+        found = [own._cross_fit(blenders, seed, advance) for own in self.targets]
+        return [np.concatenate(parts, axis=2) for parts in zip(*found, strict=True)]
+
+    def _cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
+        """Return the same for one target.
 
         The rows of each part of a repeat are blended as fitted on the rows of its other parts, in every repeat: a row
         that is judged is seen in none. A nested blender is fitted on those of the repeat alone, as models predict them
@@ -142,7 +166,7 @@ class Library:
     @property
     def n_parts(self) -> int:
         """How many times `cross_fit` fits each blender."""
-        return len(list(self._judged()))
+        return len(list(self._judged())) * len(self.targets)
 
     def _judged(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield every repeat and part with its rows."""

@@ -62,7 +62,8 @@ def _label(entry: CrossFit, table: Table, folds: Folds, confidence: float) -> tu
         predicted = entry.fitted[key].predict(table.test)
         sure = np.flatnonzero(predicted.max(axis=1) >= confidence) if table.task.classes else np.arange(len(predicted))
         rows.append(table.test.iloc[sure])
-        targets.append(predicted[sure].argmax(axis=1) if table.task.classes else predicted[sure, 0])
+        values = predicted[sure].reshape(-1, *table.target.shape[1:])
+        targets.append(predicted[sure].argmax(axis=1) if table.task.classes else values)
         places.append(np.full(len(sure), place))
     own = np.concatenate(places) == np.arange(folds.n_repeats * folds.n_folds)[:, None]
     role = np.where(own, np.int8(TRAIN), np.int8(UNUSED)).reshape(folds.n_repeats, folds.n_folds, -1)

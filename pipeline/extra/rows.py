@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigError
+from pipeline.files import target_columns, target_of
 from pipeline.types import STOP, TRAIN, UNUSED, CrossFit, Folds, Table
 
 FILES = ("extra.parquet", "extra_rows.parquet")
+BESIDE = ("groups", "time", "weight")
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class Extra:
         """Write FILES, which `read_extra` reads."""
         self.rows.to_parquet(folder / FILES[0], index=False)
         beside = {name: part for name, part in self._beside.items() if part is not None}
-        pd.DataFrame({"target": self.target} | beside).to_parquet(folder / FILES[1], index=False)
+        pd.DataFrame(target_columns(self.target) | beside).to_parquet(folder / FILES[1], index=False)
 
     @property
     def _beside(self) -> dict[str, np.ndarray | None]:
-        return {name: getattr(self, name) for name in ("groups", "time", "weight")}
+        return {name: getattr(self, name) for name in BESIDE}
 
 
 def read_extra(inputs: Mapping[str, Path]) -> Extra | None:
@@ -53,7 +55,8 @@ def read_extra(inputs: Mapping[str, Path]) -> Extra | None:
     if "extra" not in inputs:
         return None
     rows, beside = (pd.read_parquet(inputs["extra"] / file) for file in FILES)
-    return Extra(rows, **{str(name): beside[name].to_numpy() for name in beside})
+    parts = {name: beside[name].to_numpy() for name in BESIDE if name in beside}
+    return Extra(rows, target_of(beside), **parts)
 
 
 def cross_fit(

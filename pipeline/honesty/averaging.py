@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from pipeline.blenders._alone import fit_alone, is_decided
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._decision import Decision
 from pipeline.blenders._library import Library
 from pipeline.blenders._shift import Shift
@@ -35,15 +35,23 @@ NEAR = 0.05
 """Out-of-fold rows on either side, as a share of all, whose errors a test row's error is drawn from."""
 
 
-def gain_blended(library: Library, blend: Blend, seed: int) -> float:
-    """Return what averaging gains a blend of the whole library."""
+def gain_blended(library: Library, blend: Blend | Blends, seed: int) -> float:
+    """Return what averaging gains a blend of the whole library; of several targets, their mean as the metric is."""
+    blends = blend.targets if isinstance(blend, Blends) else [blend]
+    return float(np.mean([_gain_blended(*own, seed) for own in zip(library.targets, blends, strict=True)]))
+
+
+def _gain_blended(library: Library, blend: Blend, seed: int) -> float:
     blend = replace(blend, logs=False)  # judged in the space in which it averages
     return _gain(library, blend.apply, replace(blend, decision=Decision(), shift=Shift()).apply, seed)
 
 
 def gain_alone(library: Library, name: str, seed: int) -> float:
     """Return what averaging gains one entry of the library."""
-    library = library.only(name)
+    return float(np.mean([_gain_alone(own.only(name), seed) for own in library.targets]))
+
+
+def _gain_alone(library: Library, seed: int) -> float:
     submit = fit_alone(library).apply if is_decided(library.metric) else _first
     return _gain(library, submit, _first, seed)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import read_blend
 from pipeline.blenders._library import in_logs
 from pipeline.engine import plugins
 from pipeline.engine.sealed import sealed
@@ -82,7 +82,7 @@ def _blended(fitted: Path, entries: Mapping[str, Mapping[str, str]], table: pd.D
     Entries without a weight take part as zeros, so that sums are added up in the order of the run, to the last bit.
     """
     stored = read_json(fitted / "blend.json")
-    blend = Blend.from_dict(stored["blend"])
+    blend = read_blend(stored["blend"])
     found = {}
     for number, (name, entry) in enumerate(entries.items(), start=1):
         found[name] = predict_entry(fitted / MODELS / entry["node"], entry["kind"], name, table)

@@ -17,13 +17,14 @@ import torch
 from autogluon.core.callbacks import AbstractCallback
 from autogluon.tabular import TabularPredictor
 
+from pipeline.apart import rows_apart
 from pipeline.environment import restored
 from pipeline.errors import ModelError
 from pipeline.models._autogluon_checks import BAG, Split, answers_of, check_classes, check_folds, check_rows
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
 from pipeline.models._autogluon_presets import Order
-from pipeline.types import Folds, Log, Progress, Table, rows_apart
+from pipeline.types import Folds, Log, Progress, Table
 
 LABEL, WEIGHT = "target", "weight"
 MAX_THREADS = 8

@@ -16,8 +16,8 @@ from pipeline.transforms.recipe import Encode, Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.models._folds import FoldFit, Kind
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.models._folds import Kind
+    from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -156,7 +156,7 @@ def settler(**auto: tuple[Any, Any, Any]) -> Callable[[Recipe, Task, int], Recip
 
 def verbs(
     kind: Callable[[], Kind], settled: Callable[[Any, Task, int], Any]
-) -> tuple[Callable[..., dict[str, CrossFit]], Callable[[Path], FoldFit]]:
+) -> tuple[Callable[..., dict[str, CrossFit]], Callable[[Path], Fitted]]:
     """Return a plug-in's `cross_fit` and `load`; kind: imports the library and says how it learns and predicts."""
 
     def cross_fit(
@@ -177,7 +177,7 @@ def verbs(
         numbers = {name: settled(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
         return fit_all(Case(kind(), numbers, table, folds, seed, tuple(rungs)), log, spread)
 
-    def load(folder: Path) -> FoldFit:
+    def load(folder: Path) -> Fitted:
         """Read one fold's model, as `save` wrote it."""
         from pipeline.models._folds import load as read
 

@@ -9,18 +9,21 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from pipeline.apart import keep_apart
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
+from pipeline.models import _targets
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.transforms.target import TargetTransform, fit_target
-from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task, keep_apart
+from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task
 
 Key = tuple[int, int]  # repeat, fold
 Made = TypeVar("Made")
@@ -125,8 +128,12 @@ class FoldFit:
             self.kind.write(own, place)
 
 
-def load(kind: Kind, folder: Path) -> FoldFit:
-    """Read what `FoldFit.save` wrote."""
+def load(kind: Kind, folder: Path) -> Fitted:
+    """Read what `FoldFit.save` wrote, of one target or of several."""
+    return _targets.load(folder, partial(_load, kind))
+
+
+def _load(kind: Kind, folder: Path) -> FoldFit:
     stored = read_json(folder / "columns.json")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
     models = tuple(kind.read(place) for place in _places(folder, stored["n_seeds"]))
@@ -153,7 +160,7 @@ class Case:
 class Part:
     """One fold's model and what it predicts: valid (n_valid, n_outputs), test (n_test, n_outputs)."""
 
-    fit: FoldFit
+    fit: Fitted
     rounds: float
     valid: np.ndarray
     test: np.ndarray
@@ -277,7 +284,13 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
     )
 
 
-def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, int], seed: int) -> tuple[FoldFit, float]:
+def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, int], seed: int) -> tuple[Fitted, float]:
+    """Fit one fold, a model for each target."""
+    fits, rounds = zip(*(_fit_one(kind, recipe, own, folds, key, seed) for own in _targets.of_each(table)), strict=True)
+    return _targets.side_by_side(fits), float(np.mean(rounds))
+
+
+def _fit_one(kind: Kind, recipe: Any, table: Table, folds: Folds, key: Key, seed: int) -> tuple[FoldFit, float]:
     """Fit one fold on all of its training rows, with what some of them have chosen where recipe.stop_on says so."""
     rows, table = folds.train_rows(*key), table if kind.weighs else replace(table, weight=None)
     target = fit_target(recipe.target, table.target[rows], table.task) if table.task.kind == "regression" else None

@@ -59,5 +59,5 @@ def _constant_error(fold: Fold, table: Table) -> float:
     if fold.target is None:
         constant = np.bincount(target, minlength=table.task.n_outputs) / len(target)
     else:
-        constant = fold.target.inverse(fold.target.forward(target).mean().reshape(1, 1))[0]
+        constant = fold.target.inverse(fold.target.forward(target).mean(axis=0).reshape(1, -1))[0]
     return table.task.metric.error(target, np.tile(constant, (len(target), 1)))

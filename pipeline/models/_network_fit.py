@@ -20,7 +20,7 @@ from pipeline.files import read_json, write_json
 from pipeline.models._network_fold import to_rows
 from pipeline.models._network_losses import probabilities
 from pipeline.transforms.encoder import Encoder
-from pipeline.transforms.target import TargetTransform
+from pipeline.transforms.target import AnyTransform, read_transform
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class NetworkFit:
     target's transform is undone."""
 
     encoder: Encoder
-    target: TargetTransform | None
+    target: AnyTransform | None
     architecture: Architecture
     loss: Loss
     states: tuple[Mapping[str, Tensor], ...]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return values (n, 1) or probabilities (n, n_classes) for rows with the fitted columns."""
+        """Return values (n, n_targets) or probabilities (n, n_classes) for rows with the fitted columns."""
         return self.predict_encoded(to_rows(self.encoder, self.encoder.transform(rows)))
 
     def predict_encoded(self, rows: Rows) -> np.ndarray:
@@ -68,7 +68,7 @@ def load(folder: Path) -> NetworkFit:
     sized = build(_sized(architecture, encoder), len(encoder.names), len(encoder.level_counts))
     for state in states.values():
         save.check(tensors(sized), state, folder / "weights.safetensors")
-    target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
+    target = read_transform(stored["target"]) if stored["target"] else None
     return NetworkFit(encoder, target, architecture, header["loss"], tuple(states[n] for n in sorted(states, key=int)))
 
 

@@ -14,7 +14,7 @@ from pipeline.core.sheet import Excerpt, Reading, Sheet
 from pipeline.models._network_sheet import lay_out, own_columns
 from pipeline.transforms.encoder import Encoded, Encoder, fit_encoder
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.transforms.target import TargetTransform, fit_target, limited
+from pipeline.transforms.target import AnyTransform, fit_targets
 from pipeline.types import Table
 
 Key = tuple[int, int]  # repeat, fold
@@ -47,7 +47,7 @@ class Fold:
 
     rows: np.ndarray
     encoder: Encoder
-    target: TargetTransform | None
+    target: AnyTransform | None
     encoded: Rows
     valid: Rows
 
@@ -57,10 +57,11 @@ class Fold:
         return sum(self.encoder.level_counts)
 
     def learnt(self, target: np.ndarray) -> Tensor:
-        """Return what a network learns: class codes (n,), or the transformed target (n, 1)."""
+        """Return what a network learns: class codes (n,), or the transformed targets (n, n_targets)."""
         if self.target is None:
             return torch.from_numpy(target)
-        return torch.from_numpy(self.target.forward(target)).float().unsqueeze(1)
+        learnt = torch.from_numpy(self.target.forward(target)).float()
+        return learnt if learnt.ndim > 1 else learnt.unsqueeze(1)
 
     def held(self, table: Table, rows: np.ndarray) -> Rows:
         """Return rows of the table that were not fitted: those have out-of-fold target means, these have not."""
@@ -84,8 +85,7 @@ def _fit(how: Encoding, table: Table, cut: Cut) -> Fold:
     encoder, encoded = fit_encoder(how.encode, table.train.iloc[cut.rows], target, table.task, cut.seed)
     fitted = None
     if table.task.kind == "regression":
-        fitted = fit_target(how.target, target, table.task)
-        fitted = fitted if how.overshoot is None else limited(fitted, target, how.overshoot)
+        fitted = fit_targets(how.target, target, table.task, how.overshoot)
     valid = _own_rows(encoder, encoder.transform(table.train.iloc[cut.valid]))
     return Fold(cut.rows, encoder, fitted, _own_rows(encoder, encoded), valid)
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.apart import keep_apart
 from pipeline.core.devices import try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
@@ -25,7 +26,7 @@ from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
 from pipeline.seeds import derive
 from pipeline.spread import Spread
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table, keep_apart
+from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table
 
 Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.transforms.target import fit_target
+from pipeline.transforms.target import fit_targets
 from pipeline.types import CrossFit, Folds, Table
 from pipeline.uncertainty import paired_difference, rows_ratio
 
@@ -67,8 +67,8 @@ def _gained_and_claimed(entry: CrossFit, other: CrossFit, table: Table, folds: F
     """Return (p - q)(target - q) of the training rows and (p - q)^2 of the test rows, on the scale that is learnt."""
     covered = folds.covered[0]
     classes = len(table.task.classes)
-    truth = np.eye(classes)[table.target] if classes else table.target[:, None]
-    scale = None if classes else fit_target("auto", table.target, table.task)
+    truth = np.eye(classes)[table.target] if classes else table.target.reshape(len(table.target), -1)
+    scale = None if classes else fit_targets("auto", table.target, table.task)
     arrays = (truth[covered], entry.oof[0, covered], other.oof[0, covered], entry.test, other.test)
     y, p, q, p_test, q_test = arrays if scale is None else map(scale.forward, arrays)
     return ((p - q) * (y - q)).sum(axis=1), ((p_test - q_test) ** 2).sum(axis=1)

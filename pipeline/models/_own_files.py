@@ -120,8 +120,11 @@ def _columns(sheet: Sheet, task: Task) -> list[str]:
     others = sheet.outputs
     if len(others) == task.n_outputs == 1 or (len(others) == 1 and task.kind == "binary"):
         return others
+    if task.targets and sorted(others) == sorted(task.targets):
+        return list(task.targets)
     if task.kind == "regression":
-        raise ModelError(f"{sheet.name}: expected one column of predictions, found {', '.join(others) or 'none'}")
+        expected = f"the columns {', '.join(task.targets)}" if task.targets else "one column of predictions"
+        raise ModelError(f"{sheet.name}: expected {expected}, found {', '.join(others) or 'none'}")
     try:
         column_of = find_class_columns({"submission": "probabilities", "id": ""}, others, list(task.classes))
     except DataError as error:

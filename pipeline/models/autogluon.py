@@ -34,6 +34,8 @@ WEIGHING = ("LightGBM", "CatBoost", "XGBoost", "RandomForest", "ExtraTrees", "Li
 SHARE = 2.0
 """Of an experiment's minutes, beside the 1.0 of an MLP: it is a whole library of models."""
 
+TARGETS = "one"
+
 Family = Literal["GBM", "CAT", "XGB", "RF", "XT", "LR", "KNN", "NN_TORCH"]
 
 # Seconds of one thread for five folds of House Prices and CV RMSLE (5 shuffled folds, split seed 0), all of them below:

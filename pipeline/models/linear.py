@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 0.1
+TARGETS = "together"
 
 SPACE = {
     "weight_decay": {"tune": "loguniform", "low": 1e-5, "high": 10.0},

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
+TARGETS = "together"
 RUNGS = (1 / 15, 3 / 15, 7 / 15)  # where coslog4 has brought the learning rate down to zero
 
 Positive = Annotated[float, Field(gt=0)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 SHARE = 0.0
+TARGETS = "together"
 NOT_REFITTED = "its predictions were made elsewhere, and nothing is fitted here"
 
 FILES = ("oof", "test")

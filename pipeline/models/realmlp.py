@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.models import mlp
 from pipeline.models._network_recipe import Activation, Numeric, cross_fitter
-from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, Auto, Count, affordable, for_tuning, load, seconds
+from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, TARGETS, Auto, Count, affordable, for_tuning, load, seconds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "LIBRARIES",
     "RUNGS",
     "SHARE",
+    "TARGETS",
     "Recipe",
     "affordable",
     "cross_fit",

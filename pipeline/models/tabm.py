@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
+TARGETS = "together"
 RUNGS = (1 / 9, 1 / 3)  # of the epochs without patience
 
 BATCH_SIZES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))  # below so many rows; else 1 024

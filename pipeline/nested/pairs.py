@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.stage import Job
-from pipeline.files import read_folds, read_json, write_folds
+from pipeline.files import read_folds, read_json, target_of, write_folds
 from pipeline.nested.rounds import Pair, rounds
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
@@ -34,7 +34,7 @@ def run(job: Job) -> dict[str, Any]:
     known = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet")
     groups, time = (known[name].to_numpy() if name in known else None for name in ("groups", "time"))
     n_classes = len(read_json(job.inputs["preprocess"] / "task.json")["classes"])
-    rows, splitter = Rows(known["target"].to_numpy(), n_classes, groups, time), job.plugins["splitter"]
+    rows, splitter = Rows(target_of(known), n_classes, groups, time), job.plugins["splitter"]
     options = splitter.Options(**job.config["options"])
     folds = pair_folds(read_folds(job.inputs["split"]), rows, splitter, options, job.config["seed"])
     write_folds(job.out, folds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.raw.kinds import identifiers, settle
 from pipeline.raw.labels import in_order
 from pipeline.raw.sheet import Sheet, blank_missing
+from pipeline.targets import names_of
 
 MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
 BY_HAND = "write experiments/<slug>/competition.toml by hand, like experiments/titanic/competition.toml"
@@ -23,7 +24,7 @@ class Guess:
     """The facts of a competition.toml, and a sentence for each on why."""
 
     id: str
-    target: str
+    target: str | list[str]
     task: str = ""
     submission: str = ""
     metric: str = ""
@@ -39,24 +40,46 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None) -> Guess:
     found = Guess(_id(train, test, sample), "")
     found.findings["id"] = f"id: {found.id} ({'first column of the sample' if sample else 'unique in test'})"
     _find_target(found, train, test, sample)
-    target = settle(found.target, train.cells[found.target])
-    labels = blank_missing(train.cells[found.target], ("",)).drop_null().unique().to_pylist()
-    values = _sample_values(found, sample)
-    _find_task(found, target.kind, target.values.dropna(), labels, values)
-    found.classes = in_order(labels) if found.task != "regression" else []
-    _find_form(found, values, labels, sample)
+    if isinstance(found.target, str):
+        _find_task_and_form(found, found.target, train, sample)
+    else:
+        _find_values(found, found.target, train)
     _find_columns(found, train, test)
     return found
 
 
-def usual_metric(found: Guess, target: pd.Series) -> tuple[str, str]:
-    """Return the task's usual metric, and why this one."""
+def _find_task_and_form(found: Guess, name: str, train: Sheet, sample: Sheet | None) -> None:
+    target = settle(name, train.cells[name])
+    labels = blank_missing(train.cells[name], ("",)).drop_null().unique().to_pylist()
+    values = _sample_values(found, sample)
+    _find_task(found, target.kind, target.values.dropna(), labels, values)
+    found.classes = in_order(labels) if found.task != "regression" else []
+    _find_form(found, values, labels, sample)
+
+
+def _find_values(found: Guess, names: list[str], train: Sheet) -> None:
+    """Of several targets each must hold numbers; whether these are classes no file says."""
+    for name in names:
+        kind = settle(name, train.cells[name]).kind
+        if kind != "numeric":
+            raise ConfigError(
+                f"the sample asks for {len(names)} targets ({', '.join(names)}), and {name} holds no numbers ({kind}): "
+                "several targets are supported where all are numbers",
+                hint=f"make a competition of each target; {BY_HAND}",
+            )
+    found.task, found.submission = "regression", "value"
+    found.findings["task"] = f"task: regression ({len(names)} columns of numbers)"
+    found.findings["submission"] = "submission: value (a number for each target)"
+
+
+def usual_metric(found: Guess, targets: Sequence[pd.Series]) -> tuple[str, str]:
+    """Return the task's usual metric, and why this one; of several targets it is one that suits them all."""
     if found.task != "regression":
         if found.submission == "label":
             return "accuracy", "the usual one for labels"
         return ("auc", "the usual one for one probability") if found.task == "binary" else ("log_loss", "the usual one")
-    skew = _skew(target)
-    if target.min() >= 0 and skew > 1.5 and abs(_skew(np.log1p(target))) < skew / 3:
+    skew = min(map(_skew, targets))
+    if all(own.min() >= 0 and _skew(own) > 1.5 and abs(_skew(np.log1p(own))) < _skew(own) / 3 for own in targets):
         return "rmsle", f"the target is never negative and very skewed ({skew:.1f}), but not in logarithms"
     return "rmse", f"the usual one (the target's skew is {skew:.1f})"
 
@@ -87,20 +110,17 @@ def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) 
     only_train = [name for name in train.columns if name not in test.columns]
     asked = [name for name in sample.columns if name != found.id] if sample is not None else []
     named = [name for name in asked if name in train.columns]
-    if len(named) > 1:
-        raise ConfigError(
-            f"the sample asks for {len(named)} targets ({', '.join(named)}), one is supported", hint=BY_HAND
-        )
     if named:
-        found.target, why = named[0], "in train and in the sample"
+        found.target, why = named[0] if len(named) == 1 else named, "in train and in the sample"
     elif len(only_train) == 1:
         found.target, why = only_train[0], "the only column of train that test does not have"
     else:
         listed = ", ".join(only_train) or "none"
         raise ConfigError(f"which column is the target cannot be told: only in {train.name}: {listed}", hint=BY_HAND)
-    found.findings["target"] = f"target: {found.target} ({why})"
+    targets = names_of(found.target)
+    found.findings["target"] = f"target: {', '.join(targets)} ({why})"
     only_test = [name for name in test.columns if name not in train.columns and name != found.id]
-    found.drop = [name for name in only_train if name not in (found.target, found.id)] + only_test
+    found.drop = [name for name in only_train if name not in (*targets, found.id)] + only_test
     if found.drop:
         found.findings["drop"] = f"left out, because only one of train and test has them: {', '.join(found.drop)}"
 
@@ -162,7 +182,7 @@ def _is_share(value: str) -> bool:
 def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
     """Whole numbers that are codes by name and by their gaps, and a date by which test lies after train."""
     for name in test.columns:
-        if name not in train.columns or name in (found.id, found.target):
+        if name not in train.columns or name in (found.id, *names_of(found.target)):
             continue
         column = settle(name, train.cells[name])
         if column.kind == "numeric" and re.search(r"(?i)(code|class|type|category|cluster|zone|_cat|id)$", name):

@@ -12,6 +12,7 @@ from pipeline.errors import DataError, nearest
 from pipeline.raw.kinds import settle
 from pipeline.raw.labels import spell_labels, spellings
 from pipeline.raw.sheet import Sheet
+from pipeline.targets import names_of
 
 
 def check_sample(
@@ -19,15 +20,17 @@ def check_sample(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the sample as a table in its own order of rows and columns, and notes; refuse one that does not fit."""
     notes = _check_ids(facts["id"], sheet, ids, test_ids)
-    others = [name for name in sheet.columns if name != facts["id"]]
+    others, targets = [name for name in sheet.columns if name != facts["id"]], names_of(facts["target"])
     if facts["submission"] == "probabilities":
         find_class_columns(facts, sheet.columns, classes)
+    elif len(targets) > 1:
+        _check_targets(sheet, others, targets)
     elif len(others) != 1:
         found = (
             f"{sheet.name}, line 1: found the columns {', '.join(sheet.columns)}, expected {facts['id']} and one more"
         )
         raise DataError(found, hint='for a column a class, write submission = "probabilities" in competition.toml')
-    elif others[0] != facts["target"]:
+    elif others != targets:
         notes.append(f"{sheet.name} calls the target {others[0]}")
     frame = pd.DataFrame(index=ids.index)
     for name in sheet.columns:
@@ -47,7 +50,8 @@ def default_sample(facts: Mapping[str, Any], test_ids: pd.Series, classes: list[
     if form == "probabilities":
         values: dict[str, Any] = dict.fromkeys(classes, 1 / len(classes))
     else:
-        values = {facts["target"]: {"label": classes[0] if classes else "", "probability": 0.5}.get(form, 0.0)}
+        filler = {"label": classes[0] if classes else "", "probability": 0.5}.get(form, 0.0)
+        values = dict.fromkeys(names_of(facts["target"]), filler)
     return pd.DataFrame({facts["id"]: test_ids} | values)
 
 
@@ -67,6 +71,15 @@ def find_class_columns(facts: Mapping[str, Any], columns: list[str], classes: li
     strange = next((name for name in others if name not in classes), "")
     found = f"the sample submission has the columns {_short(others)} for the classes {_short(classes)}"
     raise DataError(found, hint=nearest(strange, classes) if len(classes) < 20 else "one column a class is expected")
+
+
+def _check_targets(sheet: Sheet, columns: list[str], targets: list[str]) -> None:
+    if sorted(columns) != sorted(targets):
+        strange = next((name for name in columns if name not in targets), columns[0] if columns else "")
+        raise DataError(
+            f"{sheet.name}, line 1: found the columns {_short(columns)} beside the id, expected {_short(targets)}",
+            hint=f"target in competition.toml lists what is asked for; {nearest(strange, targets)}",
+        )
 
 
 def _short(names: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.apart import rows_apart
 from pipeline.engine.stage import Job
 from pipeline.extra.rows import join_folds, read_extra
 from pipeline.files import read_entries, read_folds, read_table
@@ -15,7 +16,7 @@ from pipeline.refit.whole import whole_fold
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
 from pipeline.stages.train import fit_entries, keep, left_out, read_recipe
-from pipeline.types import CrossFit, Folds, Metric, Table, rows_apart
+from pipeline.types import CrossFit, Folds, Metric, Table
 
 FAR = 5.0
 """How many times as far from the folds' mean as these models are, typically, a refit is told to be."""

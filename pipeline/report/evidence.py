@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE, TUNED, library_nodes
-from pipeline.files import read_entries, read_json
+from pipeline.files import read_entries, read_json, read_target
 from pipeline.report.settings import settings
 from pipeline.report.summary import Summary, summarise
 from pipeline.types import CrossFit
@@ -57,7 +57,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
             seconds |= {entry: seconds.get(entry, 0.0) + more for entry, more in facts.get("seconds", {}).items()}
             found = facts.get("findings", {})
             findings |= {entry: (*findings.get(entry, ()), *lines) for entry, lines in found.items()}
-    target = pd.read_parquet(folders["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
+    target = read_target(folders["preprocess"])
     return Evidence(
         results=results,
         summary=summarise(results),

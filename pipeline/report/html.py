@@ -173,7 +173,8 @@ def _predictions(evidence: Evidence) -> Iterator[str]:
     predicted = np.nanmean(evidence.blend.oof[:, rows], axis=0)
     target = evidence.target[rows]
     if not evidence.classes:
-        yield _image(plots.predicted_against_target(target, predicted[:, 0]))
+        columns = target.T if target.ndim > 1 else [target]
+        yield from (_image(plots.predicted_against_target(own, predicted[:, k])) for k, own in enumerate(columns))
         return
     if len(evidence.classes) == 2:
         yield _image(plots.calibration(target, predicted[:, 1], evidence.classes[1]))

@@ -11,7 +11,10 @@ Split = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Rows:
-    """target (n,): class codes where n_classes is above 0, else values; groups (n,) labels; time (n,) float64."""
+    """target (n,): class codes where n_classes is above 0, else values; (n, n_targets) of several.
+
+    groups (n,) labels; time (n,) float64.
+    """
 
     target: np.ndarray
     n_classes: int = 0
@@ -32,6 +35,13 @@ def strata(rows: Rows, n_bins: int) -> np.ndarray:
     """Return a stratum (n,) of each row: its class, or which of `n_bins` equally filled bins its value lies in."""
     if rows.n_classes:
         return rows.target.astype(np.int64)
+    if rows.target.ndim > 1:
+        from pipeline.errors import ConfigError
+
+        raise ConfigError(
+            f"[split] a stratified split spreads one target over the folds, but there are {rows.target.shape[1]}",
+            hint='choose split kind "kfold", "group" or "time"',
+        )
     edges = np.quantile(rows.target, np.linspace(0, 1, n_bins + 1)[1:-1])
     return np.searchsorted(edges, rows.target, side="right")
 

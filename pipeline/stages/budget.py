@@ -15,6 +15,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import TUNED
 from pipeline.files import read_folds, read_json, write_json
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
+from pipeline.targets import TOGETHER, targets_of
 from pipeline.tuning.halving import n_trials, n_whole, steps_of
 
 RESERVED = 0.1
@@ -145,9 +146,17 @@ def works_of(job: Job) -> dict[str, Work]:
 def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     plugin = job.plugins[f"model:{name}"]
     recipe = plugin.Recipe.model_validate(job.config["models"][name]["recipe"])
+    n_values, n_times = _targets(job, plugin)
+    size = {**size, "n_outputs": size["n_outputs"] * n_values, "n_fits": size["n_fits"] * n_times}
     passes = 2 if "pseudo" in job.config else 1
-    refits = passes * job.config["models"][name].get("refit", False)
+    refits = passes * n_times * job.config["models"][name].get("refit", False)
     return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name)), refits)
+
+
+def _targets(job: Job, plugin: Any) -> tuple[int, int]:
+    """Return how many targets one fit learns, and how many fits all of them take."""
+    n_targets = len(read_json(job.inputs["preprocess"] / "task.json").get("targets", ())) or 1
+    return (n_targets, 1) if targets_of(plugin) == TOGETHER else (1, n_targets)
 
 
 def _nested(job: Job, name: str) -> float:

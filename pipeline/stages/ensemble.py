@@ -13,14 +13,14 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
 from pipeline.blenders._alone import oof_alone
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.blenders._reference import weights_optimism
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
-from pipeline.files import read_folds, read_json, write_entry, write_json
+from pipeline.files import read_folds, read_json, read_target, write_entry, write_json
 from pipeline.honesty.averaging import gain_alone, gain_blended
 from pipeline.postprocess import Finisher
 from pipeline.seeds import derive
@@ -66,7 +66,7 @@ def run(job: Job) -> dict[str, Any]:
     FeatureError where postprocess.py fails.
     """
     metric = Metric.from_module(job.plugins["metric"])
-    target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
+    target = read_target(job.inputs["preprocess"])
     folds = read_folds(job.inputs["split"])
     judge = Judge(target, folds, metric, _finisher(job, target, folds))
     entries = read_library(job.inputs)
@@ -169,7 +169,9 @@ def _worth(
     return worth_table(judge.fold_errors(oof), errors, weights, rows_ratio(judge.folds))
 
 
-def _known(library: Library, blend: Blend, shares: Mapping[str, float], job: Job) -> dict[str, dict[str, float]]:
+def _known(
+    library: Library, blend: Blend | Blends, shares: Mapping[str, float], job: Job
+) -> dict[str, dict[str, float]]:
     """Return by how much the errors of entries and ensemble are to be corrected before they are expected in private.
 
     averaging: lower, because all folds' models are averaged; tuning: higher, because recipes were chosen on these rows.

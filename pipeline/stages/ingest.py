@@ -25,6 +25,7 @@ from pipeline.raw.rows import check_ids
 from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import fingerprint
+from pipeline.targets import in_words, names_of
 
 if TYPE_CHECKING:
     from pipeline.types import Log
@@ -44,9 +45,9 @@ def run(job: Job) -> dict[str, Any]:
     extra = _train_only(facts, names, sheets["train"])
     said.notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
     train, test = _frames(facts, columns, extra, ids, target)
-    labelled = target.notna().to_numpy()
+    labelled = target.notna().all(axis=1).to_numpy()
     if not labelled.all():
-        found = f"{(~labelled).sum()} rows have no {facts['target']} and are left out"
+        found = f"{(~labelled).sum()} rows have no {in_words(facts['target'])} and are left out"
         said.warnings.append(f"{sheets['train'].name}: {found}")
         train = train[labelled].reset_index(drop=True)
     if "sample" in sheets:
@@ -99,14 +100,14 @@ def _frames(
     columns: Mapping[str, Column],
     extra: Mapping[str, Column],
     ids: Mapping[str, pd.Series],
-    target: pd.Series,
+    target: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All rows of train (id, train-only columns, features, target) and of test (id, features)."""
+    """All rows of train (id, train-only columns, features, targets) and of test (id, features)."""
     n_train = len(target)
     every_row = pd.RangeIndex(n_train + len(ids["test"]))  # there may be no column but those of features.py
     features = pd.DataFrame({name: column.values for name, column in columns.items()}, every_row, list(columns))
     leading = pd.DataFrame({facts["id"]: ids["train"]} | {name: column.values for name, column in extra.items()})
-    train = pd.concat([leading, features[:n_train], target.rename(facts["target"])], axis=1)
+    train = pd.concat([leading, features[:n_train], target], axis=1)
     return train, pd.concat([ids["test"].rename(facts["id"]), features[n_train:].reset_index(drop=True)], axis=1)
 
 
@@ -156,11 +157,13 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
                 raise ConfigError(found, hint=nearest(name, known))
     # a dropped column of both files stays: features.py may read it, and preprocess leaves it out
     dropped = {n for n in overrides.get("drop", ()) if n not in train.columns or n not in test.columns}
-    target, own = facts["target"], {facts["id"], facts["target"], *dropped}
-    if target not in train.columns:
-        raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
-    if target in test.columns:
-        _target_in_test(target, test, said)
+    targets = names_of(facts["target"])
+    own = {facts["id"], *targets, *dropped}
+    for target in targets:
+        if target not in train.columns:
+            raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
+        if target in test.columns:
+            _target_in_test(target, test, said)
     for key, use in (("groups", "split"), ("time", "split"), ("weight", "weigh rows")):
         name = facts.get(key)  # a name that is in neither file may be one that features.py makes
         if name in train.columns and name not in test.columns:
@@ -169,7 +172,7 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
     only_train = [name for name in train.columns if name not in own and name not in test.columns]
     only_test = [name for name in test.columns if name not in own and name not in train.columns]
     if only_train or only_test:
-        raise _differing(target, train, test, only_train, only_test)
+        raise _differing(targets, train, test, only_train, only_test)
     return [name for name in train.columns if name not in own]
 
 
@@ -179,7 +182,7 @@ def _target_in_test(target: str, test: Sheet, said: Said) -> None:
         said.warnings.append(f"{test.name} holds the target {target} ({filled} values): it is not read")
 
 
-def _differing(target: str, train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
+def _differing(targets: list[str], train: Sheet, test: Sheet, only_train: list[str], only_test: list[str]) -> DataError:
     sides = [
         f"only in {sheet.name}: {', '.join(names)}"
         for sheet, names in ((train, only_train), (test, only_test))
@@ -188,10 +191,10 @@ def _differing(target: str, train: Sheet, test: Sheet, only_train: list[str], on
     hint = "if that is as it should be, list them under [columns] drop in competition.toml"
     if only_train and only_test:
         hint = f"{only_train[0]}: {nearest(only_train[0], only_test)}; {hint}"
-    if target in test.columns and only_train:
-        hint = (
-            f"the target {target!r} stands in {test.name} too: is it {only_train[0]!r} that is to be predicted? {hint}"
-        )
+    shared = [target for target in targets if target in test.columns]
+    if shared and only_train:
+        asked = f"is it {only_train[0]!r} that is to be predicted?"
+        hint = f"the target {shared[0]!r} stands in {test.name} too: {asked} {hint}"
     return DataError("the columns of train and test differ; " + "; ".join(sides), hint=hint)
 
 
@@ -218,20 +221,21 @@ def _ids(facts: Mapping[str, Any], sheets: dict[str, Sheet], said: Said) -> dict
     return parts
 
 
-def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.Series, list[str]]:
-    """The target of every row of train, and the class labels in the order of their codes."""
-    name = facts["target"]
+def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.DataFrame, list[str]]:
+    """The target of every row of train, a column each, and the class labels in the order of their codes."""
     if facts["task"] != "regression":
+        name = facts["target"]
         labels = labels_of(train, name)
         classes = in_order(labels.dropna().unique())
         expected = {"binary": "2"}.get(facts["task"], "2 or more")
         if len(classes) < 2 or (len(classes) > 2 and facts["task"] == "binary"):
             found = f"{train.name}: the target {name} has {len(classes)} classes ({', '.join(classes[:5])} ...)"
             raise DataError(f"{found}, expected {expected}", hint="check task and target in competition.toml")
-        return labels, _positive_last(classes, facts.get("positive"), train.name)
-    values = target_values(train, name)
-    if not values.notna().any():
-        raise DataError(f"{train.name}: the target {name} is missing in every row", hint="is this the train file?")
+        return pd.DataFrame({name: labels}), _positive_last(classes, facts.get("positive"), train.name)
+    values = pd.DataFrame({name: target_values(train, name) for name in names_of(facts["target"])})
+    if not values.notna().all(axis=1).any():
+        found = f"{train.name}: the target {in_words(facts['target'])} is missing in every row"
+        raise DataError(found, hint="is this the train file?")
     return values, []
 
 
@@ -260,6 +264,6 @@ def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: She
 def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dict[str, Column]:
     """Columns of groups, time and weights that test does not have."""
     wanted = [facts[key] for key in ("groups", "time", "weight") if facts.get(key)]
-    own = {*names, facts["id"], facts["target"]}
+    own = {*names, facts["id"], *names_of(facts["target"])}
     wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
     return {name: settle(name, train.cells[name]) for name in wanted}

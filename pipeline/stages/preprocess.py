@@ -20,6 +20,7 @@ from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
 from pipeline.files import read_json, write_json, write_table
 from pipeline.inference.prepared import Prepared, convert
+from pipeline.targets import names_of
 from pipeline.transforms import _redundant as redundant
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table, Task
@@ -61,7 +62,7 @@ def run_feature(job: Job) -> dict[str, Any]:
     name = job.config["function"]
     feature = getattr(job.plugins["feature"], name)
     train, test = (pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test"))
-    shared = [column for column in train if column in test and column != job.config["target"]]
+    shared = [column for column in train if column in test and column not in names_of(job.config["target"])]
     with sealed(f"features.py: {name}()"):
         made = {p: apply_feature(feature, name, rows[shared], p) for p, rows in (("train", train), ("test", test))}
     if list(made["train"]) != list(made["test"]):
@@ -89,7 +90,7 @@ def run(job: Job) -> dict[str, Any]:
     if not train.shape[1]:
         raise DataError("no column is left to learn from", hint=f"dropped: {report.dropped}")
     _describe(train, test, report)
-    task, target = _target(raw["train"][facts["target"]], schema, facts, Metric.from_module(job.plugins["metric"]))
+    task, target = _target(raw["train"], schema, facts, Metric.from_module(job.plugins["metric"]))
     ids = {part: frame[facts["id"]].to_numpy() for part, frame in raw.items()}
     table = Table(task, train, test, target, ids["train"], ids["test"], groups, time, weight)
     write_table(job.out, table)
@@ -102,7 +103,7 @@ def run(job: Job) -> dict[str, Any]:
 
 def _raw_columns(raw: Mapping[str, pd.DataFrame], schema: dict[str, Any], facts: Mapping[str, Any]) -> Sources:
     kinds = {column["name"]: column["kind"] for column in schema["columns"]}
-    kinds = {name: kind for name, kind in kinds.items() if name not in (facts["id"], facts["target"])}
+    kinds = {name: kind for name, kind in kinds.items() if name not in (facts["id"], *names_of(facts["target"]))}
     rows = pd.concat([raw["train"][list(kinds)], raw["test"][list(kinds)]], ignore_index=True)
     return Sources(rows, kinds, dict.fromkeys(kinds, "raw file"), len(raw["train"]))
 
@@ -113,7 +114,7 @@ def _with_features(sources: Sources, job: Job) -> Sources:
     for name, folder in _feature_folders(job).items():
         made = _read_feature(folder)
         for column in made:
-            if column in (*kinds, job.config["id"], job.config["target"]):
+            if column in (*kinds, job.config["id"], *names_of(job.config["target"])):
                 found = (
                     f"features.py: {name}() makes a column '{column}', which {origins.get(column, 'ingest')} has too"
                 )
@@ -235,32 +236,44 @@ def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
 
 
 def _target(
-    column: pd.Series, schema: dict[str, Any], facts: Mapping[str, Any], metric: Metric
+    train: pd.DataFrame, schema: dict[str, Any], facts: Mapping[str, Any], metric: Metric
 ) -> tuple[Task, np.ndarray]:
     """Return the task and the target: values, or codes of the classes in schema.json's order."""
-    where = f"train.parquet of ingest, target '{column.name}'"
-    if column.isna().any():
-        raise DataError(f"{where}: {int(column.isna().sum())} values are missing", hint="run ingest again")
+    names = names_of(facts["target"])
+    for name in names:
+        if train[name].isna().any():
+            found = f"{_where(name)}: {int(train[name].isna().sum())} values are missing"
+            raise DataError(found, hint="run ingest again")
     if facts["task"] == "regression":
-        if not pd.api.types.is_numeric_dtype(column) or not np.isfinite(column.astype(float)).all():
-            raise DataError(f"{where}: not all values are numbers", hint="check task in competition.toml")
-        target = column.to_numpy(dtype=np.float64)
-        _check_metric(metric, target, where)
-        return Task("regression", metric), target
+        values = [_values(train[name], metric) for name in names]
+        if len(names) == 1:
+            return Task("regression", metric), values[0]
+        return Task("regression", metric, targets=tuple(names)), np.column_stack(values)
+    column = train[names[0]]
     classes = tuple(schema["classes"])
     codes = pd.Index(classes, dtype=object).get_indexer(column.astype(str))
     if (codes < 0).any():
         unknown = column[codes < 0].iloc[0]
-        raise DataError(f"{where}: label {unknown!r} is not among the classes", hint=nearest(str(unknown), classes))
+        found = f"{_where(names[0])}: label {unknown!r} is not among the classes"
+        raise DataError(found, hint=nearest(str(unknown), classes))
     return Task(facts["task"], metric, classes), codes.astype(np.int64)
 
 
-def _check_metric(metric: Metric, target: np.ndarray, where: str) -> None:
-    """Refuse a target that the metric cannot judge, such as a negative one under rmsle."""
+def _values(column: pd.Series, metric: Metric) -> np.ndarray:
+    """Return a target of numbers that the metric can judge: under rmsle none is negative."""
+    where = _where(column.name)
+    if not pd.api.types.is_numeric_dtype(column) or not np.isfinite(column.astype(float)).all():
+        raise DataError(f"{where}: not all values are numbers", hint="check task in competition.toml")
+    target = column.to_numpy(dtype=np.float64)
     try:
         metric.score(target, target[:, None])
     except ValueError as error:
         raise DataError(f"{where}: {error}", hint="choose another metric in competition.toml") from error
+    return target
+
+
+def _where(target: object) -> str:
+    return f"train.parquet of ingest, target '{target}'"
 
 
 def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
@@ -315,7 +328,9 @@ def _splitting_column(role: str, train: pd.DataFrame, sources: Sources, facts: M
 
 def _as_json(table: Table, report: Report) -> dict[str, Any]:
     task, target = table.task, table.target
-    about = {"min": target.min(), "mean": target.mean(), "max": target.max(), "distinct": len(np.unique(target))}
+    about: dict[str, Any] = _spread(target)
+    if task.targets:
+        about = {name: _spread(own) for name, own in zip(task.targets, target.T, strict=True)}
     if task.classes:
         about = dict(zip(task.classes, np.bincount(target, minlength=len(task.classes)).tolist(), strict=True))
     return {
@@ -327,6 +342,10 @@ def _as_json(table: Table, report: Report) -> dict[str, Any]:
         "dropped": report.dropped,
         "notes": report.notes,
     }
+
+
+def _spread(target: np.ndarray) -> dict[str, Any]:
+    return {"min": target.min(), "mean": target.mean(), "max": target.max(), "distinct": len(np.unique(target))}
 
 
 def _some(names: list[str], most: int = 8) -> str:

@@ -55,7 +55,7 @@ def make_folds(
 def check_metric(folds: Folds, table: Table) -> None:
     """Refuse folds on which even perfect predictions have no score, such as AUC where all rows are of one class."""
     n_classes, metric = len(table.task.classes), table.task.metric
-    perfect = np.eye(n_classes)[table.target] if n_classes else table.target[:, None]
+    perfect = np.eye(n_classes)[table.target] if n_classes else table.target.reshape(len(table.target), -1)
     with np.errstate(all="ignore"):
         errors = folds.errors(metric, table.target, np.broadcast_to(perfect, (folds.n_repeats, *perfect.shape)))
     for repeat, fold in np.argwhere(~np.isfinite(errors)):
@@ -121,8 +121,10 @@ def _options(splitter: ModuleType, kind: str, options: dict[str, Any]) -> BaseMo
 
 
 def _target(table: Table, rows: np.ndarray) -> dict[str, float]:
-    """Return the mean target, or each class's share, of these rows."""
+    """Return the mean of each target, or each class's share, of these rows."""
     target = table.target[rows]
+    if table.task.targets:
+        return dict(zip(table.task.targets, target.mean(axis=0).tolist(), strict=True))
     if table.task.kind == "regression":
         return {"mean": float(target.mean())}
     shares = np.bincount(target, minlength=len(table.task.classes)) / len(target)

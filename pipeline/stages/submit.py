@@ -14,10 +14,11 @@ from pipeline.blenders._alone import is_decided, test_alone
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE, read_library
 from pipeline.errors import SubmissionError
-from pipeline.files import read_entries, read_folds, read_json, write_json
+from pipeline.files import read_entries, read_folds, read_json, read_target, write_json
 from pipeline.practice.judge import judge
 from pipeline.raw.labels import spell_labels
 from pipeline.raw.sample import find_class_columns
+from pipeline.targets import names_of
 from pipeline.types import CrossFit, Metric
 
 
@@ -63,10 +64,9 @@ class Form:
     def fill(self, prediction: np.ndarray) -> pd.DataFrame:
         """Return the submission for predictions (n_test, n_outputs) in the order of the test rows."""
         _check_finite(prediction)
-        if prediction.shape[1] != (len(self.classes) or 1):
-            raise SubmissionError(
-                f"the ensemble predicts {prediction.shape[1]} columns, expected {len(self.classes) or 1}"
-            )
+        expected = len(self.classes) or len(self.targets)
+        if prediction.shape[1] != expected:
+            raise SubmissionError(f"the ensemble predicts {prediction.shape[1]} columns, expected {expected}")
         filled = self.sample.copy()
         for column, values in self._values(prediction[self.rows]).items():
             filled[column] = values
@@ -91,6 +91,8 @@ class Form:
         if self.facts["submission"] == "probabilities":
             column_of = find_class_columns(self.facts, list(self.sample.columns), list(self.classes))
             return {column_of[name]: prediction[:, code] for code, name in enumerate(self.classes)}
+        if len(self.targets) > 1:
+            return {name: self._value(prediction[:, place]) for place, name in enumerate(self.targets)}
         if len(self.columns) != 1:
             raise SubmissionError(
                 f"the sample submission has {len(self.columns)} columns beside '{self.id}': {', '.join(self.columns)}; "
@@ -103,7 +105,15 @@ class Form:
         if self.facts["submission"] == "label":
             labels = np.array(spell_labels(self.classes, self.sample[column]), dtype=object)
             return {column: labels[prediction.argmax(axis=1)]}
-        return {column: np.maximum(prediction[:, 0], 0.0) if self.at_least_zero else prediction[:, 0]}
+        return {column: self._value(prediction[:, 0])}
+
+    def _value(self, prediction: np.ndarray) -> np.ndarray:
+        return np.maximum(prediction, 0.0) if self.at_least_zero else prediction
+
+    @property
+    def targets(self) -> list[str]:
+        """The columns of train that are predicted; several have the same names in the sample."""
+        return names_of(self.facts["target"])
 
     @property
     def at_least_zero(self) -> bool:
@@ -186,6 +196,6 @@ def _alone(job: Job, entries: Mapping[str, CrossFit], metric: Metric) -> dict[st
     """Return what every entry would submit by itself."""
     if not is_decided(metric):
         return {name: entry.test for name, entry in entries.items()}
-    target = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet", columns=["target"])["target"].to_numpy()
+    target = read_target(job.inputs["preprocess"])
     folds = read_folds(job.inputs["split"])
     return {name: test_alone(entry, target, folds, metric) for name, entry in entries.items()}

@@ -73,7 +73,7 @@ class Encoder:
 
     few, many: positions of the one-hot and of the many-levels columns in ordinal.columns. kept: positions of the
     dense columns that vary in the fitted rows; the first n_numeric of them are numbers with more than two values.
-    classes: names of the target means of one column, empty for regression.
+    classes: what the target means of one column are of, names of classes or of targets; empty of a single value.
     """
 
     recipe: Encode
@@ -138,7 +138,7 @@ class Encoder:
             return []
         if self.recipe.many_levels == "ordinal":
             return [f"{column} as number" for column in columns]
-        means = self.classes[1:] or ("target",)
+        means = self.classes[-len(self.means.prior) :] if self.means and self.classes else ("target",)
         return [f"{column}: mean of {name}" for column in columns for name in means]
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def fit_encoder(
 ) -> tuple[Encoder, Encoded]:
     """Fit on these rows only; return the encoder and the encoding of the rows themselves.
 
-    rows (n, columns) as in Table.train, target (n,) values or class codes. The encoding differs from
+    rows (n, columns) as in Table.train, target as in Table. The encoding differs from
     `encoder.transform(rows)` where target means are used: there, fitted rows get out-of-fold means.
     """
     numbers = _fit_numbers(recipe, rows)
@@ -217,7 +217,7 @@ def fit_encoder(
         means_scale=SCALES[recipe.scale].fit(encoded),
         kept=(),
         n_numeric=0,
-        classes=task.classes,
+        classes=task.classes or task.targets,
     )
     return _without_constants(encoder, numbers.apply(rows), codes, encoded)
 

@@ -64,6 +64,49 @@ class TargetTransform:
         return cls(**(state | {"limits": limits, "quantiles": tuple(state["quantiles"])}))
 
 
+@dataclass(frozen=True)
+class TargetTransforms:
+    """The transforms of several targets, one a column."""
+
+    columns: tuple[TargetTransform, ...]
+
+    def forward(self, values: np.ndarray) -> np.ndarray:
+        """Return what the model learns, for target values (n, n_targets)."""
+        return np.column_stack([own.forward(column) for own, column in zip(self.columns, values.T, strict=True)])
+
+    def inverse(self, learnt: np.ndarray) -> np.ndarray:
+        """Return target values for what the model predicts (n, n_targets)."""
+        return np.column_stack([own.inverse(column) for own, column in zip(self.columns, learnt.T, strict=True)])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"columns": [own.to_dict() for own in self.columns]}
+
+
+AnyTransform = TargetTransform | TargetTransforms
+
+
+def read_transform(state: dict[str, Any]) -> AnyTransform:
+    """Return the transform of one target or of several, from what its `to_dict` gave."""
+    if "columns" in state:
+        return TargetTransforms(tuple(map(TargetTransform.from_dict, state["columns"])))
+    return TargetTransform.from_dict(state)
+
+
+def fit_targets(kind: Target, target: np.ndarray, task: Task, overshoot: float | None = None) -> AnyTransform:
+    """Fit on the target (n,), or on each of several (n, n_targets), of a fold's training rows.
+
+    overshoot: by how many ranges of the fitted target an inverse may leave it at most; None as `fit_target` says.
+    """
+    if target.ndim > 1:
+        return TargetTransforms(tuple(_fit(kind, own, task, overshoot) for own in target.T))
+    return _fit(kind, target, task, overshoot)
+
+
+def _fit(kind: Target, target: np.ndarray, task: Task, overshoot: float | None) -> TargetTransform:
+    fitted = fit_target(kind, target, task)
+    return fitted if overshoot is None else limited(fitted, target, overshoot)
+
+
 def fit_target(kind: Target, target: np.ndarray, task: Task) -> TargetTransform:
     """Fit on the target (n,) of a fold's training rows; every kind but "none" ends standardised.
 

@@ -24,7 +24,7 @@ class TargetEncode:
     prior: tuple[float, ...]
 
     def apply(self, codes: np.ndarray) -> np.ndarray:
-        """Return (n, c * n_values): for each column its values, one (regression, binary) or n_classes - 1."""
+        """Return (n, c * n_values): for each column its values, one a target (binary: one) or n_classes - 1."""
         parts = []
         for column, means in enumerate(self.means):
             table = np.array([*means, self.prior])
@@ -44,12 +44,14 @@ class TargetEncode:
 def fit(
     codes: np.ndarray, target: np.ndarray, *, n_classes: int = 0, smoothing: float = 10.0, seed: int = 0
 ) -> tuple[TargetEncode, np.ndarray]:
-    """Learn means of codes (n, c) from target (n,): values, or class codes where n_classes is 2 or more.
+    """Learn means of codes (n, c) from target (n,): values, of several targets (n, n_targets), or class codes where
+    n_classes is 2 or more.
 
     Returns the fitted transform and the out-of-fold encoding (n, c * n_values) of the fitted rows. Each level's
     mean counts `smoothing` rows of the overall mean. Classes after the first give one value each.
     """
-    values = target.astype(np.float64)[:, None] if n_classes == 0 else np.eye(n_classes)[target][:, 1:]
+    values = np.eye(n_classes)[target][:, 1:] if n_classes else target.astype(np.float64)
+    values = values if values.ndim > 1 else values[:, None]
     fold = np.random.default_rng(seed).permutation(len(codes)) % min(N_FOLDS, max(len(codes), 1))
     encoded = np.empty((len(codes), codes.shape[1] * values.shape[1]))
     for one in range(fold.max(initial=0) + 1):

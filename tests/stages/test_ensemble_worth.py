@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from libraries import job_of, make_entry, make_folds, noisy
 
+from pipeline.apart import keep_apart
 from pipeline.files import read_json, write_json
 from pipeline.stages import ensemble
-from pipeline.types import keep_apart
 
 
 def test_what_a_model_is_worth_is_the_error_without_all_of_its_entries(tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""The targets of a competition: one column of train, or several that are predicted side by side and judged together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+COLUMN_MEANS = {"mcrmse": "rmse", "mcrmsle": "rmsle", "mcmae": "mae"}
+"""Other names of metrics: of several targets, each metric of values is the mean of its scores of them."""
+
+
+TOGETHER, EACH, ONE = "together", "each", "one"
+"""What a model's plug-in may say of several targets (TARGETS): one fit learns them all, each has fits of its own (which
+goes without saying), or it takes no more than one."""
+
+
+def targets_of(plugin: Any) -> str:
+    """Return what a model's plug-in says of several targets."""
+    return getattr(plugin, "TARGETS", EACH)
+
+
+def names_of(target: str | Sequence[str]) -> list[str]:
+    """Return the names of the target columns, of which competition.toml states one or a list."""
+    return [target] if isinstance(target, str) else list(target)
+
+
+def in_words(target: str | Sequence[str]) -> str:
+    """Return the names of the target columns as a message tells them."""
+    return ", ".join(names_of(target))
