@@ -82,7 +82,7 @@ def target_of(rows: pd.DataFrame) -> np.ndarray:
     """Return the target of a file that has `target_columns` among its columns, in their order."""
     if TARGET in rows:
         return rows[TARGET].to_numpy()
-    return rows[[name for name in rows if name.startswith(f"{TARGET} ")]].to_numpy()
+    return rows[[name for name in rows if str(name).startswith(f"{TARGET} ")]].to_numpy()
 
 
 def read_target(folder: Path) -> np.ndarray:

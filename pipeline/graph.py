@@ -20,7 +20,7 @@ from pipeline.raw.source import locate
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
-from pipeline.targets import ONE, names_of, targets_of
+from pipeline.targets import ONE, refuse_several, targets_of
 from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", "ensemble", "score", "submit")
@@ -32,8 +32,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         mode="json", exclude={"files", "title", "public_share"}
     )  # what no stage before `score` reads
     metric = metric_plugin(workspace, competition)
-    if len(names_of(competition.target)) > 1:
-        _check_targets(experiment)
+    _check_targets(competition, experiment)
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)
     starts = learned.starts(workspace, competition.slug, experiment, tuned)
@@ -59,15 +58,12 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
 
 
-def _check_targets(experiment: Experiment) -> None:
-    """Refuse what knows one target only."""
+def _check_targets(competition: Competition, experiment: Experiment) -> None:
+    """Refuse what knows one target only, where there are several."""
     kinds = {name: model.kind for name, model in experiment.models.items()}
     alone = [f"[models.{name}]" for name, kind in kinds.items() if targets_of(plugins.load(_model(kind))) == ONE]
-    if refused := alone + ["[extra]"] * bool(experiment.extra.files):
-        raise ConfigError(
-            f"{refused[0]} knows one target only, but competition.toml lists several",
-            hint="leave the section out; `pipeline new` writes experiments of what learns several",
-        )
+    for section in alone + ["[extra]"] * bool(experiment.extra.files):
+        refuse_several(competition.target, section)
 
 
 def _names_tuned(experiment: Experiment) -> list[str]:

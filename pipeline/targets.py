@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.types import Table
 
 COLUMN_MEANS = {"mcrmse": "rmse", "mcrmsle": "rmsle", "mcmae": "mae"}
 """Other names of metrics: of several targets, each metric of values is the mean of its scores of them."""
@@ -22,6 +28,21 @@ def targets_of(plugin: Any) -> str:
 def names_of(target: str | Sequence[str]) -> list[str]:
     """Return the names of the target columns, of which competition.toml states one or a list."""
     return [target] if isinstance(target, str) else list(target)
+
+
+def alone(table: Table) -> list[Table]:
+    """Return the table with each of its targets alone, in their order."""
+    if not table.task.targets:
+        return [table]
+    task = replace(table.task, targets=())
+    return [replace(table, task=task, target=own.copy()) for own in table.target.T]
+
+
+def refuse_several(target: str | Sequence[str], who: str) -> None:
+    """Raise a ConfigError for what knows one target only, where competition.toml lists several."""
+    if len(names_of(target)) > 1:
+        found = f"{who} knows one target only, but competition.toml lists {len(target)}: {in_words(target)}"
+        raise ConfigError(found, hint="leave it out, or make a competition of each target alone")
 
 
 def in_words(target: str | Sequence[str]) -> str:

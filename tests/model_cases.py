@@ -20,7 +20,7 @@ from pipeline.spread import Spread, in_turn
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
 NAMES = plugins.names("models")
-KINDS = ("regression", "binary", "multiclass")
+KINDS = ("regression", "targets", "binary", "multiclass")
 QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
     "catboost": {"rounds": 60, "depth": 4, "lr": 0.2},
@@ -53,19 +53,27 @@ def frame(generator: np.random.Generator, n: int, levels: list[str]) -> pd.DataF
 
 @cache
 def table(kind: str) -> Table:
-    """120 rows whose target follows from x0 and the colour, with missing values and a level seen only in test."""
+    """120 rows whose target follows from x0 and the colour, with missing values and a level seen only in test.
+
+    Of "targets" there are two, the second skewed and much larger than the first.
+    """
     generator = np.random.default_rng(0)
     train = frame(generator, 120, ["blue", "green", "red"])
     test = frame(generator, 30, ["blue", "seen only in test"])
     signal = 3 * train["x0"].to_numpy() + 2 * (train["colour"] == "red").to_numpy() + generator.normal(size=120) * 0.3
-    classes = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}[kind]
+    classes = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c")}.get(kind, ())
     target = (
         10 + signal
         if not classes
         else np.searchsorted(np.quantile(signal, np.arange(1, len(classes)) / len(classes)), signal)
     )
     metric = Metric.from_module(log_loss if classes else rmse)
-    return Table(Task(kind, metric, classes), train, test, target, np.arange(120), np.arange(30))
+    if kind == "targets":
+        target = np.column_stack([target, np.exp(3 + signal / 3)])
+        task = Task("regression", metric, targets=("length", "weight"))
+    else:
+        task = Task(kind, metric, classes)
+    return Table(task, train, test, target, np.arange(120), np.arange(30))
 
 
 @cache
@@ -99,7 +107,8 @@ def fit(
     recipe = module(name).Recipe(**(QUICK.get(name, {}) | settings))
     if name in EXTRAS:
         pytest.importorskip(name, reason=f"the extra {name} is not installed")
-    how = made_elsewhere(data.task.kind) if hasattr(module(name), "sources") else {}
+    kind = "targets" if data.task.targets else data.task.kind
+    how = made_elsewhere(kind) if hasattr(module(name), "sources") else {}
     return module(name).cross_fit({"entry": recipe}, data, cut or folds(), seed=seed, log=Heard(), spread=spread, **how)
 
 

@@ -12,7 +12,7 @@ from pipeline.types import VALID, CrossFit, Folds, Table
 
 def write_own(folder: Path, entry: CrossFit, table: Table, folds: Folds) -> dict[str, Path]:
     """Write oof.csv (id, repeat, fold, outputs) and test.csv; return them by role."""
-    outputs = list(table.task.classes) or ["prediction"]
+    outputs = list(table.task.classes or table.task.targets) or ["prediction"]
     repeat, row, fold = (folds.role.swapaxes(1, 2) == VALID).nonzero()
     oof = pd.DataFrame(entry.oof[repeat, row], columns=outputs)
     oof.insert(0, "id", table.train_ids[row])

@@ -100,6 +100,26 @@ def test_what_is_right_is_read_with_every_default_filled_in(workspace: Workspace
     assert load_experiment(workspace, "houses", "default", minutes=9).minutes == 9
 
 
+def test_several_targets_and_their_metric_by_its_own_name(workspace: Workspace) -> None:
+    path = workspace.experiments / "houses" / "competition.toml"
+    path.write_text(COMPETITION.replace('"SalePrice"', '["a", "b"]').replace('"rmsle"', '"mcrmse"'))
+    competition = load_competition(workspace, "houses")
+    assert (competition.target, competition.metric) == (["a", "b"], "rmse")
+    path.write_text(COMPETITION.replace('"SalePrice"', '["a"]'))
+    assert load_competition(workspace, "houses").target == "a"
+
+
+def test_several_targets_of_classes_are_refused(workspace: Workspace) -> None:
+    text = (
+        COMPETITION.replace('"regression"', '"binary"').replace('"rmsle"', '"auc"').replace('"value"', '"probability"')
+    )
+    path = workspace.experiments / "houses" / "competition.toml"
+    path.write_text(text)
+    said, hint = mistake(workspace, "competition.toml", '"SalePrice"', '["a", "b"]')
+    assert "target lists 2 columns, but task = 'binary' has one" in said
+    assert "a competition of its own" in hint
+
+
 # what is wrong: the right text, the wrong one, what the message says, what the hint says
 COMPETITION_KEYS = {
     "unknown": ("target", "taget", "unknown key 'taget'", "did you mean 'target'?"),
@@ -121,6 +141,13 @@ COMPETITION_VALUES = {
     "capital-metric": ('"rmsle"', '"RMSLE"', "metric: no metric is called 'RMSLE'", "did you mean 'rmsle'?"),
     "metric-of-another-task": ('"rmsle"', '"auc"', "metric 'auc' is for binary", ""),
     "own-metric-without-file": ('"rmsle"', '"own"', "metric is 'own', but", ""),
+    "target-twice": (
+        '"SalePrice"',
+        '["a", "b", "a"]',
+        "target: a target stands there twice, found ['a', 'b', 'a']",
+        "",
+    ),
+    "no-target": ('"SalePrice"', "[]", "target: no target, found []", ""),
     "open-quote": ('"rmsle"', '"rmsle', "not valid TOML: ", ""),
 }
 EXPERIMENT_KEYS = {

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import load_competition
 from pipeline.errors import ConfigError, DataError
-from pipeline.scaffold import experiment_toml, scaffold
+from pipeline.scaffold import TEMPLATES, experiment_toml, scaffold
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,7 +189,6 @@ def test_existing_files_are_kept(infer, tmp_path):
         ),
         ("id,a\n1,2\n", "id,a\n1,2\n", None, None, "only in train.csv: none"),
         ("a,y\n1,2\n", "a\n1\n", "key,y\n1,0\n", None, "first column of sample_submission.csv is 'key'"),
-        ("id,a,y,z\n1,2,3,4\n", "id,a\n1,2\n", "id,y,z\n1,0,0\n", None, "asks for 2 targets (y, z)"),
         ("id,a,y\n1,2,3\n2,2,3\n", "id,a\n1,2\n", "id,y\n1,0\n", None, "y has 1 different values"),
         ("id,a,y\n1,2,u\n2,2,v\n", "id,a\n1,2\n", "id,y\n1,w\n", None, "label or a probability"),
         (
@@ -247,12 +246,31 @@ def test_what_kaggle_knows_is_taken(tmp_path):
     assert "5 submissions a day until 2030-01-31" in said
 
 
-@pytest.mark.parametrize("name", ["MCRMSE", "Categorization Accuracy"])
+@pytest.mark.parametrize("name", ["WRMSSE", "Categorization Accuracy"])
 def test_a_metric_of_kaggle_that_is_none_of_ours_or_of_another_task_is_said(tmp_path, name):
     facts, said = scaffold_with(tmp_path, [f"{i}.5" for i in IDS], metric=name, code_competition=True)
     assert facts["metric"] == "rmse"
     assert f"is it Kaggle's {name}?" in said
     assert "takes code here" in said
+
+
+def test_several_columns_of_numbers_that_the_sample_asks_for(infer, tmp_path):
+    columns = (IDS, [i * 3.5 for i in IDS], IDS, [i % 7 for i in IDS])
+    facts, said = infer(table("id,y,a,z", *columns), TEST, table("id,z,y", IDS, IDS, IDS), "mcrmsle")
+    assert (facts["target"], facts["task"], facts["metric"]) == (["z", "y"], "regression", "rmsle")
+    assert "target: z, y" in said
+    models = {
+        name: tomllib.loads((tmp_path / f"experiments/shop/{name}.toml").read_text())["models"] for name in TEMPLATES
+    }
+    assert list(models["default"]) == ["linear", "mlp", "lightgbm"]
+    assert {"lightgbm", "tabm"} <= models["best"].keys()
+    assert "autogluon" not in models["best"]
+
+
+def test_several_targets_one_of_which_holds_labels_are_refused(infer):
+    with pytest.raises(ConfigError, match=r"asks for 2 targets \(y, z\), and z holds no numbers") as caught:
+        infer(table("id,a,y,z", IDS, IDS, IDS, list("ab") * 30), TEST, table("id,y,z", IDS, IDS, IDS))
+    assert "make a competition of each target" in caught.value.hint
 
 
 @pytest.mark.parametrize("n_rows", [500, 50_000])

@@ -127,6 +127,6 @@ def _targets(table: Table, train: np.ndarray) -> str:
             (np.bincount(table.target) / len(table.target) @ np.bincount(table.target)) / len(table.target)
         )
         return f"of {len(pairs)} pairs in train {100 * same:.0f} % have one target ({100 * by_chance:.0f} % by chance)"
-    far = float(np.mean((one - other) ** 2) / max(2 * table.target.var(), 1e-12))
+    far = float(np.mean(np.mean((one - other) ** 2, axis=0) / np.maximum(2 * table.target.var(axis=0), 1e-12)))
     apart = f"they differ by {100 * np.sqrt(far):.0f} % of what any two rows do"
     return f"of {len(pairs)} pairs in train {100 * same:.0f} % have one target; {apart}"

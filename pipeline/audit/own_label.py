@@ -48,6 +48,8 @@ def _moves(transform: ModuleType, codes: np.ndarray, table: Table, rows: np.ndar
     """Return whether another label of this row changes its own encoding."""
     n_classes, target = len(table.task.classes), table.target[rows]
     other = target.copy()
-    other[row] = (target[row] + 1) % n_classes if n_classes else target.min() + target.max() + 1 - target[row]
+    other[row] = (
+        (target[row] + 1) % n_classes if n_classes else target.min(axis=0) + target.max(axis=0) + 1 - target[row]
+    )
     one, two = (transform.fit(codes, values, n_classes=n_classes)[1][row] for values in (target, other))
     return not np.array_equal(one, two)

@@ -118,7 +118,7 @@ def against_chance(entry: CrossFit, table: Table, folds: Folds, rng: np.random.G
         target, predicted = table.target[rows], entry.oof[repeat, rows]
         groups = None if table.groups is None else table.groups[rows]
         dealt = [metric.error(target[deal(len(rows), groups, rng)], predicted) for _ in range(N_DEALS)]
-        prior = np.bincount(train, minlength=n_classes) / len(train) if n_classes else train.mean()
+        prior = np.bincount(train, minlength=n_classes) / len(train) if n_classes else train.mean(axis=0)
         constant = np.broadcast_to(prior, predicted.shape)
         figures.append((metric.error(target, predicted), float(np.mean(dealt)), metric.error(target, constant)))
     known = [figure for figure in figures if np.isfinite(figure).all()]

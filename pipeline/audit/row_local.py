@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.audit._finding import Finding
 from pipeline.errors import FeatureError
 from pipeline.seeds import derive
+from pipeline.targets import names_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,5 +72,7 @@ def _rows(features: Job, part: str) -> pd.DataFrame:
     import pandas as pd
 
     shown = {p: pd.read_parquet(features.inputs["ingest"] / f"{p}.parquet") for p in ("train", "test")}
-    names = [name for name in shown["train"] if name in shown["test"] and name != features.config["target"]]
+    names = [
+        name for name in shown["train"] if name in shown["test"] and name not in names_of(features.config["target"])
+    ]
     return shown[part][names]

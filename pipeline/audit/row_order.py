@@ -10,6 +10,7 @@ from pipeline.audit._deal import deal
 from pipeline.audit._finding import LEVEL, Finding, holm
 from pipeline.audit._one_column import bins_of, folds_of, outputs, skill
 from pipeline.seeds import derive
+from pipeline.targets import alone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +33,12 @@ def check(table: Table) -> list[Finding]:
 
     Each is compared with targets in permuted order, groups as a whole; neighbours of one group are left out.
     """
-    wanted = outputs(table)
     rng = np.random.default_rng(derive(0, "row order"))
-    tests = _tests(table)
-    figures = {name: _permutation_test(codes, wanted, table.groups, rows, rng) for name, (codes, rows) in tests.items()}
+    figures = {}
+    for target, own in zip(table.task.targets or ("",), alone(table), strict=True):
+        wanted, about = outputs(own), f" ({target})" * bool(target)
+        for name, (codes, rows) in _tests(own).items():
+            figures[name + about] = _permutation_test(codes, wanted, table.groups, rows, rng)
     if not figures:
         return []
     significant = holm([p for _, _, p in figures.values()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pipeline.audit._finding import LEVEL, Finding
 from pipeline.audit._one_column import Skill, bins_of, folds_of, outputs, skill
 from pipeline.seeds import derive
+from pipeline.targets import alone
 
 if TYPE_CHECKING:
     from pipeline.types import Table
@@ -23,12 +25,23 @@ MOST_ROWS = 5_000
 
 def check(table: Table) -> list[Finding]:
     """Cross-fit every column alone (means of 64 bins), and compare the best of them with a model of all others."""
+    tables = alone(table)
+    found = [_check(own, LEVEL / len(tables)) for own in tables]
+    names = table.task.targets
+    return [
+        replace(finding, where=f"{finding.where} ({names[place]})") if names else finding
+        for place, own in enumerate(found)
+        for finding in own
+    ]
+
+
+def _check(table: Table, level: float) -> list[Finding]:
     from scipy.stats import norm
 
     fold = folds_of(len(table.train), table.groups, derive(0, "one column"))
     wanted = outputs(table)
     skills = {str(name): skill(bins_of(table.train[name]), wanted, fold) for name in table.train}
-    width = norm.isf(LEVEL / len(skills))
+    width = norm.isf(level / len(skills))
     surely = {name: one.value - width * one.se for name, one in skills.items()}
     first, *rest = sorted(skills, key=lambda name: -skills[name].value)
     found = [_finding(name, skills[name], None) for name in (first, *rest) if surely[name] >= PERFECT]

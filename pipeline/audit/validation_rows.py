@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.audit._finding import Finding, some
+from pipeline.targets import names_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,8 @@ def check(stages: Job) -> list[Finding]:
     before = tabulate(stages, raw)
     fold = middle(cut(stages, before))
     rows, half = outside(fold), np.arange(len(before.test) // 2, len(before.test))
-    keep = [stages.config["preprocess"][key] for key in ("id", "target")]
+    facts = stages.config["preprocess"]
+    keep = [facts["id"], *names_of(facts["target"])]
     after = tabulate(stages, Raw(_uniform(raw.train, rows, keep), _uniform(raw.test, half, keep)))
     inside = np.setdiff1d(np.arange(len(before.train)), rows)
     found = _features(before, after, inside, np.arange(half[0] if len(half) else 0))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.audit._finding import Finding, some
+from pipeline.targets import names_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +55,13 @@ def other_target(
     train: pd.DataFrame, rows: np.ndarray, facts: dict[str, Any], classes: tuple[str, ...]
 ) -> pd.DataFrame:
     """Give these rows other targets that are as possible: the next class, or values mirrored within their range."""
-    changed, name = train.copy(), facts["target"]
-    values = changed[name].to_numpy(copy=True)
-    if classes:
-        following = dict(zip(classes, (*classes[1:], classes[0]), strict=True))
-        values[rows] = [following[str(label)] for label in values[rows]]
-    else:
-        values[rows] = values.min() + values.max() - values[rows]
-    changed[name] = values
+    changed = train.copy()
+    for name in names_of(facts["target"]):
+        values = changed[name].to_numpy(copy=True)
+        if classes:
+            following = dict(zip(classes, (*classes[1:], classes[0]), strict=True))
+            values[rows] = [following[str(label)] for label in values[rows]]
+        else:
+            values[rows] = values.min() + values.max() - values[rows]
+        changed[name] = values
     return changed

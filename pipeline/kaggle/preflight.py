@@ -13,6 +13,7 @@ from pipeline.config import Competition
 from pipeline.kaggle.refusals import page
 from pipeline.raw.labels import spellings
 from pipeline.raw.sheet import MISSING, Sheet
+from pipeline.targets import names_of
 
 SUM_TOLERANCE = 1e-3
 """A row of probabilities may differ from one by so much: six written decimals of a hundred classes."""
@@ -32,7 +33,7 @@ class Expected:
     """What a submission must look like.
 
     ids: the sample's, as written. form: competition.toml's `submission`. labels: the classes in every spelling that the
-    sample may mean, empty where numbers are asked for. low, high: what train's target spans, NaN for classes.
+    sample may mean, empty where numbers are asked for. spans: of values, by column, the lowest and highest in train.
     """
 
     columns: tuple[str, ...]
@@ -40,25 +41,29 @@ class Expected:
     ids: pd.Series
     form: str
     labels: frozenset[str]
-    low: float
-    high: float
+    spans: Mapping[str, tuple[float, float]]
     below_zero: bool
 
 
-def expected(competition: Competition, sample: Sheet, target: pd.Series) -> Expected:
-    """Return what the sample submission and train's target (as text, n) ask for."""
-    known = target[~target.isin(MISSING)]
-    numbers = pd.to_numeric(known, errors="coerce") if competition.task == "regression" else pd.Series(dtype=float)
+def expected(competition: Competition, sample: Sheet, targets: Sequence[pd.Series]) -> Expected:
+    """Return what the sample submission and train's targets (as text, n) ask for."""
     return Expected(
         columns=tuple(sample.columns),
         id=competition.id,
         ids=_column(sample, competition.id),
         form=competition.submission,
-        labels=_labels(competition, sample, known),
-        low=float(numbers.min()),
-        high=float(numbers.max()),
+        labels=_labels(competition, sample, targets[0][~targets[0].isin(MISSING)]),
+        spans=_spans(competition, sample, targets) if competition.task == "regression" else {},
         below_zero=competition.metric != "rmsle",
     )
+
+
+def _spans(competition: Competition, sample: Sheet, targets: Sequence[pd.Series]) -> dict[str, tuple[float, float]]:
+    """Return the range of each target by the sample's column of it, which may call a single one otherwise."""
+    names = names_of(competition.target)
+    columns = names if len(names) > 1 else [name for name in sample.columns if name != competition.id]
+    numbers = (pd.to_numeric(target[~target.isin(MISSING)], errors="coerce") for target in targets)
+    return {name: (float(own.min()), float(own.max())) for name, own in zip(columns, numbers, strict=True)}
 
 
 def _labels(competition: Competition, sample: Sheet, known: pd.Series) -> frozenset[str]:
@@ -168,9 +173,10 @@ def _check_range(name: str, numbers: pd.Series, wanted: Expected) -> Iterator[Fi
     negative = numbers[numbers < 0]
     if len(negative) and not wanted.below_zero:
         yield _refused(f"{name}: {len(negative)} values are below 0, where RMSLE is not defined")
-    outside = numbers[((numbers < wanted.low) | (numbers > wanted.high)) & np.isfinite(numbers)]
+    low, high = wanted.spans.get(name, (np.nan, np.nan))
+    outside = numbers[((numbers < low) | (numbers > high)) & np.isfinite(numbers)]
     if len(outside):
-        span = f"{wanted.low:g} to {wanted.high:g}"
+        span = f"{low:g} to {high:g}"
         found = f"{len(outside)} values ({len(outside) / len(numbers):.1%}) lie outside what train has, {span}"
         yield Finding("warning", f"{name}: {found}; they reach from {outside.min():g} to {outside.max():g}")
 

@@ -16,6 +16,7 @@ from pipeline.kaggle.preflight import Finding, check, expected
 from pipeline.kaggle.submission import Submission
 from pipeline.kaggle.upload import send, wait
 from pipeline.raw.sheet import Sheet, read_sheet
+from pipeline.targets import names_of
 from pipeline.workspace import Workspace
 
 KEPT = "what was sent is in the ledger: the same command goes on waiting for its score, and sends nothing twice"
@@ -26,8 +27,9 @@ def look(workspace: Workspace, competition: Competition, path: Path) -> list[Fin
     raw, files = workspace.raw_folder(competition.slug), competition.files
     if not files.sample:
         return [Finding("warning", "there is no sample submission to hold it against")]
-    target = read_sheet(raw / files.train).cells[competition.target].to_pandas().astype(object)
-    return check(_sheet(path), expected(competition, read_sheet(raw / files.sample), target))
+    train = read_sheet(raw / files.train).cells
+    targets = [train[name].to_pandas().astype(object) for name in names_of(competition.target)]
+    return check(_sheet(path), expected(competition, read_sheet(raw / files.sample), targets))
 
 
 def _sheet(path: Path) -> Sheet:

@@ -22,6 +22,7 @@ from pipeline.files import read_json, write_json
 from pipeline.models import _targets
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
+from pipeline.targets import alone
 from pipeline.transforms.target import TargetTransform, fit_target
 from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task
 
@@ -286,7 +287,7 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
 
 def _fit(kind: Kind, recipe: Any, table: Table, folds: Folds, key: tuple[int, int], seed: int) -> tuple[Fitted, float]:
     """Fit one fold, a model for each target."""
-    fits, rounds = zip(*(_fit_one(kind, recipe, own, folds, key, seed) for own in _targets.of_each(table)), strict=True)
+    fits, rounds = zip(*(_fit_one(kind, recipe, own, folds, key, seed) for own in alone(table)), strict=True)
     return _targets.side_by_side(fits), float(np.mean(rounds))
 
 

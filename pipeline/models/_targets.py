@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.types import Fitted, Table
+from pipeline.types import Fitted
 
 PART = "target-"
 
@@ -30,14 +30,6 @@ class SideBySide:
             own = folder / f"{PART}{place}"
             own.mkdir()
             fit.save(own)
-
-
-def of_each(table: Table) -> list[Table]:
-    """Return the table with each of its targets alone."""
-    if not table.task.targets:
-        return [table]
-    task = replace(table.task, targets=())
-    return [replace(table, task=task, target=own) for own in np.ascontiguousarray(table.target.T)]
 
 
 def side_by_side(fits: Sequence[Fitted]) -> Fitted:

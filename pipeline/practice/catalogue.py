@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, nearest
+from pipeline.targets import names_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +96,7 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
 def split(
     rows: pd.DataFrame,
     id_column: str,
-    target: str,
+    target: str | list[str],
     is_train: np.ndarray | pd.Series,
     *,
     best: pd.Series | None = None,
@@ -103,19 +104,20 @@ def split(
 ) -> Competition:
     """Part labelled rows into train and test; half of the test rows, drawn at random, are judged in public.
 
-    sample_value: what the sample submission predicts for every row; without it, the median of train.
+    sample_value: what the sample submission predicts for every row, by column if there are several; without it, the
+    median of train.
     """
     import numpy as np
     import pandas as pd
 
     from pipeline.seeds import derive
 
-    train, test = rows[is_train], rows[~is_train]
+    train, test, targets = rows[is_train], rows[~is_train], names_of(target)
     filler = train[target].median() if sample_value is None else sample_value
-    public = np.random.default_rng(derive(0, "usage", target, len(test))).permutation(len(test)) < len(test) // 2
-    solution = test[[id_column, target]].assign(usage=np.where(public, "Public", "Private"))
+    public = np.random.default_rng(derive(0, "usage", *targets, len(test))).permutation(len(test)) < len(test) // 2
+    solution = test[[id_column, *targets]].assign(usage=np.where(public, "Public", "Private"))
     if best is not None:
         solution = solution.assign(best=best[~is_train])
-    values = filler if isinstance(filler, dict) else {target: filler}
+    values = filler if isinstance(filler, dict) else dict.fromkeys(targets, filler)
     sample = pd.DataFrame({id_column: test[id_column]} | values)
-    return Competition(train, test.drop(columns=target), sample, solution)
+    return Competition(train, test.drop(columns=targets), sample, solution)

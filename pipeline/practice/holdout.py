@@ -24,6 +24,7 @@ from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
 from pipeline.sections import Columns, Files
 from pipeline.seeds import derive
+from pipeline.targets import names_of, refuse_several
 from pipeline.workspace import Workspace
 
 FACTS = "competition.toml"
@@ -51,9 +52,9 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     _check_free(workspace, slug)
     raw = workspace.raw_folder(competition.slug)
     train = read_sheet(raw / competition.files.train)
-    if competition.target not in train.columns:
-        hint = nearest(competition.target, train.columns)
-        raise DataError(f"{train.name} has no target column {competition.target!r}", hint=hint)
+    for target in names_of(competition.target):
+        if target not in train.columns:
+            raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
     rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
     if competition.id not in rows:
         rows.insert(0, competition.id, range(len(rows)))  # as ingest numbers them
@@ -76,12 +77,16 @@ def hold_out(train: Sheet, competition: Competition, folder: Path, how: str, fra
 
     folder: the competition's, whose features.py may make the column of groups or time.
     """
-    target = _values(competition.target, train.cells[competition.target], competition)
+    targets = _targets(train, competition)
     rng = np.random.default_rng(derive(seed, "holdout", how))
-    labelled = np.flatnonzero(target.notna())
-    values = target if how in ("random", "stratified") else _hanging_together(train, competition, folder, how)
+    labelled = np.flatnonzero(targets.notna().all(axis=1))
+    if how == "stratified":
+        refuse_several(competition.target, "--how stratified")
+    values = (
+        targets.iloc[:, 0] if how in ("random", "stratified") else _hanging_together(train, competition, folder, how)
+    )
     chosen = HOW[how](values.iloc[labelled].reset_index(drop=True), fraction, rng)
-    held = np.zeros(len(target), dtype=bool)
+    held = np.zeros(len(targets), dtype=bool)
     held[labelled[chosen]] = True
     if not held.any() or held.all():
         raise ConfigError(f"by {how}, {held.sum()} of {len(held)} rows are held out", hint="change --fraction or --how")
@@ -105,7 +110,7 @@ def _made_columns(train: Sheet, competition: Competition, file: Path) -> dict[st
     if not file.is_file():
         return {}
     module = plugins.load(Plugin("competition_features", file))
-    names = [name for name in train.columns if name != competition.target]
+    names = [name for name in train.columns if name not in names_of(competition.target)]
     rows = pd.DataFrame({name: settle(name, train.cells[name]).values for name in names})
     made = (apply_feature(getattr(module, name), name, rows, train.name) for name in functions(file))
     return {str(name): column for part in made for name, column in part.items()}
@@ -152,6 +157,11 @@ HOW: dict[str, Callable[[pd.Series, float, np.random.Generator], np.ndarray]] = 
 }
 
 
+def _targets(train: Sheet, competition: Competition) -> pd.DataFrame:
+    names = names_of(competition.target)
+    return pd.DataFrame({name: _values(name, train.cells[name], competition) for name in names})
+
+
 def _values(name: str, cells: pa.ChunkedArray, competition: Competition) -> pd.Series:
     if competition.task == "regression":
         return settle(name, cells, "numeric").values
@@ -160,12 +170,14 @@ def _values(name: str, cells: pa.ChunkedArray, competition: Competition) -> pd.S
 
 def _filler(train: Sheet, competition: Competition) -> object:
     """What the sample submission predicts: the median, the most frequent label, or no preference."""
-    target = _values(competition.target, train.cells[competition.target], competition)
+    targets = _targets(train, competition)
+    if competition.submission == "value":
+        return {name: float(column.median()) for name, column in targets.items()}
+    target = targets.iloc[:, 0]
     classes = sorted(target.dropna().unique()) if competition.submission == "probabilities" else []
     if competition.submission == "probabilities":
         return dict.fromkeys(classes, round(1 / len(classes), 6))
-    fillers = {"value": lambda: float(target.median()), "label": lambda: target.mode()[0], "probability": lambda: 0.5}
-    return fillers[competition.submission]()
+    return target.mode()[0] if competition.submission == "label" else 0.5
 
 
 def _check_free(workspace: Workspace, slug: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.errors import DataError, SubmissionError
 from pipeline.raw.kinds import identifiers
+from pipeline.targets import names_of
 from pipeline.types import Metric
 
 
@@ -28,10 +29,11 @@ def judge(
     classes: the labels in the order of their codes; without them, those of solution and submission in order.
     """
     id_column, target = competition["id"], competition["target"]
-    solution = _read(solution_csv, id_column, target)
+    solution = _read(solution_csv, id_column, names_of(target))
     rows = _align(submission, solution.index, id_column)
     if competition["task"] == "regression":
-        truth, prediction = solution[target].to_numpy(np.float64), _values(rows)
+        several = not isinstance(target, str)
+        truth, prediction = solution[target].to_numpy(np.float64), _values(rows[target] if several else rows)
     else:
         classes = tuple(classes) or _classes(solution[target], rows, competition["submission"])
         truth = _codes(solution[target], classes)
@@ -48,17 +50,17 @@ def judge(
 
 def truths(solution_csv: Path, competition: Mapping[str, Any], classes: Sequence[str] = ()) -> pd.Series:
     """Return the held-out values, or codes into `classes`, by id as text: for whoever compares entries row by row."""
-    solution = _read(solution_csv, competition["id"], competition["target"])
+    solution = _read(solution_csv, competition["id"], [competition["target"]])
     target = solution[competition["target"]]
     values = target.astype(np.float64) if competition["task"] == "regression" else _codes(target, classes)
     return pd.Series(np.asarray(values), index=_typed(solution.index).astype(str))
 
 
-def _read(path: Path, id_column: str, target: str) -> pd.DataFrame:
+def _read(path: Path, id_column: str, targets: list[str]) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path} does not exist: only practice competitions are judged here", hint="submit to Kaggle")
-    solution = pd.read_csv(path, dtype={id_column: str, target: str}, keep_default_na=False)
-    for name in (id_column, target, "usage"):
+    solution = pd.read_csv(path, dtype={id_column: str} | dict.fromkeys(targets, str), keep_default_na=False)
+    for name in (id_column, *targets, "usage"):
         if name not in solution:
             raise DataError(
                 f"{path} has no column {name!r}, only {', '.join(map(str, solution))}", hint="write it again"

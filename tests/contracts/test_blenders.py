@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.blenders import stack
-from pipeline.blenders._blend import Blend
+from pipeline.blenders._blend import Blend, read_blend
 from pipeline.blenders._combination import Combination
 from pipeline.blenders._library import Blender, Library
 from pipeline.blenders._seen import Seen
@@ -168,3 +168,17 @@ def test_a_stack_that_is_not_nested_would_gain_on_a_target_of_noise() -> None:
 def test_options_are_checked(blender: ModuleType) -> None:
     with pytest.raises(ValueError, match="no_such_option"):
         blender.Options(no_such_option=1)
+
+
+@pytest.mark.parametrize("metric", [metric for metric in METRICS if metric.reads == "value"], ids=lambda m: m.name)
+def test_of_several_targets_each_is_blended_as_if_it_were_alone(blender: ModuleType, metric: Metric) -> None:
+    one = library_of(metric)
+    arrays = {name: getattr(one, name) for name in ("oof", "test", "apart", "nested")}
+    other = replace(one, target=-9 * one.target, **{name: -9 * found**3 for name, found in arrays.items()})
+    joined = {name: np.concatenate([found, getattr(other, name)], axis=-1) for name, found in arrays.items()}
+    both = replace(one, target=np.column_stack([one.target, other.target]), **joined)
+    alone = np.concatenate([cross_fit(one, blender), cross_fit(other, blender)], axis=-1)
+    np.testing.assert_array_equal(cross_fit(both, blender), alone)
+    blend = both.fit(Blender(blender, blender.Options()), 0)
+    again = read_blend(json.loads(json.dumps(blend.to_dict())))
+    np.testing.assert_array_equal(again.apply(both.test), blend.apply(both.test))

@@ -45,6 +45,14 @@ def test_declares_what_it_is(name):
     assert metric.__doc__
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "regression" in module(name).TASKS])
+def test_of_several_targets_it_is_the_mean_of_their_scores(name):
+    metric = Metric.from_module(module(name))
+    (one, guess, _), (other, another, _) = rows(name, 0), rows(name, 1)
+    both = metric.score(np.column_stack([one, other]), np.concatenate([guess, another], axis=1))
+    assert both == pytest.approx((metric.score(one, guess) + metric.score(other, another)) / 2)
+
+
 @every_metric
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31))

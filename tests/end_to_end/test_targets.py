@@ -17,11 +17,12 @@ minutes = 5
 [split]
 n_folds = 3
 [models.linear]
-epochs = 40
+epochs = 300
 [models.mlp]
 hidden = [16]
 n_seeds = 1
-epochs = 20
+epochs = 40
+batch_size = 16
 lr = { tune = "loguniform", low = 1e-2, high = 1e-1 }
 [models.ridge]
 [models.lightgbm]
@@ -49,21 +50,54 @@ def write_files(raw: Path, n_train: int = 150, n_test: int = 50) -> pd.DataFrame
     return test
 
 
-@pytest.fixture
-def truth(shop: Shop, call: Call) -> pd.DataFrame:
-    test = write_files(shop.folder / "data" / SLUG / "raw")
-    said = ran(call, "new", SLUG)
-    assert "target: weight, width" in said
-    (shop.folder / "experiments" / SLUG / "quick.toml").write_text(QUICK)
-    return test
+@pytest.fixture(autouse=True)
+def folder(shop: Shop, call: Call) -> Path:
+    """The competition's folder of experiments, as `pipeline new` has made it, with a quick one beside."""
+    write_files(shop.folder / "data" / SLUG / "raw")
+    assert "target: weight, width" in ran(call, "new", SLUG, "--metric", "mcrmse")
+    folder = shop.folder / "experiments" / SLUG
+    (folder / "quick.toml").write_text(QUICK)
+    return folder
 
 
-def test_every_target_is_predicted_and_judged(shop: Shop, call: Call, truth: pd.DataFrame) -> None:
-    ran(call, "run", SLUG, "-e", "quick")
-    (path,) = (shop.folder / "submissions" / SLUG).glob("quick*.csv")
+def test_every_target_is_predicted_judged_and_submitted(shop: Shop, call: Call) -> None:
+    ran(call, "holdout", SLUG, "--fraction", "0.3")
+    held = f"{SLUG}-holdout"
+    said = ran(call, "run", held, "-e", "quick")
+    assert all(name in said for name in ("linear", "mlp", "mlp-tuned", "ridge", "lightgbm"))
+    (path,) = (shop.folder / "submissions" / held).glob("quick-[!s]*.csv")
     made = pd.read_csv(path)
     assert list(made.columns) == ["id", "weight", "width"]
-    for name in ("weight", "width"):
-        assert np.corrcoef(made[name], truth[name])[0, 1] > 0.9
+    train = pd.read_csv(shop.folder / "data" / SLUG / "raw" / "train.csv").set_index("id").loc[made["id"]]
+    off = made.set_index("id")[["weight", "width"]] - train[["weight", "width"]]
+    assert (off**2).mean().div(train[["weight", "width"]].var()).max() < 0.3
     provenance = read_json(path.with_suffix(".json"))
-    assert provenance["metric"] in ("rmse", "rmsle")
+    cv, columns = provenance["cv"]["cv_score"], np.sqrt((off**2).mean())
+    assert 0.5 < cv / columns.mean() < 2
+    assert "quick" in ran(call, "show", held)
+    assert "expected" in ran(call, "score", held, "-e", "quick")
+    ran(call, "report", held, "-e", "quick")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("[models.autogluon]", "[models.autogluon] knows one target only, but competition.toml lists 2: weight, width"),
+        ('[models.linear]\n[extra]\nfiles = ["train.csv"]', "[extra] knows one target only"),
+        ('[models.linear]\n[split]\nkind = "stratified"', "a stratified split spreads one target over the folds"),
+    ],
+)
+def test_what_knows_one_target_only_is_refused_with_what_to_do(
+    call: Call, folder: Path, section: str, said: str
+) -> None:
+    (folder / "quick.toml").write_text(section)
+    done = call("run", SLUG, "-e", "quick")
+    assert done.returncode != 0
+    assert said in " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_sample_of_other_columns_than_the_targets_is_refused(shop: Shop, call: Call) -> None:
+    sample = shop.folder / "data" / SLUG / "raw" / "sample_submission.csv"
+    sample.write_text(sample.read_text().replace("width", "breadth", 1))
+    done = call("run", SLUG, "-e", "quick")
+    assert "found the columns weight, breadth beside the id, expected weight, width" in done.stdout + done.stderr

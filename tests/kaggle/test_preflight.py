@@ -34,6 +34,12 @@ CASES = {
         pd.Series(["10", "20.5", "NA", "30"], dtype=object),
         pd.DataFrame({"Id": IDS, "price": [10.0, 20.0, 30.0, 12.5]}),
     ),
+    "values": (
+        competition(target=["price", "weight"]),
+        pd.DataFrame({"Id": IDS, "weight": 0.0, "price": 0.0}),
+        pd.DataFrame({"price": ["10", "20.5", "NA", "30"], "weight": ["1", "2", "2", "3"]}, dtype=object),
+        pd.DataFrame({"Id": IDS, "weight": [1.0, 2.0, 3.0, 1.5], "price": [10.0, 20.0, 30.0, 12.5]}),
+    ),
     "label": (
         competition(task="binary", metric="accuracy", submission="label"),
         pd.DataFrame({"Id": IDS, "price": ["False", "False", "False", "False"]}),
@@ -58,7 +64,9 @@ CASES = {
 def look(form: str, frame: pd.DataFrame, **facts: Any) -> list[tuple[str, str]]:
     """Return what is found in a submission of a form, with other facts of the competition."""
     made, sample, target, _ = CASES[form]
-    wanted = expected(made.model_copy(update=facts), sheet(sample), target)
+    wanted = expected(
+        made.model_copy(update=facts), sheet(sample), [column for _, column in pd.DataFrame(target).items()]
+    )
     return [(finding.level, finding.text) for finding in check(sheet(frame), wanted)]
 
 
@@ -131,7 +139,7 @@ def test_what_is_only_said(form: str, change: Any, message: str) -> None:
 def test_labels_may_be_spelled_as_the_sample_spells_them() -> None:
     made, _, _, frame = CASES["label"]
     sample = sheet(pd.DataFrame({"Id": IDS, "price": 0}))
-    wanted = expected(made, sample, pd.Series(["1.0", "0.0"], dtype=object))
+    wanted = expected(made, sample, [pd.Series(["1.0", "0.0"], dtype=object)])
     assert check(sheet(frame.assign(price=[1, 0, 1, 1])), wanted) == []
     assert [finding.level for finding in check(sheet(frame), wanted)] == ["refused"]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, rmse, rmsle
 from pipeline.transforms.recipe import Target
-from pipeline.transforms.target import TargetTransform, fit_target, limited
+from pipeline.transforms.target import TargetTransform, fit_target, fit_targets, limited, read_transform
 from pipeline.types import Metric, Task
 
 RMSE, RMSLE = (Task("regression", Metric.from_module(metric)) for metric in (rmse, rmsle))
@@ -114,3 +114,17 @@ def test_limited_predictions_leave_the_fitted_range_by_so_much_and_no_more(kind,
     reach = overshoot * (highest - lowest)
     wild = np.array([lowest - 9, highest + 9])
     np.testing.assert_allclose(kept.inverse(wild), fitted.inverse(np.array([lowest - reach, highest + reach])))
+
+
+@every_kind
+@pytest.mark.parametrize("overshoot", [None, 0.5])
+def test_of_several_targets_each_is_transformed_by_itself(kind, overshoot):
+    target = np.random.default_rng(0).lognormal(3, [0.2, 1.5], (90, 2))
+    fitted = fit_targets(kind, target, RMSE, overshoot)
+    alone = [fit_targets(kind, column, RMSE, overshoot) for column in target.T]
+    again = read_transform(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
+    learnt = again.forward(target)
+    np.testing.assert_array_equal(learnt, np.column_stack([alone[k].forward(target[:, k]) for k in (0, 1)]))
+    np.testing.assert_array_equal(
+        again.inverse(9 * learnt), np.column_stack([alone[k].inverse(9 * learnt[:, k]) for k in (0, 1)])
+    )
