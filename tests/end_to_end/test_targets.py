@@ -32,6 +32,28 @@ lr = 0.2
 trials = 2
 """
 
+ALL = """
+[split]
+n_folds = 3
+[models.linear]
+epochs = 60
+[models.ridge]
+refit = true
+[models.catboost]
+rounds = 20
+[pseudo]
+[ensemble]
+kind = "stack"
+[submit]
+clip = "train"
+round = 0.5
+"""
+POSTPROCESS = """
+def postprocess(predictions, rows):
+    assert predictions.shape == (len(rows), 2)
+    return predictions + 1000
+"""
+
 
 def write_files(raw: Path, n_train: int = 150, n_test: int = 50) -> pd.DataFrame:
     """Write train, test and sample of parts whose width and weight are asked for; return the truth of test."""
@@ -77,6 +99,19 @@ def test_every_target_is_predicted_judged_and_submitted(shop: Shop, call: Call) 
     assert "quick" in ran(call, "show", held)
     assert "expected" in ran(call, "score", held, "-e", "quick")
     ran(call, "report", held, "-e", "quick")
+
+
+def test_stack_refit_pseudo_labels_and_postprocess_know_every_target(shop: Shop, call: Call, folder: Path) -> None:
+    (folder / "all.toml").write_text(ALL)
+    (folder / "postprocess.py").write_text(POSTPROCESS)
+    ran(call, "run", SLUG, "-e", "all")
+    (path,) = (shop.folder / "submissions" / SLUG).glob("all-[!s]*.csv")
+    made = pd.read_csv(path)
+    assert made[["weight", "width"]].min().min() > 900
+    assert (made["weight"] / 0.5 % 1 == 0).all()
+    test = shop.folder / "data" / SLUG / "raw" / "test.csv"
+    ran(call, "predict", SLUG, str(test), "-e", "all", "--out", str(shop.folder / "again.csv"))
+    assert (shop.folder / "again.csv").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
