@@ -267,9 +267,10 @@ def test_several_columns_of_numbers_that_the_sample_asks_for(infer, tmp_path):
     assert "autogluon" not in models["best"]
 
 
-def test_several_targets_one_of_which_holds_labels_are_refused(infer):
-    with pytest.raises(ConfigError, match=r"asks for 2 targets \(y, z\), and z holds no numbers") as caught:
-        infer(table("id,a,y,z", IDS, IDS, IDS, list("ab") * 30), TEST, table("id,y,z", IDS, IDS, IDS))
+@pytest.mark.parametrize(("labels", "said"), [(list("ab") * 30, r"no numbers"), ([0, 1] * 30, "two classes")])
+def test_several_targets_one_of_which_holds_classes_are_refused(infer, labels, said):
+    with pytest.raises(ConfigError, match=rf"asks for 2 targets \(y, z\), and z seems to hold {said}") as caught:
+        infer(table("id,a,y,z", IDS, IDS, IDS, labels), TEST, table("id,y,z", IDS, IDS, IDS))
     assert "make a competition of each target" in caught.value.hint
 
 

@@ -100,8 +100,9 @@ class Library:
         return [self._of_target(place) for place in range(self.target.shape[1])]
 
     def _of_target(self, place: int) -> Library:
-        parts = {name: getattr(self, name)[..., [place]] for name in ("oof", "test", "apart")}
-        nested = None if self.nested is None else self.nested[..., [place]]
+        own = slice(place, place + 1)
+        parts = {name: getattr(self, name)[..., own] for name in ("oof", "test", "apart")}
+        nested = None if self.nested is None else self.nested[..., own]
         return replace(self, target=self.target[:, place], nested=nested, **parts)
 
     @cached_property

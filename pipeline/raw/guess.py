@@ -58,14 +58,15 @@ def _find_task_and_form(found: Guess, name: str, train: Sheet, sample: Sheet | N
 
 
 def _find_values(found: Guess, names: list[str], train: Sheet) -> None:
-    """Of several targets each must hold numbers; whether these are classes no file says."""
+    """Of several targets each must hold amounts, no classes."""
     for name in names:
-        kind = settle(name, train.cells[name]).kind
-        if kind != "numeric":
+        target = settle(name, train.cells[name])
+        what = f"no numbers ({target.kind})" if target.kind != "numeric" else "two classes"
+        if target.kind != "numeric" or target.values.nunique() == 2:
             raise ConfigError(
-                f"the sample asks for {len(names)} targets ({', '.join(names)}), and {name} holds no numbers ({kind}): "
-                "several targets are supported where all are numbers",
-                hint=f"make a competition of each target; {BY_HAND}",
+                f"the sample asks for {len(names)} targets ({', '.join(names)}), and {name} seems to hold {what}: "
+                "several targets are supported where all are amounts",
+                hint=f"make a competition of each target; where they are amounts, {BY_HAND}",
             )
     found.task, found.submission = "regression", "value"
     found.findings["task"] = f"task: regression ({len(names)} columns of numbers)"

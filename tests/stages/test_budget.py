@@ -15,7 +15,7 @@ from heard import Heard
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
-from pipeline.models import autogluon, linear, mlp, tabm
+from pipeline.models import autogluon, linear, mlp, ridge, tabm
 from pipeline.stages import budget
 from pipeline.types import STOP, TRAIN, VALID, Folds
 
@@ -141,3 +141,17 @@ def test_nested_fits_are_part_of_the_minutes(tmp_path: Path) -> None:
     assert thrice < once
     assert 3 * thrice < 4 * 60
     assert fewer <= few
+
+
+def test_of_several_targets_networks_learn_all_at_once_and_others_take_as_many_fits(tmp_path: Path) -> None:
+    planned(tmp_path, 300.0, 1000)
+    models = {"mlp": mlp, "ridge": ridge}
+    config = {"models": {name: {"kind": name, "recipe": {}} for name in models}}
+    inputs = {name: tmp_path / name for name in ("preprocess", "split")}
+    job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, tmp_path, tmp_path, 0, Heard())
+    one = {name: work.seconds for name, work in budget.works_of(job).items()}
+    task = {"kind": "regression", "classes": [], "targets": ["a", "b", "c"]}
+    write_json(tmp_path / "preprocess/task.json", task)
+    three = {name: work.seconds for name, work in budget.works_of(job).items()}
+    assert three["ridge"] == pytest.approx(3 * one["ridge"])
+    assert one["mlp"] <= three["mlp"] < 1.1 * one["mlp"]
