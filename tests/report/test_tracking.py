@@ -26,12 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow and its libraries wa
 SLUG = "made-up-houses"
 
 
-@pytest.fixture(autouse=True)
-def address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("PIPELINE_TRACKING", raising=False)
-
-
 def mirror(made: Any, *nodes: str) -> None:
     outcome = Outcome(made.results, nodes)
     tracking.mirror(made.workspace, made.competition, made.experiment, outcome, Console(quiet=True))
