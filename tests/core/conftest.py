@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from pipeline.core import fused
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """What tests draw from torch's own generator does not depend on the tests before."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

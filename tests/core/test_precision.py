@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_networks import PROGRAM, assert_same_bits, largest_difference, views_of
 
 from pipeline.core.fused import train
 from pipeline.core.members import Member
 from pipeline.metrics import rmse
 from pipeline.models import linear, mlp, realmlp, tabm
 from pipeline.types import Metric, Task
-from tests.small_networks import PROGRAM, assert_same_bits, largest_difference, views_of
 
 ROUNDED = replace(PROGRAM, epochs=20, precision="bfloat16")
 MEMBERS = [Member(view, view, lr=0.02, dropout=0.1) for view in range(2)]
