@@ -101,6 +101,6 @@ def test_a_small_library_is_not_bagged_into_chance() -> None:
 
 def test_three_hundred_entries_take_seconds() -> None:
     oof, target = values(10_000, list(np.linspace(1, 3, 300)))
-    started = time.perf_counter()
+    started = time.process_time()  # what other processes take of the machine does not count
     fit(oof, target, "rmse")
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0

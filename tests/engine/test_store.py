@@ -263,6 +263,8 @@ def open_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
+    for inner in (path for path in folder.rglob("*") if path.is_dir()):
+        inner.chmod(0o755)  # or nobody but root could remove what is in it
     shutil.rmtree(folder)
 
 
