@@ -1,29 +1,25 @@
 """The command in processes of their own that start at once and can be killed at any moment.
 
-They are forked from a server that has imported the libraries already, and differ from the command in nothing but their
-patience: Kaggle's answers come at once here.
+They differ from the command in where they look for Kaggle, and in their patience: its answers come at once here.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-LIBRARIES = ["pandas", "pyarrow.csv", "kagglesdk", "requests", "pipeline.cli", "pipeline.kaggle.roundtrip"]
+import forked
+from kaggle_address import lead_to
+
+PORT = "PORT_OF_SMALL_KAGGLE"
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> BaseProcess:
     """Start `pipeline` in a folder that holds data/, experiments/ and submissions/; it says all into log.txt there."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LIBRARIES)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PIPELINE_", "MLFLOW_"))}
-    process = context.Process(target=_command, args=(folder, arguments, inherited | environment))
-    process.start()
-    return process
+    return forked.start(_command, folder, arguments, os.environ | environment)
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> int | None:
@@ -40,6 +36,7 @@ def _command(folder: Path, arguments: tuple[str, ...], environment: Mapping[str,
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    lead_to(int(environment[PORT]))
     from pipeline.cli import main
     from pipeline.kaggle import client, upload
 

@@ -1,4 +1,4 @@
-"""A small Kaggle on http://localhost:7777, where the SDK looks for it with KAGGLE_API_ENVIRONMENT=TEST.
+"""A small Kaggle on a free port of this machine, to which kaggle_address.py leads the SDK.
 
 It speaks what we use of the API, with failures as scripted: facts, files, limits, upload, submissions and leaderboard
 here, datasets and notebooks in kaggle_shelf.py.
@@ -21,7 +21,6 @@ from typing import Any
 
 from kaggle_shelf import Refused, Shelf
 
-PORT = 7777
 TOKEN = "KGAT_0123456789abcdef0123456789abcdef"
 USER, KEY = "ann", "fedcba9876543210fedcba9876543210"
 SIGNATURE = "5ignature0fAn0therSecret"
@@ -70,9 +69,11 @@ class Kaggle:
     """The server's state: competitions by slug, failures by method, and every request as (method, headers, body).
 
     on_request is called before a request is worked on, on_answer when the work is done and half of a file is sent.
+    port: where it is served.
     """
 
     def __init__(self) -> None:
+        self.port = 0
         self.competitions: dict[str, Competition] = {}
         self.failures: dict[str, list[Failure]] = defaultdict(list)
         self.requests: list[tuple[str, Mapping[str, str], dict[str, Any]]] = []
@@ -117,7 +118,7 @@ class Kaggle:
         if not found.rules_accepted:
             raise Refused(403, "You must accept this competition's rules before you can continue")
         # another host than localhost: the session takes the credentials off, as it does on the way to the storage
-        return f"http://127.0.0.1:{PORT}/blob/{slug}/files.zip?X-Goog-Signature={SIGNATURE}"
+        return f"http://127.0.0.1:{self.port}/blob/{slug}/files.zip?X-Goog-Signature={SIGNATURE}"
 
     def _download_leaderboard(self, found: Competition, _slug: str, _body: Any) -> bytes:
         return found.leaderboard
@@ -134,7 +135,7 @@ class Kaggle:
     def _place_for(self, name: str) -> dict[str, Any]:
         token = f"blob-{len(self.blobs)}-{name}"
         self.blobs[token] = b""
-        return {"token": token, "createUrl": f"http://127.0.0.1:{PORT}/upload/{token}?upload_id={SIGNATURE}"}
+        return {"token": token, "createUrl": f"http://127.0.0.1:{self.port}/upload/{token}?upload_id={SIGNATURE}"}
 
     def _create_submission(self, found: Competition, _slug: str, body: Any) -> dict[str, Any]:
         if len(found.submissions) >= found.daily_limit:
@@ -178,7 +179,8 @@ def start(kaggle: Kaggle) -> ThreadingHTTPServer:
     class Handler(_Handler):
         state = kaggle
 
-    server = _Server(("127.0.0.1", PORT), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
+    kaggle.port = server.server_port
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     return server
 

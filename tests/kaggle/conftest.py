@@ -1,15 +1,15 @@
-"""The small Kaggle and a connection to it, for one test at a time: the SDK's test address is a fixed port."""
+"""The small Kaggle and a connection to it."""
 
 from __future__ import annotations
 
 import base64
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from kaggle_address import lead_to
+from kaggle_process import PORT
 from kaggle_server import KEY, SIGNATURE, TOKEN, USER, Kaggle, start
 
 from pipeline.engine.console import Console
@@ -27,19 +27,17 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     caplog.set_level(logging.DEBUG)
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME", "KAGGLE_KERNEL_RUN_TYPE"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     monkeypatch.setattr(client, "FIRST_WAIT_SECONDS", 0.0)
-    state = Kaggle()
-    with FileLock(Path(tempfile.gettempdir()) / "kaggle-on-7777.lock"):
-        server = start(state)
-        yield state
-        server.shutdown()
-        server.server_close()
+    server = start(state := Kaggle())
+    lead_to(state.port)
+    monkeypatch.setenv(PORT, str(state.port))
+    yield state
+    server.shutdown()
+    server.server_close()
     assert places_of_secrets(tmp_path, besides=home) == []
     assert not [secret for secret in (TOKEN, KEY) if secret in caplog.text]
 

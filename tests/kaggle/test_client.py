@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import traceback
 from pathlib import Path
 
 import pytest
+from kaggle_address import lead_to
 from kaggle_server import KEY, TOKEN, USER, Competition, Failure, Kaggle
 
 from pipeline.engine.console import Console
@@ -158,10 +160,14 @@ def test_a_login_page_in_place_of_an_answer(link: Link, kaggle: Kaggle) -> None:
 def test_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")  # port 80: nobody is there
-    monkeypatch.setenv("NO_PROXY", "localhost")
-    with connect("houses", Console(quiet=True)) as link:
-        with pytest.raises(UnansweredError, match="localhost did not answer") as caught:
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # where nobody listens
+        lead_to(taken.getsockname()[1])
+        with (
+            connect("houses", Console(quiet=True)) as link,
+            pytest.raises(UnansweredError, match=r"localhost:\d+ did not answer") as caught,
+        ):
             link.once(link.api.get_competition, request("GetCompetition", competition_name="houses"))
         assert "network" in caught.value.hint
         assert "https://www.kaggle.com" in caught.value.hint

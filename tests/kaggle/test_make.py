@@ -17,7 +17,7 @@ from pipeline.kaggle.ledger import read
 
 
 @pytest.fixture
-def copy(tmp_path: Path, empty_mlflow: Path) -> Path:
+def copy(kaggle: Kaggle, tmp_path: Path) -> Path:
     """The repository as it is cloned, after `make setup`: its .venv is the one that these tests run in."""
     folder = tmp_path / "repository"
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
@@ -25,18 +25,17 @@ def copy(tmp_path: Path, empty_mlflow: Path) -> Path:
         shutil.copy(ROOT / name, folder)
     (folder / "experiments" / "houses").mkdir(parents=True)
     (folder / "experiments" / "houses" / "quick.toml").write_text(QUICK)
-    (folder / "experiments" / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (folder / ".venv" / ".installed").touch()  # after the pins, so that nothing is installed
+    shutil.copy(ROOT / "tests" / "kaggle_address.py", folder)
+    (folder / "sitecustomize.py").write_text(f"import kaggle_address\nkaggle_address.lead_to({kaggle.port})\n")
     return folder
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make in the copy, whose package goes before the one that is installed."""
-    own = ("PIPELINE_", "MLFLOW_", "MAKE", "MFLAGS")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    environment = inherited | {"PYTHONPATH": str(folder), "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     return subprocess.run(
         ["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -51,9 +50,10 @@ def secrets_on_command_lines() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(not (Path(sys.executable).parent / "pipeline").exists(), reason="not run in a .venv of make setup")
 @pytest.mark.filterwarnings("ignore")  # MLflow and its libraries warn of their own affairs
-def test_one_make_target_from_a_slug_to_a_score(kaggle: Kaggle, copy: Path) -> None:
+def test_one_make_target_from_a_slug_to_a_score(kaggle: Kaggle, copy: Path, empty_mlflow: Path) -> None:
     from mlflow import MlflowClient
 
+    (copy / "experiments" / "mlflow.db").write_bytes(empty_mlflow.read_bytes())
     houses_there = kaggle.competitions.setdefault("houses", houses())
     houses_there.polls_until_scored = 0
     for method in ("GetCompetition", "DownloadDataFiles", "upload"):
