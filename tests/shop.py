@@ -1,17 +1,26 @@
-"""Runs the real command in real processes, on a practice competition and small models, below a temporary folder."""
+"""Runs the command in processes of its own, on a practice competition and small models, below a temporary folder."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TextIO
 
-ROOT = Path(__file__).resolve().parents[1]
+import forked
+from forked import ROOT
+
 SLUG = "practice-diabetes"
+SO_FAR = "quick-so-far.csv"
 Call = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = """
 minutes = 5
@@ -33,6 +42,34 @@ wave = 2
 
 
 @dataclass(frozen=True)
+class Running:
+    """A command at work; what it says can be read as it is said."""
+
+    process: BaseProcess
+    stdout: TextIO
+    stderr: TextIO
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def kill_after(self, seconds: float) -> bool:
+        """Kill it unless it ends before; say whether it was killed."""
+        self.process.join(seconds)
+        self.process.kill()
+        return self.end().returncode == -signal.SIGKILL
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; return what it has said since it was last read."""
+        with self.stdout, self.stderr, ThreadPoolExecutor(1) as aside:
+            stdout = aside.submit(self.stdout.read)
+            stderr = self.stderr.read()
+            self.process.join()
+            assert self.process.exitcode is not None
+            return subprocess.CompletedProcess((), self.process.exitcode, stdout.result(), stderr)
+
+
+@dataclass(frozen=True)
 class Shop:
     """A workspace below a temporary folder, and the command run on it."""
 
@@ -42,16 +79,13 @@ class Shop:
     @property
     def environment(self) -> dict[str, str]:
         roots = {f"PIPELINE_{root.upper()}": str(self.folder / root) for root in ("data", "experiments", "submissions")}
-        plain = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": "2"}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PIPELINE_", "MLFLOW_"))}
-        return inherited | roots | plain | {"PYTHONPATH": str(self.package), "PIPELINE_TRACKING": "off"}
+        plain = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "OMP_NUM_THREADS": forked.N_THREADS}
+        return os.environ | roots | plain | {"PYTHONPATH": str(self.package), "PIPELINE_TRACKING": "off"}
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments]
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def launch(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start the command as a shell does, which takes seconds before it begins."""
         return subprocess.Popen(
-            self.command(*arguments),
+            [sys.executable, "-c", "from pipeline.cli import main; main()", *arguments],
             env=self.environment | environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -59,10 +93,16 @@ class Shop:
             text=True,
         )
 
+    def start(self, *arguments: str, **environment: str) -> Running:
+        (stdout, out), (stderr, errors) = Pipe(duplex=False), Pipe(duplex=False)
+        surroundings = self.environment | environment
+        process = forked.start(_command, self.package, self.folder, arguments, surroundings, out, errors)
+        for end in (out, errors):
+            end.close()
+        return Running(process, _read(stdout), _read(stderr))
+
     def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, **environment)
-        stdout, stderr = process.communicate()
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        return self.start(*arguments, **environment).end()
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run a command that must end well; return what it printed to stdout."""
@@ -89,3 +129,30 @@ def ran(call: Call, *arguments: str) -> str:
     done = call(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def _read(pipe: Connection) -> TextIO:
+    with pipe:
+        return os.fdopen(os.dup(pipe.fileno()))
+
+
+def _command(
+    package: Path,
+    folder: Path,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    stdout: Connection,
+    stderr: Connection,
+) -> None:
+    """Be the command of a package, of which nothing has been imported yet, in this process."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    os.dup2(stdout.fileno(), 1)
+    os.dup2(stderr.fileno(), 2)
+    forked.forget()
+    sys.path.insert(0, str(package))
+    sys.argv = ["pipeline", *arguments]
+    from pipeline.cli import main
+
+    main()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shop import ROOT, SLUG, Shop, make_shop
+from shop import ROOT, SLUG, SO_FAR, Shop, make_shop
 
 from pipeline.cli import main
 
@@ -43,28 +43,46 @@ def call(
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A workspace in which the quick experiment has been run to its end; read-only by agreement."""
+def run_to_its_end(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, str]:
+    """A workspace with the quick experiment's results, after a run that was killed and one that was not; what it said.
+
+    Read-only by agreement.
+    """
     shop = make_shop(tmp_path_factory.mktemp("finished"))
-    shop.run("run", SLUG, "-e", "quick")
-    return shop
+    left = shop.folder / "submissions" / SLUG / SO_FAR
+    left.parent.mkdir(parents=True)
+    left.write_text("left by a run that was killed", encoding="utf-8")
+    done = shop.call("run", SLUG, "-e", "quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return shop, done.stderr
+
+
+@pytest.fixture(scope="session")
+def finished(run_to_its_end: tuple[Shop, str]) -> Shop:
+    """A workspace in which the quick experiment has been run to its end; read-only by agreement."""
+    return run_to_its_end[0]
 
 
 @pytest.fixture
 def copied(finished: Shop, tmp_path: Path) -> Shop:
-    """A copy of the finished workspace and of the package, both free to be changed."""
-    shutil.copytree(finished.folder, tmp_path / "shop")
-    package = tmp_path / "code"
-    shutil.copytree(ROOT / "pipeline", package / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    return Shop(tmp_path / "shop", package)
+    """A copy of the finished workspace, free to be changed."""
+    return Shop(shutil.copytree(finished.folder, tmp_path / "shop"))
 
 
 @pytest.fixture
-def edit(copied: Shop) -> Callable[[str, str, str], None]:
+def edited(copied: Shop, tmp_path: Path) -> Shop:
+    """A copy of the finished workspace and of the package, both free to be changed."""
+    package = tmp_path / "code"
+    shutil.copytree(ROOT / "pipeline", package / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return Shop(copied.folder, package)
+
+
+@pytest.fixture
+def edit(edited: Shop) -> Callable[[str, str, str], None]:
     """Replace text in one of the copied package's files; the text must be there."""
 
     def change(file: str, old: str, new: str) -> None:
-        path = copied.package / file
+        path = edited.package / file
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new, 1), encoding="utf-8")

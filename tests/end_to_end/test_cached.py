@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -38,33 +39,37 @@ def test_a_cached_run_imports_no_heavy_library(copied: Shop) -> None:
         f"try: app(['run', {SLUG!r}, '-e', 'quick'])\n"
         f"except SystemExit as end: print('LOADED', json.dumps([end.code, sorted(set({HEAVY!r}) & set(sys.modules))]))"
     )
-    command = [copied.command()[0], "-c", code]
     done = subprocess.run(
-        command, env=copied.environment, cwd=copied.folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=copied.environment,
+        cwd=copied.folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     loaded = json.loads(done.stdout.rpartition("LOADED")[2])
     assert loaded == [0, []]
 
 
-def test_a_comment_in_a_model_file_reruns_nothing(copied: Shop, edit: Edit) -> None:
+def test_a_comment_in_a_model_file_reruns_nothing(edited: Shop, edit: Edit) -> None:
     edit("pipeline/models/mlp.py", "from __future__", "# a comment\nfrom __future__")
     edit("pipeline/core/fused.py", '"""', '"""Other words. ')
-    assert set(states(copied).values()) == {"cached"}
+    assert set(states(edited).values()) == {"cached"}
 
 
-def test_a_helper_two_imports_away_reruns_just_what_depends_on_it(copied: Shop, edit: Edit) -> None:
+def test_a_helper_two_imports_away_reruns_just_what_depends_on_it(edited: Shop, edit: Edit) -> None:
     edit("pipeline/core/schedule.py", "\nimport", "\nEDITED = 1\nimport")
-    printed = copied.run("train", SLUG, "-e", "quick")
+    printed = edited.run("train", SLUG, "-e", "quick")
     made = {line.split()[0] for line in printed.splitlines() if line.split()[1] == "made"}
     assert made == {"budget", "train[linear]", "train[mlp]"}
-    assert states(copied)["tune[mlp]"] == "run"
+    assert states(edited)["tune[mlp]"] == "run"
 
 
-def test_a_rerun_that_gives_equal_bytes_stops_there(copied: Shop, edit: Edit) -> None:
+def test_a_rerun_that_gives_equal_bytes_stops_there(edited: Shop, edit: Edit) -> None:
     edit("pipeline/stages/ingest.py", "\nimport", "\nEDITED = 1\nimport")
-    assert states(copied)["ingest"] == "run"
-    copied.run("ingest", SLUG, "-e", "quick")
-    assert set(states(copied).values()) == {"cached"}
+    assert states(edited)["ingest"] == "run"
+    edited.run("ingest", SLUG, "-e", "quick")
+    assert set(states(edited).values()) == {"cached"}
 
 
 def test_a_damaged_result_is_noticed_and_made_anew(copied: Shop) -> None:
@@ -84,8 +89,8 @@ def test_a_damaged_result_is_noticed_and_made_anew(copied: Shop) -> None:
 
 def test_two_runs_at_once_do_each_other_no_harm(finished: Shop, shop: Shop) -> None:
     runs = [shop.start("run", SLUG, "-e", "quick") for _ in range(2)]
-    ends = [process.communicate() for process in runs]
-    assert [process.returncode for process in runs] == [0, 0], ends
+    ends = [process.end() for process in runs]
+    assert [end.returncode for end in ends] == [0, 0], ends
     assert shop.submissions == finished.submissions
     assert shop.run("verify", SLUG).endswith("0 damaged\n")
 

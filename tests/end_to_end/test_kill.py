@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
 from pathlib import Path
 
 from shop import SLUG, Shop, make_shop
@@ -26,7 +24,6 @@ def test_ten_kills_over_all_stages_end_in_the_undisturbed_submission(finished: S
 def _killed_in(shop: Shop, n_stages: int, moment: float) -> str:
     """Start a run, kill it `moment` seconds into the n-th stage that it makes, and return that stage's name."""
     process = shop.start("run", SLUG, "-e", "quick")
-    assert process.stderr is not None
     stage = "start"
     for line in process.stderr:
         if line.startswith((" ", "Practice")):
@@ -35,9 +32,5 @@ def _killed_in(shop: Shop, n_stages: int, moment: float) -> str:
         n_stages -= 1
         if n_stages == 0:
             break
-    try:
-        process.wait(timeout=moment)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill_after(moment)
     return stage

@@ -71,7 +71,7 @@ rounds = 40
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A workspace in which the experiment was run in one process."""
     shop = make_shop(tmp_path_factory.mktemp("alone"), EXPERIMENT)
-    shop.run("run", SLUG, "-e", "quick", **ONE_THREAD)
+    run(shop)
     return shop
 
 
@@ -79,6 +79,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def cluster() -> Iterator[Cluster]:
     with started(3) as nodes:
         yield nodes
+
+
+def run(shop: Shop, **environment: str) -> str:
+    """Run the experiment to its end in one thread a process; return what was said of the progress."""
+    process = shop.launch("run", SLUG, "-e", "quick", **ONE_THREAD, **environment)
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    return stderr
 
 
 def made(shop: Shop) -> dict[str, bytes]:
@@ -98,15 +106,13 @@ def assert_same(shop: Shop, other: Shop) -> None:
 
 def test_a_local_ray_gives_the_same_bytes(alone: Shop, tmp_path: Path) -> None:
     shop = make_shop(tmp_path, EXPERIMENT)
-    done = shop.call("--ray", "local", "run", SLUG, "-e", "quick", **ONE_THREAD)
-    assert done.returncode == 0, done.stderr
-    assert "linear: CV rmse" in done.stderr
+    assert "linear: CV rmse" in run(shop, RAY_ADDRESS="local")
     assert_same(shop, alone)
 
 
 def test_three_nodes_give_the_same_bytes(alone: Shop, cluster: Cluster, tmp_path: Path) -> None:
     shop = make_shop(tmp_path, EXPERIMENT)
-    shop.run("run", SLUG, "-e", "quick", RAY_ADDRESS=cluster.address, **ONE_THREAD)
+    run(shop, RAY_ADDRESS=cluster.address)
     assert_same(shop, alone)
     assert shop.run("verify", SLUG).endswith("0 damaged\n")
 
@@ -133,8 +139,8 @@ def test_a_node_that_is_killed_loses_its_unit_only(cluster: Cluster, tmp_path: P
     free, shop = blocking(tmp_path / "free"), blocking(tmp_path / "killed")
     for mark in ("first", "second"):
         (free.folder / mark).mkdir()
-    free.run("run", SLUG, "-e", "quick", **ONE_THREAD)
-    process = shop.start("--ray", cluster.address, "run", SLUG, "-e", "quick", **ONE_THREAD)
+    run(free)
+    process = shop.launch("--ray", cluster.address, "run", SLUG, "-e", "quick", **ONE_THREAD)
     unit = next(unit for unit in units_of(shop) if not cluster.is_head(parent_of(unit)))
     cluster.cut_off(unit)
     os.close(os.open(shop.folder / "goes on", os.O_RDONLY))  # for the other one
@@ -146,7 +152,7 @@ def test_a_node_that_is_killed_loses_its_unit_only(cluster: Cluster, tmp_path: P
 
 def test_an_interruption_ends_what_runs_elsewhere(cluster: Cluster, tmp_path: Path) -> None:
     shop = blocking(tmp_path)
-    process = shop.start("--ray", cluster.address, "run", SLUG, "-e", "quick", **ONE_THREAD)
+    process = shop.launch("--ray", cluster.address, "run", SLUG, "-e", "quick", **ONE_THREAD)
     ends = [os.pidfd_open(unit) for unit in units_of(shop)]
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate()
@@ -169,8 +175,9 @@ def test_a_mistake_reads_as_it_does_without_ray(cluster: Cluster, tmp_path: Path
     said = []
     for place, more in (("here", {}), ("there", {"RAY_ADDRESS": cluster.address})):
         shop = make_shop(tmp_path / place, f"minutes = 5\n[split]\nn_folds = 3\n{wrong}\n")
-        done = shop.call("train", SLUG, "-e", "quick", **ONE_THREAD, **more)
-        assert done.returncode == 2, done.stderr
-        assert "Traceback" not in done.stderr
-        said.append(done.stderr[done.stderr.index("error:") :])
+        process = shop.launch("train", SLUG, "-e", "quick", **ONE_THREAD, **more)
+        _, stderr = process.communicate()
+        assert process.returncode == 2, stderr
+        assert "Traceback" not in stderr
+        said.append(stderr[stderr.index("error:") :])
     assert said[0] == said[1]
