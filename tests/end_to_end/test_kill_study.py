@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
-from shop import SLUG, Shop, make_shop
+from shop import SLUG, Running, Shop, make_shop
 
 N_KILLS = 6
 STUDY = """
@@ -31,8 +30,10 @@ rungs = [0.2, 0.5]
 def test_a_study_killed_at_random_moments_loses_and_repeats_no_trial(tmp_path: Path) -> None:
     rng = random.Random(20261121)
     alone, killed = make_shop(tmp_path / "alone", STUDY), make_shop(tmp_path / "killed", STUDY)
-    alone.run("tune", SLUG, "-e", "quick")
-    n_hit = sum(_killed_while_tuning(killed, rng.uniform(0.5, 4.0)) for _ in range(N_KILLS))
+    undisturbed, began = _tuning(alone), time.perf_counter()
+    assert undisturbed.end().returncode == 0
+    seconds = time.perf_counter() - began
+    n_hit = sum(_tuning(killed).kill_after(rng.uniform(0.1, 0.6) * seconds) for _ in range(N_KILLS))
     killed.run("tune", SLUG, "-e", "quick")
     assert n_hit >= 2, "the study was finished before it could be killed"
     trials = pd.read_parquet(_found(killed, "trials.parquet"))
@@ -47,16 +48,10 @@ def _found(shop: Shop, name: str) -> Path:
     return path
 
 
-def _killed_while_tuning(shop: Shop, moment: float) -> bool:
-    """Kill a run so many seconds after its study has begun; say whether it was still at it."""
+def _tuning(shop: Shop) -> Running:
+    """Start a run and return it once its study has begun."""
     process = shop.start("tune", SLUG, "-e", "quick")
-    assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("tune[mlp]"):
             break
-    try:
-        process.wait(timeout=moment)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
+    return process
