@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+from audit import audit_stages
 from shop import SLUG, Shop
 
 from pipeline.engine import plugins
@@ -32,9 +33,14 @@ def features(shop: Shop, text: str) -> None:
     (shop.folder / "experiments" / SLUG / "features.py").write_text(text)
 
 
-@pytest.mark.usefixtures("linear")
-def test_a_clean_competition_passes_and_the_second_audit_is_cached(call: Call) -> None:
-    first = call("audit", SLUG, "-e", "quick")
+def test_a_clean_competition_passes_on_what_checks_declare_and_the_second_audit_is_cached(
+    linear: Shop, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features(linear, 'def pressure_by_age(rows):\n    return rows["bp"] * rows["age"]\n')
+    with monkeypatch.context() as patch:
+        opened = audit_stages(patch, roots=[linear.folder / "data", linear.folder / "experiments"])
+        first = call("audit", SLUG, "-e", "quick")
+    assert all(opened[f"audit[{name}]"] for name in plugins.names("audit"))
     assert first.returncode == 0, first.stdout + first.stderr
     assert f"no leaks, no warnings in {len(plugins.names('audit'))} checks" in first.stdout
     assert all(name in first.stdout for name in plugins.names("audit"))

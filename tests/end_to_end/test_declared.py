@@ -1,4 +1,7 @@
-"""No stage opens a file that its node does not declare, over the whole graph, AutoGluon and tuning included."""
+"""No stage opens a file that its node does not declare, over the whole graph, AutoGluon and tuning included.
+
+For the checks of an audit see test_audit_command.py.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from collections.abc import Callable
 import pytest
 from audit import audit_stages
 from shop import SLUG, Shop
-
-from pipeline.engine import plugins
 
 
 def test_stages_read_and_write_what_they_declare(
@@ -23,16 +24,3 @@ def test_stages_read_and_write_what_they_declare(
     expected = {"ingest", "preprocess[pressure_by_age]", "train[autogluon]", "tune[mlp]", "ensemble", "submit"}
     assert expected <= opened.keys()
     assert all(opened.values())
-
-
-def test_checks_read_what_they_declare(
-    shop: Shop, call: Callable[..., subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = shop.folder / "experiments" / SLUG
-    (folder / "quick.toml").write_text("[split]\nn_folds = 3\n[models.linear]\n")
-    (folder / "features.py").write_text('def pressure_by_age(rows):\n    return rows["bp"] * rows["age"]\n')
-    opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
-    assert call("audit", SLUG, "-e", "quick").returncode == 0
-    checks = {f"audit[{name}]" for name in plugins.names("audit")}
-    assert checks <= opened.keys()
-    assert all(opened[name] for name in checks)
