@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,9 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.engine.stage import Job
 from pipeline.files import write_folds, write_json, write_table
 from pipeline.metrics import rmse
+from pipeline.stages import tune
+from pipeline.tuning import storage
+from pipeline.tuning.address import STUDIES
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
 N = 12
@@ -90,6 +96,25 @@ def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: 
         seed=5,
         log=Heard(patience),
     )
+
+
+class Asking(Model):
+    """Says what it is about to fit, and waits until it is told to, or will not be told anything any more."""
+
+    def cross_fit(self, recipes: Mapping[str, Recipe], table: Table, folds: Folds, **how: Any) -> dict[str, CrossFit]:
+        if folds.n_repeats == 1:
+            self.said.send([*recipes])
+            with suppress(EOFError):
+                self.told.recv()
+        return super().cross_fit(recipes, table, folds, **how)
+
+
+def work(folder: Path, url: str, n_trials: int, grace: int, said: Connection, told: Connection) -> None:
+    """Search, in a process of its own, in the study that those share whose folders lie beside `folder`."""
+    os.environ[STUDIES] = url
+    storage.BEAT_SECONDS, storage.GRACE_SECONDS, storage.POLL_SECONDS = 1, grace, 0.05
+    folder.mkdir()
+    tune.run(make_job(folder / "work", Asking(said=said, told=told), n_trials, folder / folder.parent.name))
 
 
 def trials_of(folder: Path) -> bytes:

@@ -6,23 +6,27 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 
+import forked
 import optuna
 import pytest
+import searches
 from optuna.trial import FrozenTrial, TrialState
+from searches import Model, make_job, trials_of
 
 from pipeline.errors import StoreError
+from pipeline.stages import tune
 from pipeline.tuning import storage
 from pipeline.tuning.address import STUDIES
 
-ROOT = Path(__file__).parents[2]
 LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
 WIDTH = optuna.distributions.CategoricalDistribution([0, 1, 2])
+N_TRIALS = 14
 
 
 def trial(error: float, state: TrialState = TrialState.COMPLETE) -> FrozenTrial:
@@ -139,6 +143,16 @@ def test_a_database_that_cannot_be_opened_is_a_message_without_its_password(
 
 
 @pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The trials that a search finds which shares its study with nobody."""
+    folder = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STUDIES, f"sqlite:///{folder / 'alone.db'}")
+        tune.run(make_job(folder / "work", Model(), N_TRIALS, folder / "key"))
+    return trials_of(folder / "work")
+
+
+@pytest.fixture(scope="module")
 def postgresql() -> Iterator[str]:
     """A server of its own, below a temporary folder, reached by a socket there."""
     if shutil.which("postgres") is None or shutil.which("initdb") is None:
@@ -161,90 +175,59 @@ def postgresql() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-WORKER = """
-import sys
-from pathlib import Path
-from threading import Event
-from pipeline.tuning import storage
-from pipeline.tuning.address import STUDIES
-from test_tune import Model, make_job
-from pipeline.stages import tune
-
-storage.BEAT_SECONDS, storage.GRACE_SECONDS, storage.POLL_SECONDS = 1, 3, 0.05
-folder, how = Path(sys.argv[1]), sys.argv[2]
-
-class Worker(Model):
-    def cross_fit(self, recipes, table, folds, **how_else):
-        if folds.n_repeats == 1:
-            print("fitting", *recipes, flush=True)
-            if how == "hangs":
-                Event().wait()
-            sys.stdin.readline()  # until told to go on; at once when closed
-        return super().cross_fit(recipes, table, folds, **how_else)
-
-tune.run(make_job(folder / "work", Worker(), 14, folder / "same-key"))
-"""
-
-
 class Process:
-    """A worker: a real process with a data folder of its own."""
+    """A worker in a process of its own, with a data folder of its own; those whose folders lie together share a study.
 
-    def __init__(self, folder: Path, url: str, how: str) -> None:
+    grace: seconds without a sign of life after which another's claim is void.
+    """
+
+    def __init__(self, folder: Path, url: str, grace: int = 600) -> None:
         self.folder = folder
-        folder.mkdir()
-        path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/stages")))
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, folder, how],
-            env=os.environ | {"PYTHONPATH": path, STUDIES: url},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        (self.said, said), (told, self.told) = Pipe(duplex=False), Pipe(duplex=False)
+        self.process = forked.start(searches.work, folder, url, N_TRIALS, grace, said, told)
+        for end in (said, told):
+            end.close()
 
-    def fitting(self) -> str:
+    def fitting(self) -> list[str]:
         """Wait until it fits something, and return what."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
+        found: list[str] = self.said.recv()
+        return found
+
+    def go_on(self) -> None:
+        """Let it go on to its end."""
+        self.told.close()
 
     def finish(self) -> int:
-        """Let it go on to its end; return how often it fitted trials after that."""
-        said, errors = self.process.communicate()
-        assert self.process.returncode == 0, errors
-        return said.count("fitting")
+        """Wait for its end; return how often it fitted trials since it was last asked."""
+        n_fits = 0
+        with suppress(EOFError):
+            while self.fitting():
+                n_fits += 1
+        self.process.join()
+        assert self.process.exitcode == 0
+        return n_fits
 
     @property
     def trials(self) -> bytes:
-        return (self.folder / "work/out/trials.parquet").read_bytes()
+        return trials_of(self.folder / "work")
 
 
-def test_two_workers_on_postgresql_find_what_one_finds(postgresql: str, tmp_path: Path) -> None:
-    alone = Process(tmp_path / "alone", f"sqlite:///{tmp_path / 'alone.db'}", "works")
-    assert alone.finish() > 0
-    one, other = (Process(tmp_path / name, postgresql, "works") for name in ("one", "other"))
-    first, second = one.fitting(), other.fitting()  # both hold places of the first wave now
-    assert not {*first.split()[1:]} & {*second.split()[1:]}
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(Process.finish, (one, other)))
-    assert one.trials == other.trials == alone.trials
+def test_two_workers_on_postgresql_find_what_one_finds(postgresql: str, alone: bytes, tmp_path: Path) -> None:
+    one, other = (Process(tmp_path / name, postgresql) for name in ("one", "other"))
+    assert not {*one.fitting()} & {*other.fitting()}  # both hold places of the first wave now
+    for process in (one, other):
+        process.go_on()
+    for process in (one, other):
+        process.finish()
+    assert one.trials == other.trials == alone
 
 
-def test_a_worker_that_is_killed_loses_nothing_but_its_time(postgresql: str, tmp_path: Path) -> None:
-    alone = Process(tmp_path / "alone", f"sqlite:///{tmp_path / 'alone.db'}", "works")
-    alone.finish()
-    url = f"{postgresql}&application_name=second"
-    subprocess.run([sys.executable, "-c", EMPTY, postgresql], check=True)
-    hangs = Process(tmp_path / "hangs", url, "hangs")
-    assert hangs.fitting()
-    hangs.process.send_signal(signal.SIGKILL)
-    hangs.process.communicate()
-    works = Process(tmp_path / "works", url, "works")
+def test_a_worker_that_is_killed_loses_nothing_but_its_time(postgresql: str, alone: bytes, tmp_path: Path) -> None:
+    killed = Process(tmp_path / "killed", postgresql)
+    assert killed.fitting()
+    killed.process.kill()
+    killed.process.join()
+    works = Process(tmp_path / "works", postgresql, grace=3)
+    works.go_on()
     assert works.finish() > 0
-    assert works.trials == alone.trials
-
-
-EMPTY = """
-import sys, optuna
-for name in optuna.get_all_study_names(sys.argv[1]):
-    optuna.delete_study(study_name=name, storage=sys.argv[1])
-"""
+    assert works.trials == alone
