@@ -24,8 +24,8 @@ KINDS = ("regression", "targets", "binary", "multiclass")
 QUICK: dict[str, dict[str, Any]] = {
     "autogluon": {"models": {"GBM": [{"num_boost_round": 20}]}},
     "catboost": {"rounds": 60, "depth": 4, "lr": 0.2},
-    "extra_trees": {"trees": 20},
-    "forest": {"trees": 20},
+    "extra_trees": {"trees": 10},
+    "forest": {"trees": 10},
     "h2o": {"n_models": 1, "algorithms": ("GBM",)},
     "histogram": {"rounds": 60, "min_rows": 3, "lr": 0.1},
     "lightgbm": {"rounds": 60, "min_rows": 3, "lr": 0.1},

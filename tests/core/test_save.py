@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
+import kept
 import pytest
 import torch
 
@@ -14,15 +14,6 @@ from pipeline.core.init import initialise
 from pipeline.core.save import load, load_into, save
 
 WANTED = Architecture(n_outputs=2, hidden=(5, 5, 5), tied=True)
-READ = """
-import sys, torch
-from pipeline.core.blocks import Architecture, build
-from pipeline.core.save import load, load_into
-tensors, header = load(sys.argv[1])
-net = build(Architecture(**(header | {"hidden": tuple(header["hidden"])})), 3)
-load_into(net, tensors)
-print(net(torch.ones(1, 3)).tolist())
-"""
 
 
 def trained_net() -> torch.nn.Module:
@@ -34,10 +25,7 @@ def trained_net() -> torch.nn.Module:
 def test_a_new_process_predicts_the_same(tmp_path: Path) -> None:
     net = trained_net()
     save(tmp_path / "net.safetensors", net.state_dict(), vars(WANTED))
-    done = subprocess.run(
-        [sys.executable, "-c", READ, tmp_path / "net.safetensors"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == str(net(torch.ones(1, 3)).tolist())
+    assert forked.call(kept.network_outputs, tmp_path / "net.safetensors") == net(torch.ones(1, 3)).tolist()
 
 
 def test_tied_tensors_are_written_once_and_come_back_tied(tmp_path: Path) -> None:
