@@ -19,10 +19,10 @@ from pipeline.tuning import storage, study
 from pipeline.types import CrossFit, Folds, Table
 
 
-@pytest.fixture
-def undisturbed(tmp_path: Path) -> Path:
-    folder = tmp_path / "undisturbed"
-    tune.run(make_job(folder, Model(), 14, tmp_path / "undisturbed-progress"))
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    tune.run(make_job(folder, Model(), 14, folder / "progress"))
     return folder
 
 

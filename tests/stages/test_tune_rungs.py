@@ -66,13 +66,19 @@ def test_later_waves_must_be_among_the_better_half_of_earlier_ones(tmp_path: Pat
     assert trials["error"].notna().sum() == trials["state"].eq("finished").sum()
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    tune.run(with_rungs(folder, Watched(), 14, folder / "progress"))
+    return folder
+
+
 @pytest.mark.parametrize("dies_at", [2, 3])
-def test_a_killed_search_gives_up_the_same_trials(tmp_path: Path, dies_at: int) -> None:
-    tune.run(with_rungs(tmp_path / "alone", Watched(), 14, tmp_path / "progress-alone"))
+def test_a_killed_search_gives_up_the_same_trials(tmp_path: Path, alone: Path, dies_at: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         tune.run(with_rungs(tmp_path / "killed", Watched(dies_at=dies_at), 14, tmp_path / "progress"))
     tune.run(with_rungs(tmp_path / "resumed", Watched(), 14, tmp_path / "progress"))
-    assert trials_of(tmp_path / "resumed") == trials_of(tmp_path / "alone")
+    assert trials_of(tmp_path / "resumed") == trials_of(alone)
 
 
 SIZE = 60
@@ -112,10 +118,19 @@ def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float]) ->
     return tune.run(replace(job, config={**job.config, "space": space, "rungs": rungs, "reduction": 2}))
 
 
-def test_a_search_over_a_booster_gives_up_trials_and_ends_with_one_that_was_fitted_whole(tmp_path: Path) -> None:
-    facts = boosted(tmp_path / "cut", tmp_path / "progress", Booster(), [1 / 9])
-    boosted(tmp_path / "whole", tmp_path / "other-progress", Booster(), [])
-    cut, whole = (pd.read_parquet(tmp_path / name / "out/trials.parquet") for name in ("cut", "whole"))
+@pytest.fixture(scope="module")
+def cut_short(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a search over a booster at whose one rung trials are given up, and its facts."""
+    folder = tmp_path_factory.mktemp("cut")
+    return folder, boosted(folder, folder / "progress", Booster(), [1 / 9])
+
+
+def test_a_search_over_a_booster_gives_up_trials_and_ends_with_one_that_was_fitted_whole(
+    cut_short: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    folder, facts = cut_short
+    boosted(tmp_path, tmp_path / "progress", Booster(), [])
+    cut, whole = (pd.read_parquet(place / "out/trials.parquet") for place in (folder, tmp_path))
     assert set(cut["state"]) == {"finished", "given up"}
     assert (cut["state"][:4] == "finished").all(), "there was nothing to compare the first wave to"
     assert cut["error"].notna().tolist() == (cut["state"] == "finished").tolist()
@@ -127,9 +142,10 @@ def test_a_search_over_a_booster_gives_up_trials_and_ends_with_one_that_was_fitt
 
 
 @pytest.mark.parametrize("dies_at", [2, 3])
-def test_a_killed_search_over_a_booster_gives_up_the_same_trials(tmp_path: Path, dies_at: int) -> None:
-    boosted(tmp_path / "alone", tmp_path / "progress-alone", Booster(), [1 / 9])
+def test_a_killed_search_over_a_booster_gives_up_the_same_trials(
+    tmp_path: Path, cut_short: tuple[Path, dict[str, Any]], dies_at: int
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         boosted(tmp_path / "killed", tmp_path / "progress", Booster(dies_at=dies_at), [1 / 9])
     boosted(tmp_path / "resumed", tmp_path / "progress", Booster(), [1 / 9])
-    assert trials_of(tmp_path / "resumed") == trials_of(tmp_path / "alone")
+    assert trials_of(tmp_path / "resumed") == trials_of(cut_short[0])
