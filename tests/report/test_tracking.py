@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -188,7 +189,9 @@ def kaggles(made: Any, **more: Any) -> Line:
     return Line("2026-11-21 12:00:00", "complete", "default", **({"run": made.results["submit"].key[:12]} | more))
 
 
-def test_a_score_of_kaggle_reaches_its_run(told: Any) -> None:
+def test_a_score_of_kaggle_reaches_its_run(told: Any, tmp_path: Path) -> None:
+    experiments = shutil.copytree(told.workspace.experiments, tmp_path / "experiments")
+    told = replace(told, workspace=replace(told.workspace, experiments=experiments))  # others look at its scores
     lines = [kaggles(told, public=0.25, private=0.5, rank=7.0, ref="41"), kaggles(told, run="", public=9.0)]
     tracking.tell_scores(told.workspace, SLUG, lines, Console(quiet=True))
     data = runs(told)["default"].data
