@@ -20,10 +20,11 @@ from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
 from pipeline.files import read_json, write_json, write_table
 from pipeline.inference.prepared import Prepared, convert
+from pipeline.raw.target import read_target
 from pipeline.targets import names_of
 from pipeline.transforms import _redundant as redundant
 from pipeline.transforms import dates
-from pipeline.types import Metric, Table, Task
+from pipeline.types import Metric, Table
 
 LIBRARIES = ("pandas", "numpy", "pyarrow")
 MOST_FREE_LEVELS = 100  # a feature's strings are text above this, if a level has fewer than two rows on average
@@ -90,7 +91,7 @@ def run(job: Job) -> dict[str, Any]:
     if not train.shape[1]:
         raise DataError("no column is left to learn from", hint=f"dropped: {report.dropped}")
     _describe(train, test, report)
-    task, target = _target(raw["train"], schema, facts, Metric.from_module(job.plugins["metric"]))
+    task, target = read_target(raw["train"], schema, facts, Metric.from_module(job.plugins["metric"]))
     ids = {part: frame[facts["id"]].to_numpy() for part, frame in raw.items()}
     table = Table(task, train, test, target, ids["train"], ids["test"], groups, time, weight)
     write_table(job.out, table)
@@ -233,47 +234,6 @@ def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
         report.notes.append(f"{len(only_test)} columns miss values in test only: {_some(only_test)}")
     if unseen_in:
         report.notes.append(f"{len(unseen_in)} columns have levels in test that train never shows: {_some(unseen_in)}")
-
-
-def _target(
-    train: pd.DataFrame, schema: dict[str, Any], facts: Mapping[str, Any], metric: Metric
-) -> tuple[Task, np.ndarray]:
-    """Return the task and the target: values, or codes of the classes in schema.json's order."""
-    names = names_of(facts["target"])
-    for name in names:
-        if train[name].isna().any():
-            found = f"{_where(name)}: {int(train[name].isna().sum())} values are missing"
-            raise DataError(found, hint="run ingest again")
-    if facts["task"] == "regression":
-        values = [_values(train[name], metric) for name in names]
-        if len(names) == 1:
-            return Task("regression", metric), values[0]
-        return Task("regression", metric, targets=tuple(names)), np.column_stack(values)
-    column = train[names[0]]
-    classes = tuple(schema["classes"])
-    codes = pd.Index(classes, dtype=object).get_indexer(column.astype(str))
-    if (codes < 0).any():
-        unknown = column[codes < 0].iloc[0]
-        found = f"{_where(names[0])}: label {unknown!r} is not among the classes"
-        raise DataError(found, hint=nearest(str(unknown), classes))
-    return Task(facts["task"], metric, classes), codes.astype(np.int64)
-
-
-def _values(column: pd.Series, metric: Metric) -> np.ndarray:
-    """Return a target of numbers that the metric can judge: under rmsle none is negative."""
-    where = _where(column.name)
-    if not pd.api.types.is_numeric_dtype(column) or not np.isfinite(column.astype(float)).all():
-        raise DataError(f"{where}: not all values are numbers", hint="check task in competition.toml")
-    target = column.to_numpy(dtype=np.float64)
-    try:
-        metric.score(target, target[:, None])
-    except ValueError as error:
-        raise DataError(f"{where}: {error}", hint="choose another metric in competition.toml") from error
-    return target
-
-
-def _where(target: object) -> str:
-    return f"train.parquet of ingest, target '{target}'"
 
 
 def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
