@@ -5,20 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from graphs import make_workspace, nodes
 
-from pipeline.config import load_competition, load_experiment
-from pipeline.engine.stage import Node
 from pipeline.errors import ConfigError
-from pipeline.graph import build, up_to
+from pipeline.graph import up_to
 from pipeline.workspace import Workspace
 
-COMPETITION = """
-task = "regression"
-id = "id"
-target = "y"
-metric = "rmse"
-submission = "value"
-"""
 MODELS = """
 [models.linear]
 lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
@@ -33,19 +25,7 @@ STACK = '[ensemble]\nkind = "stack"\n'
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    own = Workspace(tmp_path / "data", tmp_path / "experiments", tmp_path / "submissions")
-    own.raw_folder("shop").mkdir(parents=True)
-    for name in ("train.csv", "test.csv", "more.csv"):
-        (own.raw_folder("shop") / name).write_text("id,x,y\n1,2,3\n")
-    (own.experiments / "shop").mkdir(parents=True)
-    (own.experiments / "shop" / "competition.toml").write_text(COMPETITION + '[files]\nsample = ""\n')
-    return own
-
-
-def nodes(workspace: Workspace, experiment: str) -> dict[str, Node]:
-    (workspace.experiments / "shop" / "default.toml").write_text(experiment)
-    found = build(workspace, load_competition(workspace, "shop"), load_experiment(workspace, "shop", "default"))
-    return {node.name: node for node in found}
+    return make_workspace(tmp_path)
 
 
 def test_a_stack_nests_every_model_that_stops_inside_the_fold_tuned_ones_as_well(workspace: Workspace) -> None:

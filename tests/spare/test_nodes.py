@@ -5,22 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from graphs import make_workspace, nodes
 
-from pipeline.config import load_competition, load_experiment
-from pipeline.engine.stage import Node
 from pipeline.errors import ConfigError
-from pipeline.graph import build, up_to
+from pipeline.graph import up_to
 from pipeline.workspace import Workspace
 
-COMPETITION = """
-task = "regression"
-id = "id"
-target = "y"
-metric = "rmse"
-submission = "value"
-[files]
-sample = ""
-"""
 SPARE = "use_spare_minutes = true\n"
 MODELS = """
 [models.linear]
@@ -32,19 +22,7 @@ MODELS = """
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    own = Workspace(tmp_path / "data", tmp_path / "experiments", tmp_path / "submissions")
-    own.raw_folder("shop").mkdir(parents=True)
-    for name in ("train.csv", "test.csv"):
-        (own.raw_folder("shop") / name).write_text("id,x,y\n1,2,3\n")
-    (own.experiments / "shop").mkdir(parents=True)
-    (own.experiments / "shop" / "competition.toml").write_text(COMPETITION)
-    return own
-
-
-def nodes(workspace: Workspace, experiment: str) -> dict[str, Node]:
-    (workspace.experiments / "shop" / "default.toml").write_text(experiment)
-    found = build(workspace, load_competition(workspace, "shop"), load_experiment(workspace, "shop", "default"))
-    return {node.name: node for node in found}
+    return make_workspace(tmp_path)
 
 
 def test_models_with_seeds_are_fitted_again_after_all_others_and_blended(workspace: Workspace) -> None:
