@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -76,16 +76,16 @@ class Split(Section):
 class Tune(Section):
     """How long and how models with a search space are tuned.
 
-    repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared ("auto": the
-    model's own); the best 1 in `reduction` of them go on. start_from: experiments ("name", or "slug/name" of another
-    competition) whose best trials are tried first.
+    repeats: of the folds that judge a trial. rungs: shares of a training at which trials are compared, 1.0 for the end
+    of the first repeat ("auto": that, or without repeats the model's own); the best 1 in `reduction` of them go on.
+    start_from: experiments ("name", or "slug/name" of another competition) whose best trials are tried first.
     """
 
     trials: int = Field(20, ge=0)
     wave: int = Field(10, ge=1)
     repeats: int = Field(1, ge=1)
     sampler: Literal["tpe", "gp", "random"] = "tpe"
-    rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, lt=1)]] = "auto"
+    rungs: Literal["auto"] | list[Annotated[float, Field(gt=0, le=1)]] = "auto"
     reduction: int = Field(2, ge=2)
     start_from: list[OtherExperiment] = []
 
@@ -95,6 +95,12 @@ class Tune(Section):
         if rungs != "auto" and rungs != sorted(set(rungs)):
             raise ValueError("shares must ascend")
         return rungs
+
+    @model_validator(mode="after")
+    def _ends_before_the_end(self) -> Tune:
+        if self.rungs != "auto" and self.rungs[-1:] == [1.0] and self.repeats == 1:
+            raise ValueError("a rung at 1.0, the end of the first repeat, needs repeats = 2 or more")
+        return self
 
 
 class Ensemble(Section):

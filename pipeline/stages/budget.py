@@ -102,7 +102,8 @@ class Search:
 
     @property
     def _rungs(self) -> tuple[int, list[float], int]:
-        return self.tune["wave"], steps_of(self.work.plugin, self.tune["rungs"]), self.tune["reduction"]
+        steps = steps_of(self.work.plugin, self.tune["rungs"], self.tune["repeats"])
+        return self.tune["wave"], steps, self.tune["reduction"]
 
     @property
     def _seconds_a_trial(self) -> float:

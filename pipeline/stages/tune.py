@@ -23,10 +23,10 @@ from pipeline.engine.stage import Job
 from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
-from pipeline.tuning import storage, study
+from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
-from pipeline.tuning.halving import rungs_for, shares_of, wave_of
+from pipeline.tuning.halving import FIRST_REPEAT, rungs_for, shares_of, wave_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
 from pipeline.uncertainty import rows_ratio
 
@@ -84,7 +84,7 @@ class Search:
     @property
     def shares(self) -> list[float]:
         """Of the training, the points at which trials are compared."""
-        return shares_of(self.job.plugins["model"], self.job.config["rungs"])
+        return shares_of(self.job.plugins["model"], self.job.config["rungs"], self.folds.n_repeats)
 
     @property
     def start(self) -> list[dict[str, Any]]:
@@ -105,17 +105,25 @@ class Search:
         return type(self.wanted).model_validate(self.wanted.model_dump() | own)
 
     def cross_fit(self, trials: list[optuna.Trial], rungs: tuple[Rung, ...]) -> list[CrossFit]:
-        """Fit all trials in one call, without predictions for the test rows, which nobody reads."""
-        model, job = self.job.plugins["model"], self.job
-        recipes = {str(trial.number): model.for_tuning(self.recipe(trial)) for trial in trials}
+        """Fit all trials together, without predictions for the test rows, which nobody reads."""
+        recipes = {str(t.number): self.job.plugins["model"].for_tuning(self.recipe(t)) for t in trials}
+        if rungs and rungs[-1].share == FIRST_REPEAT:
+            return list(first_repeat.cross_fit(self._fit, recipes, self.folds, rungs).values())
+        return list(self._fit(recipes, self.folds, rungs).values())
+
+    def _fit(
+        self, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], part: int = 0
+    ) -> dict[str, CrossFit]:
+        job = self.job
         table = replace(self.table, test=self.table.test[:0], test_ids=self.table.test_ids[:0])
-        how = {"seed": derive(job.seed, "fit"), "log": job.log, "progress": self.wave_folder, "spread": job.spread}
-        return list(cross_fit(model, recipes, table, self.folds, self.extra, rungs=rungs, **how).values())
+        how = {"seed": derive(job.seed, "fit", part), "log": job.log, "spread": job.spread}
+        how["progress"] = self.wave_folders[part]
+        return cross_fit(job.plugins["model"], recipes, table, folds, self.extra, rungs=rungs, **how)
 
     @property
-    def wave_folder(self) -> Path:
-        """Where a model keeps what a killed wave goes on from, until the wave is told."""
-        return self.job.progress / "wave"
+    def wave_folders(self) -> list[Path]:
+        """Where a model keeps what a killed wave goes on from until the wave is told: first repeat, others."""
+        return [self.job.progress / "wave", self.job.progress / "wave-others"]
 
     def oof_path(self, number: int) -> Path:
         """Where a trial's out-of-fold predictions lie, so that a search can be continued."""
@@ -148,7 +156,7 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
             wave = wave_of(open_places[0], job.config["wave"], job.config["reduction"])
             wave = range(wave.start, min(wave.stop, search.n_trials))
             # of a killed wave all are fitted again, from where they were: in another company the last bits are others
-            begun = search.wave_folder.exists()
+            begun = any(folder.exists() for folder in search.wave_folders)
             places = kept.claim([place for place in wave if begun or place not in done])
             if not places:
                 kept.wait()
@@ -161,6 +169,7 @@ def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], place
     """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
     config, seed = search.job.config, derive(search.job.seed, "wave", wave.start)
     how = {"sampler": config["sampler"], "seed": seed, "start": search.start}
+    how["n_early"] = sum(share < FIRST_REPEAT for share in search.shares)
     trials = study.ask_wave(earlier, search.space, len(wave), **how)
     asked = [trials[place - wave.start] for place in places]
     rungs = rungs_for(search.shares, [study.rung_errors(trial) for trial in earlier], config["reduction"])
@@ -171,7 +180,8 @@ def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], place
         if not entry.failed:
             np.save(search.oof_path(place), entry.oof.astype(np.float32))
         kept.tell(place, study.finished(trial, entry, rows_ratio(search.folds)))
-    shutil.rmtree(search.wave_folder, ignore_errors=True)
+    for folder in search.wave_folders:
+        shutil.rmtree(folder, ignore_errors=True)
     return True
 
 

@@ -16,26 +16,33 @@ from typing import Any
 
 from pipeline.types import Rung
 
+FIRST_REPEAT = 1.0
+"""The share of a training that stands for the end of all of it on the folds of the first repeat."""
 RECENT = 20
 """Trials, the latest seen at a rung, to which the next wave is compared there."""
 
 
-def shares_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
+def shares_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list[float]:
     """Return the shares of a training at which trials are compared; "auto" are those that the model declares.
 
-    A model without RUNGS fits every trial to its end.
+    With several repeats of the folds, "auto" is the end of the first. A model without RUNGS knows no other.
     """
     own = getattr(model, "RUNGS", None)
-    return [] if own is None else list(own) if isinstance(wanted, str) else list(wanted)
+    if isinstance(wanted, str):
+        return [FIRST_REPEAT] if n_repeats > 1 else list(own or ())
+    return [share for share in wanted if own is not None or share == FIRST_REPEAT]
 
 
-def steps_of(model: Any, wanted: str | Sequence[float]) -> list[float]:
+def steps_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list[float]:
     """Return what a trial takes from rung to rung, and from the last one to its end, as parts of a whole training.
 
     A model that says BEGINS_ANEW fits from the beginning after every rung, others go on with what they have.
     """
-    ends = [*shares_of(model, wanted), 1.0]
-    return ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
+    shares = shares_of(model, wanted, n_repeats)
+    ends_first = shares[-1:] == [FIRST_REPEAT]
+    ends = [*(shares[:-1] if ends_first else shares), 1.0]
+    steps = ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
+    return [step / n_repeats for step in steps] + [1 - 1 / n_repeats] if ends_first else steps
 
 
 def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:

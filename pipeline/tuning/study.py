@@ -37,15 +37,17 @@ def ask_wave(
     sampler: str,
     seed: int,
     start: Sequence[Parameters] = (),
+    n_early: int = 0,
 ) -> list[optuna.Trial]:
     """Ask for a whole wave of trials, given all trials of earlier waves.
 
     It is asked again from its start wherever it is continued, so that a wave cut short goes on as if it had not been.
-    seed: of this wave. start: parameters of the study's first trials; what they leave open is proposed.
+    seed: of this wave. start: parameters of the study's first trials; what they leave open is proposed. n_early: rungs
+    that a trial passes before it is trained to its end on any fold.
     """
     conditional = any(dimension.when for dimension in dimensions(space).values())
     study = optuna.create_study(sampler=_sampler(sampler, seed, conditional))
-    study.add_trials(earlier)
+    study.add_trials(_given_up(trial, n_early) if trial.state is TrialState.PRUNED else trial for trial in earlier)
     for parameters in start[len(earlier) : len(earlier) + size]:
         study.enqueue_trial(dict(parameters))
     asked = []
@@ -54,6 +56,23 @@ def ask_wave(
         _suggest(trial, space)
         asked.append(trial)
     return asked
+
+
+def _given_up(trial: FrozenTrial, n_early: int) -> FrozenTrial:
+    """Return a trial that was given up as samplers get to know it: with the error of a whole training, or none.
+
+    As in BOHB (Falkner, Klein and Hutter 2018, "Robust and efficient hyperparameter optimization at scale") they learn
+    from whole trainings alone. Early rungs prefer what learns fast, and a sampler that is told of them goes after that:
+    on House Prices to three times the best learning rate.
+    """
+    errors = rung_errors(trial)
+    known = len(errors) > n_early
+    return optuna.trial.create_trial(
+        params=trial.params,
+        distributions=trial.distributions,
+        state=TrialState.COMPLETE if known else TrialState.FAIL,
+        value=errors[-1] if known else None,
+    )
 
 
 def _suggest(trial: optuna.Trial, space: Mapping[str, Any]) -> None:

@@ -23,7 +23,8 @@ lr = { tune = "loguniform", low = 1e-4, high = 1e-1 }
 [tune]
 trials = 30
 wave = 5
-rungs = [0.2, 0.5]
+repeats = 2
+rungs = [0.2, 0.5, 1.0]
 """
 
 

@@ -85,30 +85,32 @@ SIZE = 60
 
 
 class Booster(SimpleNamespace):
-    """LightGBM, which dies at its `dies_at`-th wave."""
+    """LightGBM, which dies when it is called for the `dies_at`-th time."""
 
     def __init__(self, dies_at: int = 0) -> None:
         own = {name: getattr(lightgbm, name) for name in ("Recipe", "RUNGS", "settled", "for_tuning")}
-        super().__init__(**own, waves=0, dies_at=dies_at)
+        super().__init__(**own, calls=0, dies_at=dies_at)
 
     def cross_fit(self, recipes: Mapping[str, Any], table: Table, folds: Folds, **how: Any) -> dict[str, CrossFit]:
-        self.waves += 1
-        if self.waves == self.dies_at:
+        self.calls += 1
+        if self.calls == self.dies_at:
             raise KeyboardInterrupt
         return lightgbm.cross_fit(recipes, table, folds, **how)
 
 
-def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float]) -> dict[str, Any]:
+def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float], n_repeats: int = 1) -> dict[str, Any]:
     """Search among twelve trials of LightGBM, on rows that it can learn from; return the facts."""
     job = make_job(folder, model, 12, progress)  # type: ignore[arg-type]
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(SIZE, 2)), columns=["a", "b"])
     task, ids = Task("regression", Metric.from_module(rmse)), np.arange(SIZE)
     write_table(job.inputs["preprocess"], Table(task, X, X, X["a"].to_numpy() + 0.1 * X["b"].to_numpy() ** 2, ids, ids))
     for seed, name in enumerate(("split", "fresh")):
-        order = np.random.default_rng(seed).permutation(SIZE)
-        role = np.full((1, 3, SIZE), TRAIN, dtype=np.int8)
-        for fold in range(3):
-            role[0, fold, order[fold::3]], role[0, fold, order[(fold + 1) % 3 :: 3]] = VALID, STOP
+        generator = np.random.default_rng(seed)
+        role = np.full((n_repeats, 3, SIZE), TRAIN, dtype=np.int8)
+        for own in role:
+            order = generator.permutation(SIZE)
+            for fold in range(3):
+                own[fold, order[fold::3]], own[fold, order[(fold + 1) % 3 :: 3]] = VALID, STOP
         write_folds(job.inputs[name], Folds(role))
     write_json(job.inputs["recipe"] / "net/recipe.json", lightgbm.Recipe(rounds=40, min_rows=2).model_dump())
     space = {
@@ -149,3 +151,32 @@ def test_a_killed_search_over_a_booster_gives_up_the_same_trials(
         boosted(tmp_path / "killed", tmp_path / "progress", Booster(dies_at=dies_at), [1 / 9])
     boosted(tmp_path / "resumed", tmp_path / "progress", Booster(), [1 / 9])
     assert trials_of(tmp_path / "resumed") == trials_of(cut_short[0])
+
+
+REPEATED: dict[str, Any] = {"rungs": [1.0], "n_repeats": 2}
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search whose trials have a rung at the end of the first repeat."""
+    folder = tmp_path_factory.mktemp("repeated")
+    boosted(folder, folder / "progress", Booster(), **REPEATED)
+    return folder
+
+
+def test_a_trial_that_is_behind_on_the_first_repeat_has_no_error(repeated: Path) -> None:
+    trials = pd.read_parquet(repeated / "out/trials.parquet")
+    assert (trials["state"][:4] == "finished").all(), "there was nothing to compare the first wave to"
+    assert set(trials["state"]) == {"finished", "given up"}
+    assert trials["rungs"].map(len).tolist() == [1] * 12
+    assert trials["error"].notna().tolist() == (trials["state"] == "finished").tolist()
+
+
+@pytest.mark.parametrize("dies_at", [2, 4])
+def test_a_search_that_is_killed_between_repeats_gives_up_the_same_trials(
+    tmp_path: Path, repeated: Path, dies_at: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        boosted(tmp_path / "killed", tmp_path / "progress", Booster(dies_at=dies_at), **REPEATED)
+    boosted(tmp_path / "resumed", tmp_path / "progress", Booster(), **REPEATED)
+    assert trials_of(tmp_path / "resumed") == trials_of(repeated)

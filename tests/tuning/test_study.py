@@ -20,8 +20,8 @@ SPACE = {
 }
 
 
-def ask(earlier: list[FrozenTrial], sampler: str, seed: int) -> list[dict[str, Any]]:
-    wave = study.ask_wave(earlier, SPACE, 8, sampler=sampler, seed=seed)
+def ask(earlier: list[FrozenTrial], sampler: str, seed: int, **how: Any) -> list[dict[str, Any]]:
+    wave = study.ask_wave(earlier, SPACE, 8, sampler=sampler, seed=seed, **how)
     return [study.values(trial.params, SPACE) for trial in wave]
 
 
@@ -56,6 +56,27 @@ def test_a_parameter_is_proposed_exactly_where_its_condition_holds(sampler: str,
 def test_a_wave_that_is_asked_again_proposes_the_same(sampler: str) -> None:
     earlier = told(sampler, 0)
     assert ask(earlier, sampler, 1) == ask(earlier, sampler, 1)
+
+
+def with_given_up(sampler: str, errors: list[float]) -> list[FrozenTrial]:
+    """Two waves, and ten times a trial that was given up with these errors at its rungs."""
+    finished = told(sampler, 0)
+    own = {"params": {"depth": 3}, "distributions": {"depth": finished[0].distributions["depth"]}}
+    return [
+        *finished,
+        *[create_trial(state=TrialState.PRUNED, intermediate_values=dict(enumerate(errors)), **own)] * 10,
+    ]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp"])
+def test_samplers_learn_nothing_from_errors_early_in_a_training(sampler: str) -> None:
+    good, bad = (ask(with_given_up(sampler, [error]), sampler, 1, n_early=1) for error in (-9.0, 9.0))
+    assert good == bad
+
+
+def test_samplers_learn_from_a_whole_training_on_the_first_repeat() -> None:
+    good, bad = (ask(with_given_up("tpe", [1.0, error]), "tpe", 1, n_early=1) for error in (-9.0, 9.0))
+    assert [own["depth"] for own in good].count(3) > [own["depth"] for own in bad].count(3)
 
 
 def test_a_recipe_starts_a_search_with_what_its_conditions_let_in() -> None:
