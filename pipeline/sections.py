@@ -97,7 +97,7 @@ class Tune(Section):
         return rungs
 
     @model_validator(mode="after")
-    def _ends_before_the_end(self) -> Tune:
+    def _repeats_if_the_first_is_a_rung(self) -> Tune:
         if self.rungs != "auto" and self.rungs[-1:] == [1.0] and self.repeats == 1:
             raise ValueError("a rung at 1.0, the end of the first repeat, needs repeats = 2 or more")
         return self

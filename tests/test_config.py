@@ -210,6 +210,13 @@ EXPERIMENT_VALUES = {
         "",
     ),
     "features": ("[split]", "[preprocess]\nfeatures = 'al'\n[split]", "preprocess.features: Input should be", "'all'?"),
+    "rungs-that-fall": ("[split]", "[tune]\nrungs = [0.5, 0.2]\n[split]", "tune.rungs: shares must ascend", ""),
+    "rung-of-one-repeat": (
+        "[split]",
+        "[tune]\nrungs = [1.0]\n[split]",
+        "tune: a rung at 1.0, the end of the first repeat, needs",
+        "",
+    ),
     "unknown-model": ('"toynet"', '"toynett"', "[models.net] kind: no model is called 'toynett'", "'toynet'?"),
     "unknown-splitter": ('"kfold"', '"k-fold"', "[split] kind: no splitter is called 'k-fold'", "'kfold'?"),
     "unknown-blender": ('"greedy"', '"gredy"', "[ensemble] kind: no blender is called 'gredy'", "'greedy'?"),

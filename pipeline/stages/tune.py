@@ -108,17 +108,17 @@ class Search:
         """Fit all trials together, without predictions for the test rows, which nobody reads."""
         recipes = {str(t.number): self.job.plugins["model"].for_tuning(self.recipe(t)) for t in trials}
         if rungs and rungs[-1].share == FIRST_REPEAT:
-            return list(first_repeat.cross_fit(self._fit, recipes, self.folds, rungs).values())
-        return list(self._fit(recipes, self.folds, rungs).values())
+            return list(first_repeat.cross_fit(self._cross_fit, recipes, self.folds, rungs).values())
+        return list(self._cross_fit(recipes, self.folds, rungs).values())
 
-    def _fit(
+    def _cross_fit(
         self, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], part: int = 0
     ) -> dict[str, CrossFit]:
         job = self.job
         table = replace(self.table, test=self.table.test[:0], test_ids=self.table.test_ids[:0])
         how = {"seed": derive(job.seed, "fit", part), "log": job.log, "spread": job.spread}
-        how["progress"] = self.wave_folders[part]
-        return cross_fit(job.plugins["model"], recipes, table, folds, self.extra, rungs=rungs, **how)
+        how |= {"rungs": rungs, "progress": self.wave_folders[part]}
+        return cross_fit(job.plugins["model"], recipes, table, folds, self.extra, **how)
 
     @property
     def wave_folders(self) -> list[Path]:
@@ -168,8 +168,8 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
 def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int], wave: range) -> bool:
     """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
     config, seed = search.job.config, derive(search.job.seed, "wave", wave.start)
-    how = {"sampler": config["sampler"], "seed": seed, "start": search.start}
-    how["n_early"] = sum(share < FIRST_REPEAT for share in search.shares)
+    n_early = sum(share < FIRST_REPEAT for share in search.shares)
+    how = {"sampler": config["sampler"], "seed": seed, "start": search.start, "n_early": n_early}
     trials = study.ask_wave(earlier, search.space, len(wave), **how)
     asked = [trials[place - wave.start] for place in places]
     rungs = rungs_for(search.shares, [study.rung_errors(trial) for trial in earlier], config["reduction"])
