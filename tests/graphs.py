@@ -9,14 +9,12 @@ from pipeline.engine.stage import Node
 from pipeline.graph import build
 from pipeline.workspace import Workspace
 
-COMPETITION = """
+FACTS = """
 task = "regression"
 id = "id"
 target = "y"
 metric = "rmse"
 submission = "value"
-[files]
-sample = ""
 """
 
 
@@ -26,7 +24,7 @@ def make_workspace(folder: Path) -> Workspace:
     for name in ("train.csv", "test.csv", "more.csv"):
         (own.raw_folder("shop") / name).write_text("id,x,y\n1,2,3\n")
     (own.experiments / "shop").mkdir(parents=True)
-    (own.experiments / "shop" / "competition.toml").write_text(COMPETITION)
+    (own.experiments / "shop" / "competition.toml").write_text(FACTS + '[files]\nsample = ""\n')
     return own
 
 

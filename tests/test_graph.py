@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from graphs import FACTS
 
 from pipeline.config import Competition, Experiment, load_competition, load_experiment
 from pipeline.engine.plan import plan
@@ -15,12 +16,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.graph import build
 from pipeline.workspace import Workspace
 
-COMPETITION = """
-task = "regression"
-id = "id"
-target = "y"
-metric = "rmse"
-submission = "value"
+FILES = """
 [files]
 train = "all.zip/{train}"
 test = "all.zip/test.csv"
@@ -46,7 +42,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def read(workspace: Workspace, experiment: str, train: str = "train.csv") -> tuple[Competition, Experiment]:
     folder = workspace.experiments / "shop"
-    (folder / "competition.toml").write_text(COMPETITION.format(train=train))
+    (folder / "competition.toml").write_text(FACTS + FILES.format(train=train))
     (folder / "default.toml").write_text(experiment)
     return load_competition(workspace, "shop"), load_experiment(workspace, "shop", "default")
 

@@ -1,4 +1,4 @@
-"""tune: Optuna proposes waves of trials, each wave is cross-fitted in one call; what it found must stand a test.
+"""tune: Optuna proposes waves of trials, each wave is cross-fitted together; what it found must stand a test.
 
 The folds are not the final ones, and those of the test are others again. The stored study holds finished trials only.
 """

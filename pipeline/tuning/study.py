@@ -36,14 +36,14 @@ def ask_wave(
     *,
     sampler: str,
     seed: int,
+    n_early: int,
     start: Sequence[Parameters] = (),
-    n_early: int = 0,
 ) -> list[optuna.Trial]:
     """Ask for a whole wave of trials, given all trials of earlier waves.
 
     It is asked again from its start wherever it is continued, so that a wave cut short goes on as if it had not been.
-    seed: of this wave. start: parameters of the study's first trials; what they leave open is proposed. n_early: rungs
-    that a trial passes before it is trained to its end on any fold.
+    seed: of this wave. n_early: rungs that a trial passes before it is trained to its end on any fold. start:
+    parameters of the study's first trials; what they leave open is proposed.
     """
     conditional = any(dimension.when for dimension in dimensions(space).values())
     study = optuna.create_study(sampler=_sampler(sampler, seed, conditional))

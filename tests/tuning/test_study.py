@@ -20,8 +20,8 @@ SPACE = {
 }
 
 
-def ask(earlier: list[FrozenTrial], sampler: str, seed: int, **how: Any) -> list[dict[str, Any]]:
-    wave = study.ask_wave(earlier, SPACE, 8, sampler=sampler, seed=seed, **how)
+def ask(earlier: list[FrozenTrial], sampler: str, seed: int, n_early: int = 0) -> list[dict[str, Any]]:
+    wave = study.ask_wave(earlier, SPACE, 8, sampler=sampler, seed=seed, n_early=n_early)
     return [study.values(trial.params, SPACE) for trial in wave]
 
 
@@ -29,7 +29,7 @@ def told(sampler: str, seed: int) -> list[FrozenTrial]:
     """Two waves with made-up errors, so that the sampler has learnt something."""
     trials: list[FrozenTrial] = []
     for _ in range(2):
-        wave = study.ask_wave(trials, SPACE, 8, sampler=sampler, seed=seed)
+        wave = study.ask_wave(trials, SPACE, 8, sampler=sampler, seed=seed, n_early=0)
         trials += [
             create_trial(params=t.params, distributions=t.distributions, value=len(t.params), state=TrialState.COMPLETE)
             for t in wave
