@@ -130,28 +130,33 @@ def _tell_apart(net: Network, n_codes: int, generator: torch.Generator) -> None:
 
 @torch.no_grad()
 def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generator) -> None:
-    """Fit weights and biases to the rows, layer by layer from the input, as RealMLP does.
+    """Fit weights and biases to the rows, layer by layer as one forward pass reaches them, as RealMLP does.
 
     Every unit's output gets standard deviation 1, and its bias puts the kink at a random convex combination
     of five rows' outputs ("he+5": Steinwart 2019; Holzmueller et al. 2024, appendix A).
     """
+    fitted = set[nn.Module]()
+
+    def fit(layer: Linear, inputs: tuple[Tensor]) -> None:
+        if layer not in fitted:  # tied blocks reach theirs again
+            fitted.add(layer)
+            _spread_layer(layer, inputs[0], generator)
+
     net.eval()  # so that a batch norm neither changes the rows nor learns from them
-    for layer in (*dict.fromkeys(block.linear for block in net.blocks), net.head):
-        inputs = _inputs_of(net, layer, dense, codes)
-        layer.weight /= (inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6)
-        outputs = inputs @ layer.weight
-        rows = torch.randint(len(outputs), (5, outputs.shape[1]), generator=generator)
-        shares = torch.empty(5, outputs.shape[1], dtype=outputs.dtype).exponential_(generator=generator)
-        layer.bias.copy_(-(outputs.gather(0, rows) * shares / shares.sum(0)).sum(0))
+    layers = {net.head, *(block.linear for block in net.blocks)}
+    handles = [layer.register_forward_pre_hook(fit) for layer in layers]
+    net(dense, codes)
+    for handle in handles:
+        handle.remove()
     net.train()
 
 
-def _inputs_of(net: Network, layer: Linear, dense: Tensor, codes: Tensor) -> Tensor:
-    seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    net(dense, codes)
-    handle.remove()
-    return seen[0]
+def _spread_layer(layer: Linear, inputs: Tensor, generator: torch.Generator) -> None:
+    layer.weight /= (inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6)
+    outputs = inputs @ layer.weight
+    rows = torch.randint(len(outputs), (5, outputs.shape[1]), generator=generator)
+    shares = torch.empty(5, outputs.shape[1], dtype=outputs.dtype).exponential_(generator=generator)
+    layer.bias.copy_(-(outputs.gather(0, rows) * shares / shares.sum(0)).sum(0))
 
 
 NEVER_DECAYED = ("bias", "phase", "gain", "shift")

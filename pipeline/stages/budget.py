@@ -16,7 +16,7 @@ from pipeline.entries import TUNED
 from pipeline.files import read_folds, read_json, write_json
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
 from pipeline.targets import TOGETHER, targets_of
-from pipeline.tuning.halving import n_trials, n_whole, steps_of
+from pipeline.tuning.halving import Course, course_of, n_trials, n_whole
 
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
@@ -101,9 +101,9 @@ class Search:
         return int(min(n_trials(max(1, int(searching / self._seconds_a_trial)), *self._rungs), self.tune["trials"]))
 
     @property
-    def _rungs(self) -> tuple[int, list[float], int]:
-        steps = steps_of(self.work.plugin, self.tune["rungs"], self.tune["repeats"])
-        return self.tune["wave"], steps, self.tune["reduction"]
+    def _rungs(self) -> tuple[int, Course, int]:
+        course = course_of(self.work.plugin, self.tune["rungs"], self.tune["repeats"])
+        return self.tune["wave"], course, self.tune["reduction"]
 
     @property
     def _seconds_a_trial(self) -> float:

@@ -26,7 +26,7 @@ from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
-from pipeline.tuning.halving import FIRST_REPEAT, rungs_for, shares_of, wave_of
+from pipeline.tuning.halving import FIRST_REPEAT, RECENT, limit_of, rungs_for, shares_of, wave_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
 from pipeline.uncertainty import rows_ratio
 
@@ -87,6 +87,11 @@ class Search:
         return shares_of(self.job.plugins["model"], self.job.config["rungs"], self.folds.n_repeats)
 
     @property
+    def early(self) -> list[float]:
+        """Those that come before a trial has been trained to its end on any fold."""
+        return [share for share in self.shares if share < FIRST_REPEAT]
+
+    @property
     def start(self) -> list[dict[str, Any]]:
         """Parameters of the first trials, as far as they lie in the space: the default, then other studies' best."""
         default = self.settled(self.wanted)
@@ -104,12 +109,21 @@ class Search:
         own = study.values(trial.params, self.space)
         return type(self.wanted).model_validate(self.wanted.model_dump() | own)
 
-    def cross_fit(self, trials: list[optuna.Trial], rungs: tuple[Rung, ...]) -> list[CrossFit]:
-        """Fit all trials together, without predictions for the test rows, which nobody reads."""
+    def cross_fit(self, trials: list[optuna.Trial], earlier: list[FrozenTrial]) -> list[CrossFit]:
+        """Fit all trials of a wave together, without predictions for the test rows, which nobody reads."""
         recipes = {str(t.number): self.job.plugins["model"].for_tuning(self.recipe(t)) for t in trials}
-        if rungs and rungs[-1].share == FIRST_REPEAT:
-            return list(first_repeat.cross_fit(self._cross_fit, recipes, self.folds, rungs).values())
-        return list(self._cross_fit(recipes, self.folds, rungs).values())
+        seen, reduction = [study.rung_errors(trial) for trial in earlier], self.job.config["reduction"]
+        rungs = rungs_for(self.early, seen, reduction)
+        if self.early == self.shares:
+            return list(self._cross_fit(recipes, self.folds, rungs).values())
+        ended = [errors[-1] for errors in seen if len(errors) == len(self.shares)]
+
+        def goes_on(errors: Mapping[str, float]) -> set[str]:
+            limit = limit_of([*ended[-RECENT:], *errors.values()], reduction)
+            default = [name for name in errors if self.start and name == "0"]  # what is found is compared to it
+            return {*default, *(name for name, error in errors.items() if error <= limit)}
+
+        return list(first_repeat.cross_fit(self._cross_fit, recipes, self.folds, rungs, goes_on).values())
 
     def _cross_fit(
         self, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], part: int = 0
@@ -168,12 +182,10 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
 def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int], wave: range) -> bool:
     """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
     config, seed = search.job.config, derive(search.job.seed, "wave", wave.start)
-    n_early = sum(share < FIRST_REPEAT for share in search.shares)
-    how = {"sampler": config["sampler"], "seed": seed, "start": search.start, "n_early": n_early}
+    how = {"sampler": config["sampler"], "seed": seed, "start": search.start, "n_early": len(search.early)}
     trials = study.ask_wave(earlier, search.space, len(wave), **how)
     asked = [trials[place - wave.start] for place in places]
-    rungs = rungs_for(search.shares, [study.rung_errors(trial) for trial in earlier], config["reduction"])
-    entries = search.cross_fit(asked, rungs)
+    entries = search.cross_fit(asked, earlier)
     if any(entry.truncated for entry in entries):
         return False
     for place, trial, entry in zip(places, asked, entries, strict=True):

@@ -16,17 +16,22 @@ from pipeline.types import CrossFit, Folds, Rung
 
 Fit = Callable[[Mapping[str, Any], Folds, tuple[Rung, ...], int], dict[str, CrossFit]]
 """Cross-fit recipes on some repeats of the folds, given up at these rungs; the number is 0 for the first repeat."""
+GoesOn = Callable[[Mapping[str, float]], set[str]]
+"""Say which recipes go on to the other repeats, by their mean errors on the first one's folds."""
 
 
-def cross_fit(fit: Fit, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...]) -> dict[str, CrossFit]:
-    """Fit all recipes on the first repeat's folds, and those on the other folds whose mean error there is within limit.
+def cross_fit(
+    fit: Fit, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], goes_on: GoesOn
+) -> dict[str, CrossFit]:
+    """Fit all recipes on the first repeat's folds, and those that go on, on the others.
 
-    rungs: the last is the end of the first repeat, others lie within it. Those that are given up have one repeat.
+    rungs: of the training on the first repeat. Those that are given up have that one alone.
     """
-    *within, last = rungs
-    first = fit(recipes, _of_repeats(folds, slice(0, 1)), tuple(within), 0)
-    first = {name: entry if _lost(entry) else _judged(entry, last.limit) for name, entry in first.items()}
-    going = {name: recipes[name] for name, entry in first.items() if not _lost(entry)}
+    first = fit(recipes, _of_repeats(folds, slice(0, 1)), rungs, 0)
+    errors = {name: float(entry.fold_errors.mean()) for name, entry in first.items() if not _lost(entry)}
+    chosen = goes_on(errors)
+    first |= {name: _judged(first[name], error, name in chosen) for name, error in errors.items()}
+    going = {name: recipe for name, recipe in recipes.items() if name in chosen}
     others = fit(going, _of_repeats(folds, slice(1, None)), (), 1) if going else {}
     return {name: _joined(entry, others[name]) if name in going else entry for name, entry in first.items()}
 
@@ -39,10 +44,9 @@ def _lost(entry: CrossFit) -> bool:
     return bool(entry.failed or entry.truncated) or not np.isfinite(entry.fold_errors).all()
 
 
-def _judged(entry: CrossFit, limit: float) -> CrossFit:
-    error = float(entry.fold_errors.mean())
+def _judged(entry: CrossFit, error: float, goes_on: bool) -> CrossFit:
     entry = replace(entry, rungs=(*entry.rungs, error))
-    if error <= limit:
+    if goes_on:
         return entry
     nothing: dict[str, Any] = {
         name: np.full_like(getattr(entry, name), np.nan) for name in ("oof", "fold_errors", "train_errors")

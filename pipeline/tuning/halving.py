@@ -4,13 +4,15 @@ The rule is that of asynchronous successive halving without promotion (Li et al.
 hyperparameter tuning"): at each rung a trial goes on if it is among the best 1/reduction of all trials seen there.
 "Seen" means the latest of earlier waves here: no order within a wave decides, and the first trials all go on. Among all
 trials ever seen nearly every later one is of the best, since a sampler learns: on House Prices 60 of 200 went to the
-end where 1 in 27 was planned.
+end where 1 in 27 was planned. At the end of the first repeat, which a wave reaches as one, it is compared to itself,
+too, so there also a first wave goes on in part.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -33,8 +35,28 @@ def shares_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list
     return [share for share in wanted if own is not None or share == FIRST_REPEAT]
 
 
-def steps_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list[float]:
-    """Return what a trial takes from rung to rung, and from the last one to its end, as parts of a whole training.
+@dataclass(frozen=True)
+class Course:
+    """What a trial takes from rung to rung, and from the last one to its end, as parts of a whole training.
+
+    with_itself: the last rung is the end of the first repeat, where a wave is compared to itself, too.
+    """
+
+    steps: tuple[float, ...]
+    with_itself: bool = False
+
+    def cost(self, reduction: int) -> float:
+        """Return the part of a whole training that a trial takes, if 1/reduction of those at a rung go on."""
+        return sum(step / reduction**n for n, step in enumerate(self.steps))
+
+    def first_cost(self, trials: int, reduction: int) -> float:
+        """Return how many whole trainings a first wave of so many trials takes."""
+        kept = max(trials // reduction, 1) if self.with_itself and trials >= reduction else trials
+        return round(trials * sum(self.steps[:-1]) + kept * self.steps[-1], 9)  # parts of one training add up to it
+
+
+def course_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> Course:
+    """Return what trials of a model take.
 
     A model that says BEGINS_ANEW fits from the beginning after every rung, others go on with what they have.
     """
@@ -42,7 +64,9 @@ def steps_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list[
     ends_first = shares[-1:] == [FIRST_REPEAT]
     ends = [*(shares[:-1] if ends_first else shares), 1.0]
     steps = ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
-    return [step / n_repeats for step in steps] + [1 - 1 / n_repeats] if ends_first else steps
+    if ends_first:
+        return Course((*(step / n_repeats for step in steps), 1 - 1 / n_repeats), with_itself=True)
+    return Course(tuple(steps))
 
 
 def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reduction: int) -> tuple[Rung, ...]:
@@ -51,13 +75,13 @@ def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reductio
     seen: of every earlier trial, in their order, its errors at the rungs it reached.
     """
     return tuple(
-        Rung(share, _limit([errors[place] for errors in seen if len(errors) > place][-RECENT:], reduction))
+        Rung(share, limit_of([errors[place] for errors in seen if len(errors) > place][-RECENT:], reduction))
         for place, share in enumerate(shares)
     )
 
 
 def wave_of(place: int, size: int, reduction: int) -> range:
-    """Return the places of the wave that a trial belongs to: the first is small, since all of it goes to the end.
+    """Return the places of the wave that a trial belongs to: the first is small, since it has no limits to keep.
 
     It has 2 x reduction trials, of which the best 2 set the first limits; later ones double, up to `size`.
     """
@@ -68,34 +92,28 @@ def wave_of(place: int, size: int, reduction: int) -> range:
 
 
 def first_wave(size: int, reduction: int) -> int:
-    """Return how many trials go to the end unseen."""
+    """Return how many trials there are to compare later ones to."""
     return min(size, 2 * reduction)
 
 
-def cost(steps: Sequence[float], reduction: int) -> float:
-    """Return the part of a whole training that a trial takes on average, if 1/reduction of those at a rung go on."""
-    return sum(step / reduction**n for n, step in enumerate(steps))
-
-
-def n_trials(n_whole: int, wave: int, steps: Sequence[float], reduction: int) -> int:
-    """Return how many trials, one at least, take as long as so many whole ones: the first wave goes to its end."""
-    first, uncut = first_wave(wave, reduction), _uncut(steps)
-    if n_whole <= first * uncut:
-        return max(1, int(n_whole / uncut))
-    return first + int((n_whole - first * uncut) / cost(steps, reduction))
-
-
-def n_whole(trials: int, wave: int, steps: Sequence[float], reduction: int) -> float:
-    """Return how many whole trials take as long as so many of which later waves are cut."""
+def n_trials(n_whole: int, wave: int, course: Course, reduction: int) -> int:
+    """Return how many trials, one at least, take as long as so many whole ones."""
     first = first_wave(wave, reduction)
-    return min(trials, first) * _uncut(steps) + max(trials - first, 0) * cost(steps, reduction)
+    left = n_whole - course.first_cost(first, reduction)
+    if left < 0:
+        paid = (n for n in range(1, first) if course.first_cost(n, reduction) <= n_whole)
+        return max(paid, default=1)
+    return first + int(left / course.cost(reduction))
 
 
-def _uncut(steps: Sequence[float]) -> float:
-    return round(sum(steps), 9)  # parts of one training add up to it
+def n_whole(trials: int, wave: int, course: Course, reduction: int) -> float:
+    """Return how many whole trials take as long as so many of which some are given up."""
+    first = min(trials, first_wave(wave, reduction))
+    return course.first_cost(first, reduction) + (trials - first) * course.cost(reduction)
 
 
-def _limit(errors: Sequence[float], reduction: int) -> float:
+def limit_of(errors: Sequence[float], reduction: int) -> float:
+    """Return the error that the best 1/reduction of these have at most; without so many there is no limit."""
     errors = [error for error in errors if math.isfinite(error)]
     n_kept = len(errors) // reduction
     return sorted(errors)[n_kept - 1] if n_kept else math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,14 @@ class Booster(SimpleNamespace):
         return lightgbm.cross_fit(recipes, table, folds, **how)
 
 
-def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float], n_repeats: int = 1) -> dict[str, Any]:
+def boosted(
+    folder: Path,
+    progress: Path,
+    model: Booster,
+    rungs: list[float],
+    n_repeats: int = 1,
+    default: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Search among twelve trials of LightGBM, on rows that it can learn from; return the facts."""
     job = make_job(folder, model, 12, progress)  # type: ignore[arg-type]
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(SIZE, 2)), columns=["a", "b"])
@@ -112,7 +119,10 @@ def boosted(folder: Path, progress: Path, model: Booster, rungs: list[float], n_
             for fold in range(3):
                 own[fold, order[fold::3]], own[fold, order[(fold + 1) % 3 :: 3]] = VALID, STOP
         write_folds(job.inputs[name], Folds(role))
-    write_json(job.inputs["recipe"] / "net/recipe.json", lightgbm.Recipe(rounds=40, min_rows=2).model_dump())
+    write_json(
+        job.inputs["recipe"] / "net/recipe.json",
+        lightgbm.Recipe(**{"rounds": 40, "min_rows": 2, **default}).model_dump(),
+    )
     space = {
         "lr": {"tune": "loguniform", "low": 0.001, "high": 0.2},
         "leaves": {"tune": "int", "low": 2, "high": 8, "step": 1},
@@ -164,12 +174,22 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_trial_that_is_behind_on_the_first_repeat_has_no_error(repeated: Path) -> None:
+def test_on_the_first_repeat_a_wave_is_compared_to_earlier_ones_and_itself(repeated: Path) -> None:
     trials = pd.read_parquet(repeated / "out/trials.parquet")
-    assert (trials["state"][:4] == "finished").all(), "there was nothing to compare the first wave to"
+    errors = trials["rungs"].map(lambda rungs: rungs[0])
+    limits = np.repeat([np.sort(errors[:seen])[seen // 2 - 1] for seen in (4, 8, 12)], 4)
+    default = trials["number"] == 0
+    assert ((trials["state"] == "finished") == (errors <= limits) | default).all()
     assert set(trials["state"]) == {"finished", "given up"}
-    assert trials["rungs"].map(len).tolist() == [1] * 12
     assert trials["error"].notna().tolist() == (trials["state"] == "finished").tolist()
+
+
+def test_the_default_goes_on_whatever_else_a_wave_found(tmp_path: Path) -> None:
+    boosted(tmp_path, tmp_path / "progress", Booster(), **REPEATED, default={"lr": 0.001})
+    trials = pd.read_parquet(tmp_path / "out/trials.parquet")
+    first = trials["rungs"].map(lambda rungs: rungs[0])[:4]
+    assert first[0] == first.max()
+    assert trials["state"][0] == "finished"
 
 
 @pytest.mark.parametrize("dies_at", [2, 4])

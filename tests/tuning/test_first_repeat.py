@@ -46,14 +46,19 @@ def folds() -> Folds:
     return Folds(role)
 
 
-RUNGS = (Rung(0.2, 8.0), Rung(1.0, 2.0))
+RUNGS = (Rung(0.2, 8.0),)
+
+
+def at_most_two(errors: Mapping[str, float]) -> set[str]:
+    """Let recipes go on whose error is 2 at most."""
+    return {name for name, error in errors.items() if error <= 2.0}
 
 
 def test_who_is_behind_on_the_first_repeat_is_not_trained_on_the_others(folds: Folds) -> None:
     fit = Fits()
-    entries = cross_fit(fit, dict.fromkeys(ERRORS), folds, RUNGS)
+    entries = cross_fit(fit, dict.fromkeys(ERRORS), folds, RUNGS, at_most_two)
     assert [names for names, _, _ in fit.calls] == [[*ERRORS], ["good", "even"]]
-    assert [rungs for _, _, rungs in fit.calls] == [RUNGS[:1], ()]
+    assert [rungs for _, _, rungs in fit.calls] == [RUNGS, ()]
     assert (np.concatenate([own.role for _, own, _ in fit.calls]) == folds.role).all()
     assert [*entries] == [*ERRORS]
     bad = entries["bad"]
@@ -65,20 +70,20 @@ def test_who_is_behind_on_the_first_repeat_is_not_trained_on_the_others(folds: F
 
 
 def test_who_goes_on_is_judged_by_all_repeats(folds: Folds) -> None:
-    even = cross_fit(Fits(), {"even": None, "bad": None}, folds, RUNGS)["even"]
+    even = cross_fit(Fits(), {"even": None, "bad": None}, folds, RUNGS, at_most_two)["even"]
     assert even.fold_errors.tolist() == [[2.0] * 3, [4.0] * 3, [4.0] * 3]
     assert even.oof[:, :, 0].tolist() == [[2.0] * N, [4.0] * N, [4.0] * N]
     assert (even.rungs, even.seconds, even.given_up, even.failed) == ((5.0, 2.0), 2.0, False, "")
 
 
 def test_what_diverges_is_failed_and_not_given_up(folds: Folds) -> None:
-    entry = cross_fit(Fits(), {"diverges": None}, folds, RUNGS)["diverges"]
+    entry = cross_fit(Fits(), {"diverges": None}, folds, RUNGS, at_most_two)["diverges"]
     assert not entry.given_up
     assert np.isnan(entry.fold_errors).all()
 
 
 def test_what_time_cuts_short_is_not_judged(folds: Folds) -> None:
     fit = Fits(truncated="1 of 3 networks")
-    entries = cross_fit(fit, {"good": None, "bad": None}, folds, RUNGS)
+    entries = cross_fit(fit, {"good": None, "bad": None}, folds, RUNGS, at_most_two)
     assert len(fit.calls) == 1
     assert all(entry.truncated and not entry.given_up for entry in entries.values())
