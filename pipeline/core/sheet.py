@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PIECES = {"cpu": 2**17, "cuda": 2**23}  # numbers read at once: on a CPU, more would leave its cache
+PIECE, CPU_PIECE = 2**23, 2**17  # numbers read at once: on a CPU, more would leave its cache
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def read(sheet: Sheet, reading: Reading, at: Tensor, own: Tensor) -> Tensor:
 
     reading: of each member, (M, 1, ...). at (M, rows): positions on the sheet. own (M, rows, o): the folds' columns.
     """
-    length = max(1, PIECES[own.device.type] // max(len(at) * (sheet.width + own.shape[2]), 1))
+    piece = CPU_PIECE if own.device.type == "cpu" else PIECE
+    length = max(1, piece // max(len(at) * (sheet.width + own.shape[2]), 1))
     out = own.new_empty(*at.shape, reading.columns.shape[-1])
     for rows, found, place in zip(at.split(length, 1), own.split(length, 1), out.split(length, 1), strict=True):
         _read_piece(sheet, reading, rows, found, place)

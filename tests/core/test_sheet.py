@@ -60,7 +60,7 @@ def test_shared_and_copied_columns_train_to_the_same_bits(
     assert_same_bits(train(SHORT, members, views), plain)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(capacity, "CPU_COPIES", 0)
-        patch.setitem(sheet.PIECES, "cpu", 50)
+        patch.setattr(sheet, "CPU_PIECE", 50)
         assert all(table.shared for table in tables_of(views))
         assert_same_bits(train(SHORT, members, views), plain)
 
