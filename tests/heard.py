@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
 
 
 class Heard:
@@ -21,6 +23,7 @@ class Heard:
         self.steps: list[tuple[int, int]] = []
         self.notes: list[str] = []
         self.tables: list[list[list[str]]] = []
+        self.lock = Lock()
 
     def info(self, text: str) -> None:
         self.infos.append(text)
@@ -35,15 +38,25 @@ class Heard:
         return self.patience < 0
 
     @contextmanager
-    def progress(self, text: str, total: int) -> Iterator[Heard]:
-        self.titles.append(text)
-        self.steps.append((0, total))
-        yield self
+    def progress(self, text: str, total: int) -> Iterator[Bar]:
+        with self.lock:
+            self.titles.append(text)
+            self.steps.append((0, total))
+            bar = Bar(self, len(self.steps) - 1)
+        yield bar
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One of a log's bars; several may be open at once, in several threads."""
+
+    log: Heard
+    place: int
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        done, total = self.steps[-1]
-        self.steps[-1] = (done + steps, total)
-        self.notes.append(note)
+        done, total = self.log.steps[self.place]
+        self.log.steps[self.place] = (done + steps, total)
+        self.log.notes.append(note)
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        self.tables.append([list(header), *map(list, rows)])
+        self.log.tables.append([list(header), *map(list, rows)])

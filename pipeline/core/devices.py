@@ -32,6 +32,14 @@ def cpu_jobs(n_members: int) -> int:
     return max(n for n in groups if n_members >= EVEN * n * -(-n_members // n))
 
 
+def trainings_at_once(n: int) -> int:
+    """Return how many of n trainings of any size run side by side: one on GPUs, on the CPU an even share of threads."""
+    if n < 2 or try_all_gpus() != [torch.device("cpu")]:
+        return 1
+    threads = torch.get_num_threads()
+    return max(jobs for jobs in range(1, min(n, MOST_JOBS) + 1) if threads % jobs == 0)
+
+
 def keep_freed_memory() -> None:
     """Have the C library keep freed blocks of up to 32 MiB for the next step, not give each back to the system.
 

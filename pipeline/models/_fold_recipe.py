@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.errors import ConfigError
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
 
@@ -93,6 +94,10 @@ class BoosterRecipe(FoldRecipe):
     """What every booster has."""
 
     lr: Rate | Auto = Field("auto", description="learning rate")
+    loss: Literal["auto", "squared", "absolute"] = Field(
+        "auto",
+        description="what is minimised: squared for values; 'absolute' aims at the median; classes know no other",
+    )
     n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
     rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
@@ -128,6 +133,15 @@ class BoosterRecipe(FoldRecipe):
         lr = max(self.lr, min(FASTEST, USUAL / share))
         rounds, patience = self.rounds * self.lr / lr, self.patience * share
         return self.model_copy(update={"lr": lr, "rounds": max(1, round(rounds)), "patience": max(1, round(patience))})
+
+
+def loss_of(recipe: BoosterRecipe, task: Task) -> str:
+    """Return what is minimised, as a key of a booster's own names: "squared", "absolute", "binary" or "multiclass"."""
+    if task.kind == "regression":
+        return "squared" if recipe.loss == "auto" else recipe.loss
+    if recipe.loss != "auto":
+        raise ConfigError(f"loss '{recipe.loss}' does not suit a {task.kind} task", hint='leave loss = "auto"')
+    return task.kind
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)

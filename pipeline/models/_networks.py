@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,18 +17,20 @@ import pandas as pd
 import torch
 
 from pipeline.apart import keep_apart
-from pipeline.core.devices import try_all_gpus
+from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
+from pipeline.models._side_by_side import side_by_side
 from pipeline.seeds import derive
-from pipeline.spread import Spread
+from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
 from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table
 
+Part = Literal["train", "inner"]
 Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
 
 
@@ -50,16 +53,24 @@ class Plan:
     def shared(self) -> tuple[Program, Encode, Target, StopOn, float | None]:
         return self.program, self.encode, self.target, self.stop_on, self.overshoot
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The rows of a fold that it is trained on, one after the other."""
+        return ("inner", "train") if self.stop_on == "inner" else ("train",)
+
     def member(self, view: int, seed: int, epochs: int | None) -> Member:
         """Return one network of this plan."""
         return Member(view, seed, self.lr, self.weight_decay, self.dropout, self.label_smoothing, epochs)
+
+
+Plans = dict[str, Plan]
 
 
 @dataclass(frozen=True)
 class Case:
     """What all plans are fitted on; progress: a folder for what a killed run goes on from, if there is one.
 
-    encoded: folds that groups of plans have in common.
+    encoded: folds that groups of plans have in common. at_once: groups that train side by side, each in `threads`.
     """
 
     table: Table
@@ -68,8 +79,10 @@ class Case:
     progress: Path | None
     rungs: tuple[Rung, ...] = ()
     encoded: dict[tuple, dict[Key, Fold]] = field(default_factory=dict)
+    at_once: int = 1
+    threads: int = 1
 
-    def encode(self, plan: Plan, part: Literal["train", "inner"]) -> dict[Key, Fold]:
+    def encode(self, plan: Plan, part: Part) -> dict[Key, Fold]:
         """Fit a plan's encoding in every fold, on its training rows or the inner ones of them."""
         rows = self.folds.train_rows if part == "train" else self.folds.inner_rows
         how = (part, Encoding(plan.encode, plan.target, plan.overshoot))
@@ -81,7 +94,7 @@ class Case:
             self.encoded[how] = encode_folds(how[1], self.table, cuts)
         return self.encoded[how]
 
-    def forget(self, part: Literal["train", "inner"]) -> None:
+    def forget(self, part: Part) -> None:
         """Drop encodings that are done with: each is as large as the table, or more."""
         for how in [how for how in self.encoded if how[0] == part]:
             del self.encoded[how]
@@ -92,19 +105,39 @@ def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -
     groups: dict[tuple, list[str]] = {}
     for name, plan in plans.items():
         groups.setdefault(plan.shared, []).append(name)
+    own = [{name: plans[name] for name in names} for names in groups.values()]
+    at_once = trainings_at_once(len(own))
+    case = replace(case, at_once=at_once, threads=torch.get_num_threads() // at_once)
+    # elsewhere as many go together as are trained at once, so that other machines have work, too
+    units = [own] if spread is in_turn else [own[n : n + at_once] for n in range(0, len(own), at_once)]
     entries: dict[str, CrossFit] = {}
-    for found in spread(_cross_fit_group, case, [{name: plans[name] for name in own} for own in groups.values()], log):
+    for found in spread(_cross_fit_groups, case, units, log):
         entries |= found
     return {name: entries[name] for name in plans}
 
 
-def _cross_fit_group(case: Case, plans: dict[str, Plan], log: Log) -> dict[str, CrossFit]:
+def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str, CrossFit]:
+    """Cross-fit groups one after the other, or side by side: then what they share is encoded before."""
+    if case.at_once == 1:
+        found = [_cross_fit_group(case, plans, log) for plans in groups]
+    else:
+        for shared in (next(iter(plans.values())) for plans in groups):
+            for part in shared.parts:
+                case.encode(shared, part)
+        how = {"at_once": case.at_once, "threads": case.threads, "title": f"{len(groups)} architectures"}
+        found = side_by_side(partial(_cross_fit_group, case), groups, log, **how)
+        case.forget("inner")
+    return {name: entry for entries in found for name, entry in entries.items()}
+
+
+def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     """Train plans that share a program: with stop_on "inner" once to find each fold's epochs, then on all its rows."""
     began = time.perf_counter()
     shared = next(iter(plans.values()))
     inner = shared.stop_on == "inner"
     first = _train(plans, case, log, "inner" if inner else "train", {})
-    case.forget("inner")
+    if case.at_once == 1:
+        case.forget("inner")
     going = {name: plan for name, plan in plans.items() if not _given_up(first[name])}
     last = _train(going, case, log, "train", _choose_epochs(going, first)) if inner and going else first
     data, seconds = case.encode(shared, "train"), (time.perf_counter() - began) / len(plans)
@@ -148,10 +181,10 @@ def _best_epoch(members: Sequence[Trained]) -> int:
 
 
 def _train(
-    plans: dict[str, Plan],
+    plans: Plans,
     case: Case,
     log: Log,
-    part: Literal["inner", "train"],
+    part: Part,
     epochs: Mapping[str, Mapping[Key, int]],
 ) -> dict[str, Parts]:
     """Train every plan's members on every fold; return them by plan, fold and seed number.

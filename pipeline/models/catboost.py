@@ -13,7 +13,18 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import (
+    Auto,
+    BoosterRecipe,
+    Count,
+    NotNegative,
+    Rate,
+    Share,
+    loss_of,
+    prices,
+    settler,
+    verbs,
+)
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -38,7 +49,7 @@ SPACE = {
 }
 """TabArena's space for CatBoost, as far as the recipe has its parameters (Erickson et al. 2025, package tabarena)."""
 MISSING = "missing"
-LOSSES = {"regression": "RMSE", "binary": "Logloss", "multiclass": "MultiClass"}
+LOSSES = {"squared": "RMSE", "absolute": "MAE", "binary": "Logloss", "multiclass": "MultiClass"}
 
 
 class Recipe(BoosterRecipe):
@@ -80,7 +91,7 @@ def _learn(lesson: Lesson) -> Learnt:
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
     model = catboost.CatBoost(
         {
-            "loss_function": LOSSES[lesson.task.kind],
+            "loss_function": LOSSES[loss_of(recipe, lesson.task)],
             "iterations": rounds,
             "learning_rate": recipe.lr,
             "depth": recipe.depth,

@@ -13,7 +13,18 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import (
+    Auto,
+    BoosterRecipe,
+    Count,
+    NotNegative,
+    Rate,
+    Share,
+    loss_of,
+    prices,
+    settler,
+    verbs,
+)
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -35,6 +46,7 @@ SPACE = {
 }
 """That of `lightgbm`, whose algorithm it is."""
 
+LOSSES = {"squared": "squared_error", "absolute": "absolute_error", "binary": "log_loss", "multiclass": "log_loss"}
 MOST_LEVELS = 250  # of a column; the rarest beyond count as one (scikit-learn takes 255)
 
 
@@ -116,6 +128,7 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
 
     recipe = lesson.recipe
     kind = HistGradientBoostingClassifier if lesson.task.classes else HistGradientBoostingRegressor
+    more["loss"] = LOSSES[loss_of(recipe, lesson.task)]
     first, last = len(columns.numeric), len(columns.numeric) + len(columns.levels.columns)
     return kind(
         learning_rate=recipe.lr,

@@ -13,7 +13,18 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import (
+    Auto,
+    BoosterRecipe,
+    Count,
+    NotNegative,
+    Rate,
+    Share,
+    loss_of,
+    prices,
+    settler,
+    verbs,
+)
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -35,7 +46,12 @@ SPACE = {
     "l2": {"tune": "uniform", "low": 1e-4, "high": 5.0},
 }
 """TabArena's space for XGBoost, as far as the recipe has its parameters (Erickson et al. 2025, package tabarena)."""
-OBJECTIVES = {"regression": "reg:squarederror", "binary": "binary:logistic", "multiclass": "multi:softprob"}
+OBJECTIVES = {
+    "squared": "reg:squarederror",
+    "absolute": "reg:absoluteerror",
+    "binary": "binary:logistic",
+    "multiclass": "multi:softprob",
+}
 
 
 class Recipe(BoosterRecipe):
@@ -72,7 +88,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     parameters: dict[str, Any] = {
-        "objective": OBJECTIVES[lesson.task.kind],
+        "objective": OBJECTIVES[loss_of(recipe, lesson.task)],
         "learning_rate": recipe.lr,
         "max_depth": recipe.depth,
         "min_child_weight": recipe.min_weight,

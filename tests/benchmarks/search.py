@@ -10,6 +10,7 @@ the race.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -61,12 +62,17 @@ def main() -> None:
     """Search, loop, race, write."""
     os.environ.pop(STUDIES, None)  # every search here is a study of its own
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="of the race, 20 minutes each")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="of the race, 20 minutes each; 0 keeps the one that is there"
+    )
     seeds = parser.parse_args().seeds
     torch.set_num_threads(os.cpu_count() or 1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     results, space = _run()
-    found: dict[str, Any] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "race": []}
+    today = datetime.now(UTC).date().isoformat()
+    found: dict[str, Any] = {"date": today, "machine": machine(), "raced": today, "race": []}
+    if not seeds:
+        found |= _race_before()
     found["search"] = _searched(results) | {"looped_seconds": _looped(results)}
     publish("search", found, _markdown(found))
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
@@ -91,6 +97,13 @@ def _run() -> tuple[dict[str, Result], dict[str, Any]]:
     steps = plan(nodes, Store(Workspace(HERE).cache(SLUG)))
     (node,) = [node for node in nodes if node.name == "tune[mlp]"]
     return {step.node.name: step.result for step in steps if step.result is not None}, dict(node.config["space"])
+
+
+def _race_before() -> dict[str, Any]:
+    """Return the race of the results that are there, and its date."""
+    path = RESULTS / "search.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"race": [], "date": ""}
+    return {"race": known["race"], "raced": known.get("raced", known["date"])}
 
 
 def _searched(results: dict[str, Result]) -> dict[str, Any]:
@@ -227,8 +240,8 @@ def _markdown(found: dict[str, Any]) -> str:
         ]
         header = ["after", "seed", "best, fused waves", "best, one at a time", "finished trials", "one at a time"]
         parts += [
-            "The search stage against Optuna with a median pruner over the same recipes and folds, one network after "
-            "another; neither begins with the default. Best mean validation error (RMSLE):",
+            f"{found['raced']}: the search stage against Optuna with a median pruner over the same recipes and folds, "
+            "one network after another; neither begins with the default. Best mean validation error (RMSLE):",
             table(header, rows),
             "![best error by time](search.svg)",
         ]

@@ -12,6 +12,7 @@ import pytest
 from elsewhere import elsewhere
 from heard import Heard
 
+from pipeline.errors import ConfigError
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import catboost, histogram, lightgbm, xgboost
 from pipeline.spread import Spread, in_turn
@@ -58,6 +59,30 @@ def test_a_fold_that_stops_on_its_own_rows_says_so(model: ModuleType) -> None:
     found = fit(model, values(), stop_on="fold", patience=80)
     assert found.stop_on == "fold"
     assert found.fold_errors.mean() <= fit(model, values(), stop_on="none").fold_errors.mean()
+
+
+def test_absolute_loss_aims_at_the_median_of_a_skewed_target(model: ModuleType, tmp_path: Path) -> None:
+    data = values()
+    noise = np.random.default_rng(1).exponential(size=N) ** 2  # its mean is 2, its median .48
+    data = replace(data, target=data.train["a"].to_numpy() + noise)
+    rows = folds().valid_rows(0, 0)
+
+    def below(found: CrossFit) -> float:
+        return float((data.target[rows] < found.oof[0, rows, 0]).mean())
+
+    squared, absolute = (fit(model, data, loss=loss, lr=0.05) for loss in ("squared", "absolute"))
+    assert below(absolute) < below(squared) - 0.05
+    absolute.fitted[0, 0].save(tmp_path)
+    found = model.load(tmp_path).predict(data.test)
+    np.testing.assert_array_equal(found, absolute.fitted[0, 0].predict(data.test))
+
+
+def test_classes_know_no_other_loss(model: ModuleType) -> None:
+    data = values()
+    task = Task("binary", Metric.from_module(log_loss), ("no", "yes"))
+    data = replace(data, task=task, target=(data.target > 0).astype(np.int64))
+    with pytest.raises(ConfigError, match="'absolute' does not suit a binary task"):
+        fit(model, data, loss="absolute")
 
 
 def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same(model: ModuleType) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from heard import Heard
+from heard import Bar, Heard
 from pydantic import ValidationError
 
 from pipeline.core import checkpoint
@@ -59,7 +59,7 @@ def test_many_recipes_give_what_each_gives_alone() -> None:
 def test_recipes_of_one_shape_share_a_program() -> None:
     log = Heard()
     fit({"a": QUICK, "b": QUICK.model_copy(update={"lr": 0.1}), "c": QUICK.model_copy(update={"epochs": 7})}, log=log)
-    assert [title.split(":")[0] for title in log.titles] == ["a, b", "c"]
+    assert {title.split(":")[0] for title in log.titles if "networks" in title} == {"a, b", "c"}
     assert all(done == total for done, total in log.steps)
 
 
@@ -118,10 +118,10 @@ def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pyte
     recipe, data = QUICK.model_copy(update={"stop_on": "inner"}), table()
     whole = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard())["a"]
     monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
-    log = Heard()
-    log.advance = dies_after(9, log.advance)  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=log, progress=tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "advance", dies_after(9, Bar.advance))
+        with pytest.raises(KeyboardInterrupt):
+            mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard(), progress=tmp_path)
     assert list(tmp_path.iterdir())
     resumed = mlp.cross_fit({"a": recipe}, data, folds(), seed=0, log=Heard(), progress=tmp_path)["a"]
     np.testing.assert_array_equal(resumed.oof, whole.oof)
