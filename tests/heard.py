@@ -34,8 +34,9 @@ class Heard:
     def late(self) -> bool:
         if self.patience is None:
             return False
-        self.patience -= 1
-        return self.patience < 0
+        with self.lock:
+            self.patience -= 1
+            return self.patience < 0
 
     @contextmanager
     def progress(self, text: str, total: int) -> Iterator[Bar]:

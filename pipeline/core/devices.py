@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 MOST_JOBS = 4
+SMALL = 2**26  # numbers that may be there in a few copies
 EVEN = 0.9  # share of their time for which groups must be busy if every network takes equally long
 
 
@@ -32,12 +33,25 @@ def cpu_jobs(n_members: int) -> int:
     return max(n for n in groups if n_members >= EVEN * n * -(-n_members // n))
 
 
-def trainings_at_once(n: int) -> int:
-    """Return how many of n trainings of any size run side by side: one on GPUs, on the CPU an even share of threads."""
-    if n < 2 or try_all_gpus() != [torch.device("cpu")]:
+def trainings_at_once(n: int, n_values: int) -> int:
+    """Return how many of n trainings run side by side on the CPU, each with an equal share of the threads.
+
+    n_values: in the rows of all views. One after the other where there are many, of which each training might have
+    copies, and on GPUs.
+    """
+    if n_values > SMALL or try_all_gpus() != [torch.device("cpu")]:
         return 1
     threads = torch.get_num_threads()
     return max(jobs for jobs in range(1, min(n, MOST_JOBS) + 1) if threads % jobs == 0)
+
+
+def use_threads(n: int) -> None:
+    """Have this thread compute in n threads, whatever others say meanwhile.
+
+    A thread's number is also that of all threads that have not asked for theirs: so it asks before it says.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(n)
 
 
 def keep_freed_memory() -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pipeline.core.blocks import Architecture, Network
-from pipeline.core.devices import cpu_jobs
+from pipeline.core.devices import cpu_jobs, use_threads
 from pipeline.core.job import Hooks, Job, tables_of, train_job
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Reports, Rungs
@@ -84,9 +84,9 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
         return ended.is_set()
 
     try:
-        with ThreadPoolExecutor(len(jobs), None, torch.set_num_threads, (max(1, n_threads // len(jobs)),)) as pool:
-            futures = [pool.submit(train_job, job, replace(hooks, advance=advance, stop=stop)) for job in jobs]
+        with ThreadPoolExecutor(len(jobs), None, use_threads, (max(1, n_threads // len(jobs)),)) as pool:
             try:
+                futures = [pool.submit(train_job, job, replace(hooks, advance=advance, stop=stop)) for job in jobs]
                 wait(futures, return_when=FIRST_EXCEPTION)
             finally:
                 ended.set()

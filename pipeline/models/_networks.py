@@ -24,7 +24,7 @@ from pipeline.core.rungs import NONE, Rungs
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
-from pipeline.models._side_by_side import side_by_side
+from pipeline.models._side_by_side import run_side_by_side
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
@@ -106,7 +106,7 @@ def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -
     for name, plan in plans.items():
         groups.setdefault(plan.shared, []).append(name)
     own = [{name: plans[name] for name in names} for names in groups.values()]
-    at_once = trainings_at_once(len(own))
+    at_once = trainings_at_once(len(own), case.table.train.size * case.folds.role[:, :, 0].size)
     case = replace(case, at_once=at_once, threads=torch.get_num_threads() // at_once)
     # elsewhere as many go together as are trained at once, so that other machines have work, too
     units = [own] if spread is in_turn else [own[n : n + at_once] for n in range(0, len(own), at_once)]
@@ -124,8 +124,9 @@ def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str
         for shared in (next(iter(plans.values())) for plans in groups):
             for part in shared.parts:
                 case.encode(shared, part)
-        how = {"at_once": case.at_once, "threads": case.threads, "title": f"{len(groups)} architectures"}
-        found = side_by_side(partial(_cross_fit_group, case), groups, log, **how)
+        train = partial(_cross_fit_group, case)
+        title = f"networks of {len(groups)} kinds"
+        found = run_side_by_side(train, groups, log, at_once=case.at_once, threads=case.threads, title=title)
         case.forget("inner")
     return {name: entry for entries in found for name, entry in entries.items()}
 
@@ -133,6 +134,8 @@ def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str
 def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     """Train plans that share a program: with stop_on "inner" once to find each fold's epochs, then on all its rows."""
     began = time.perf_counter()
+    if case.at_once > 1 and case.progress is not None:  # two groups may differ in what a checkpoint does not know
+        case = replace(case, progress=case.progress / next(iter(plans)))
     shared = next(iter(plans.values()))
     inner = shared.stop_on == "inner"
     first = _train(plans, case, log, "inner" if inner else "train", {})

@@ -15,13 +15,14 @@ from typing import TypeVar
 
 import torch
 
+from pipeline.core.devices import use_threads
 from pipeline.types import Log, Progress
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
-def side_by_side(
+def run_side_by_side(
     function: Callable[[Item, Log], Found], items: Sequence[Item], log: Log, *, at_once: int, threads: int, title: str
 ) -> list[Found]:
     """Apply a function to all items, so many at once, each with so many threads; return its results in their order.
@@ -29,12 +30,12 @@ def side_by_side(
     When one fails, or is interrupted, those that have begun are told that time is up, and no other begins.
     """
     ended, n_threads = Event(), torch.get_num_threads()
-    own = _Until(log, ended)
+    own = _EndedEarly(log, ended)
     with log.progress(title, len(items)) as bar:  # which holds the bars of the items
         try:
-            with ThreadPoolExecutor(at_once, None, torch.set_num_threads, (threads,)) as pool:
-                futures = [pool.submit(function, item, own) for item in items]
+            with ThreadPoolExecutor(at_once, None, use_threads, (threads,)) as pool:
                 try:
+                    futures = [pool.submit(function, item, own) for item in items]
                     for future in as_completed(futures):
                         future.result()
                         bar.advance()
@@ -47,7 +48,7 @@ def side_by_side(
 
 
 @dataclass(frozen=True)
-class _Until:
+class _EndedEarly:
     """A log that also says that time is up once something has ended."""
 
     log: Log

@@ -88,16 +88,17 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     rounds = lesson.rounds or recipe.rounds
+    loss = loss_of(recipe, lesson.task)
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
     model = catboost.CatBoost(
         {
-            "loss_function": LOSSES[loss_of(recipe, lesson.task)],
+            "loss_function": LOSSES[loss],
             "iterations": rounds,
             "learning_rate": recipe.lr,
             "depth": recipe.depth,
             "l2_leaf_reg": recipe.l2,
             "random_strength": recipe.noise,
-            "leaf_estimation_iterations": recipe.leaf_steps,
+            "leaf_estimation_iterations": 1 if loss == "absolute" else recipe.leaf_steps,  # one finds the median
             "one_hot_max_size": recipe.one_hot,
             "max_bin": recipe.bins,
             "boosting_type": "Plain",

@@ -128,9 +128,9 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
 
     recipe = lesson.recipe
     kind = HistGradientBoostingClassifier if lesson.task.classes else HistGradientBoostingRegressor
-    more["loss"] = LOSSES[loss_of(recipe, lesson.task)]
     first, last = len(columns.numeric), len(columns.numeric) + len(columns.levels.columns)
     return kind(
+        loss=LOSSES[loss_of(recipe, lesson.task)],
         learning_rate=recipe.lr,
         max_leaf_nodes=max(2, recipe.leaves),
         min_samples_leaf=recipe.min_rows,

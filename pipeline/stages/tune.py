@@ -26,7 +26,7 @@ from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
-from pipeline.tuning.halving import FIRST_REPEAT, RECENT, limit_of, rungs_for, shares_of, wave_of
+from pipeline.tuning.halving import FIRST_REPEAT, RECENT, first_wave, limit_of, rungs_for, shares_of, wave_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
 from pipeline.uncertainty import rows_ratio
 
@@ -109,21 +109,35 @@ class Search:
         own = study.values(trial.params, self.space)
         return type(self.wanted).model_validate(self.wanted.model_dump() | own)
 
-    def cross_fit(self, trials: list[optuna.Trial], earlier: list[FrozenTrial]) -> list[CrossFit]:
-        """Fit all trials of a wave together, without predictions for the test rows, which nobody reads."""
+    def cross_fit(
+        self, trials: list[optuna.Trial], earlier: list[FrozenTrial], beside: list[FrozenTrial] | None
+    ) -> list[CrossFit]:
+        """Fit trials together, without predictions for the test rows, which nobody reads.
+
+        earlier: of waves before. beside: others of their own wave, if it is compared to itself.
+        """
         recipes = {str(t.number): self.job.plugins["model"].for_tuning(self.recipe(t)) for t in trials}
         seen, reduction = [study.rung_errors(trial) for trial in earlier], self.job.config["reduction"]
         rungs = rungs_for(self.early, seen, reduction)
         if self.early == self.shares:
             return list(self._cross_fit(recipes, self.folds, rungs).values())
-        ended = [errors[-1] for errors in seen if len(errors) == len(self.shares)]
+        ended = self._first_repeats(earlier)[-RECENT:] if beside is None else self._first_repeats(beside)
+        default = {str(t.number) for t in trials if beside is not None and self.is_default(t)}
 
         def goes_on(errors: Mapping[str, float]) -> set[str]:
-            limit = limit_of([*ended[-RECENT:], *errors.values()], reduction)
-            default = [name for name in errors if self.start and name == "0"]  # what is found is compared to it
-            return {*default, *(name for name, error in errors.items() if error <= limit)}
+            limit = limit_of(ended if beside is None else [*ended, *errors.values()], reduction)
+            return {name for name, error in errors.items() if error <= limit or name in default}
 
         return list(first_repeat.cross_fit(self._cross_fit, recipes, self.folds, rungs, goes_on).values())
+
+    def _first_repeats(self, trials: Iterable[FrozenTrial]) -> list[float]:
+        """Return the errors at the last rung of those that reached it."""
+        seen = map(study.rung_errors, trials)
+        return [errors[-1] for errors in seen if len(errors) == len(self.shares)]
+
+    def is_default(self, trial: FrozenTrial | optuna.Trial) -> bool:
+        """Say whether a trial is the recipe that the search starts from: what is found is compared to it."""
+        return bool(self.settled(self.recipe(trial)) == self.settled(self.wanted))
 
     def _cross_fit(
         self, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], part: int = 0
@@ -174,18 +188,24 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
             places = kept.claim([place for place in wave if begun or place not in done])
             if not places:
                 kept.wait()
-            elif not _fit(search, kept, [done[place] for place in range(wave.start)], places, wave):
+            elif not _fit(search, kept, done, places, wave):
                 break
     return dict(sorted(done.items()))
 
 
-def _fit(search: Search, kept: storage.Trials, earlier: list[FrozenTrial], places: list[int], wave: range) -> bool:
-    """Fit these places of the wave that comes after the earlier trials, and keep them; say no if time was up."""
+def _fit(search: Search, kept: storage.Trials, done: Mapping[int, FrozenTrial], places: list[int], wave: range) -> bool:
+    """Fit these places of a wave, and keep them; say no if time was up.
+
+    A first wave is compared to itself if all of it is there: not where others fit some of it, or few trials are asked.
+    """
+    earlier = [done[place] for place in range(wave.start)]
+    whole = kept.alone and len(wave) == first_wave(search.job.config["wave"], search.job.config["reduction"])
+    beside = [done[place] for place in wave if place in done and place not in places]
     config, seed = search.job.config, derive(search.job.seed, "wave", wave.start)
     how = {"sampler": config["sampler"], "seed": seed, "start": search.start, "n_early": len(search.early)}
     trials = study.ask_wave(earlier, search.space, len(wave), **how)
     asked = [trials[place - wave.start] for place in places]
-    entries = search.cross_fit(asked, earlier)
+    entries = search.cross_fit(asked, earlier, beside if whole and not earlier else None)
     if any(entry.truncated for entry in entries):
         return False
     for place, trial, entry in zip(places, asked, entries, strict=True):
@@ -251,7 +271,7 @@ def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
 def _settle(search: Search, best: Best | None) -> Verdict | None:
     """Write the recipe that is used: what was found if it stands the test, else the one that was wanted."""
     job, recipe, verdict = search.job, search.wanted, None
-    if best is not None and search.settled(search.recipe(best.trial)) == search.settled(search.wanted):
+    if best is not None and search.is_default(best.trial):
         verdict = Verdict(False, 0.0, 0.0, "the default is kept: no trial was better")
     elif best is not None:
         found = search.recipe(best.trial)
@@ -286,8 +306,7 @@ def _carried(
     if best is None or verdict is None or not verdict.kept:
         return 0.0
     flattery, fresh = best.optimism.plain, read_folds(search.job.inputs["fresh"])
-    wanted = search.settled(search.wanted)
-    places = [place for place, trial in trials.items() if search.settled(search.recipe(trial)) == wanted]
+    places = [place for place, trial in trials.items() if search.is_default(trial)]
     default = [path for path in map(search.oof_path, places) if path.is_file()]
     if math.isfinite(flattery) and default and not _same(fresh, search.folds):
         searched = search.folds, [np.load(path) for path in (search.oof_path(best.place), default[0])]

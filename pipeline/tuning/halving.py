@@ -2,10 +2,10 @@
 
 The rule is that of asynchronous successive halving without promotion (Li et al. 2020, "A system for massively parallel
 hyperparameter tuning"): at each rung a trial goes on if it is among the best 1/reduction of all trials seen there.
-"Seen" means the latest of earlier waves here: no order within a wave decides, and the first trials all go on. Among all
-trials ever seen nearly every later one is of the best, since a sampler learns: on House Prices 60 of 200 went to the
-end where 1 in 27 was planned. At the end of the first repeat, which a wave reaches as one, it is compared to itself,
-too, so there also a first wave goes on in part.
+"Seen" means the latest of earlier waves here: no order within a wave decides, and a first wave passes all early rungs.
+Among all trials ever seen nearly every later one is of the best, since a sampler learns: on House Prices 60 of 200 went
+to the end where 1 in 27 was planned. At the end of the first repeat, which a wave reaches as one, a first wave is
+compared to itself.
 """
 
 from __future__ import annotations
@@ -39,20 +39,25 @@ def shares_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list
 class Course:
     """What a trial takes from rung to rung, and from the last one to its end, as parts of a whole training.
 
-    with_itself: the last rung is the end of the first repeat, where a wave is compared to itself, too.
+    first_repeat: the last rung is the end of the first repeat, where a first wave is compared to itself.
     """
 
     steps: tuple[float, ...]
-    with_itself: bool = False
+    first_repeat: bool = False
+
+    @property
+    def uncut(self) -> float:
+        """What a trial takes that is never given up."""
+        return round(sum(self.steps), 9)  # parts of one training add up to it
 
     def cost(self, reduction: int) -> float:
         """Return the part of a whole training that a trial takes, if 1/reduction of those at a rung go on."""
         return sum(step / reduction**n for n, step in enumerate(self.steps))
 
     def first_cost(self, trials: int, reduction: int) -> float:
-        """Return how many whole trainings a first wave of so many trials takes."""
-        kept = max(trials // reduction, 1) if self.with_itself and trials >= reduction else trials
-        return round(trials * sum(self.steps[:-1]) + kept * self.steps[-1], 9)  # parts of one training add up to it
+        """Return how many whole trainings a first wave of so many trials takes, but for a default that goes on, too."""
+        lost = trials - trials // reduction if self.first_repeat and trials >= reduction else 0
+        return trials * self.uncut - lost * self.steps[-1]
 
 
 def course_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> Course:
@@ -65,7 +70,7 @@ def course_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> Cour
     ends = [*(shares[:-1] if ends_first else shares), 1.0]
     steps = ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
     if ends_first:
-        return Course((*(step / n_repeats for step in steps), 1 - 1 / n_repeats), with_itself=True)
+        return Course((*(step / n_repeats for step in steps), 1 - 1 / n_repeats), first_repeat=True)
     return Course(tuple(steps))
 
 
@@ -81,7 +86,7 @@ def rungs_for(shares: Sequence[float], seen: Sequence[Sequence[float]], reductio
 
 
 def wave_of(place: int, size: int, reduction: int) -> range:
-    """Return the places of the wave that a trial belongs to: the first is small, since it has no limits to keep.
+    """Return the places of the wave that a trial belongs to: the first is small, since none came before it.
 
     It has 2 x reduction trials, of which the best 2 set the first limits; later ones double, up to `size`.
     """
@@ -101,14 +106,15 @@ def n_trials(n_whole: int, wave: int, course: Course, reduction: int) -> int:
     first = first_wave(wave, reduction)
     left = n_whole - course.first_cost(first, reduction)
     if left < 0:
-        paid = (n for n in range(1, first) if course.first_cost(n, reduction) <= n_whole)
-        return max(paid, default=1)
+        return max(1, int(n_whole / course.uncut))
     return first + int(left / course.cost(reduction))
 
 
 def n_whole(trials: int, wave: int, course: Course, reduction: int) -> float:
     """Return how many whole trials take as long as so many of which some are given up."""
-    first = min(trials, first_wave(wave, reduction))
+    first = first_wave(wave, reduction)
+    if trials < first:
+        return trials * course.uncut
     return course.first_cost(first, reduction) + (trials - first) * course.cost(reduction)
 
 

@@ -33,7 +33,9 @@ PLACE, TOLD = "place", "told"
 
 
 class Trials(Protocol):
-    """What a search needs to know of its trials, and to leave behind."""
+    """What a search needs to know of its trials, and to leave behind; alone: nobody else fills it."""
+
+    alone: bool
 
     def finished(self) -> Mapping[int, FrozenTrial]:
         """Return all finished trials by their places."""
@@ -115,6 +117,8 @@ _EXAMPLE = f"{STUDIES}=postgresql+psycopg://user:password@host/name, with `pip i
 class Own:
     """A study that nobody else fills: it holds finished trials only, in the order of their places."""
 
+    alone = True
+
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
 
@@ -141,6 +145,8 @@ class Own:
 
 class Shared:
     """A study that several processes fill; each takes half of what is free, so that all end at about the same time."""
+
+    alone = False
 
     def __init__(self, study: optuna.Study, storage: RDBStorage) -> None:
         self._study, self._storage = study, storage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Barrier, Event
+from threading import Barrier, Event, Thread
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from heard import Heard
 
 from pipeline.metrics import rmse
 from pipeline.models import mlp
-from pipeline.models._side_by_side import side_by_side
+from pipeline.models._side_by_side import run_side_by_side
 from pipeline.spread import Spread, in_turn
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Log, Metric, Table, Task
 
@@ -36,7 +36,7 @@ def two_threads() -> Iterator[None]:
 
 
 def run(function, items: list, at_once: int = 2, log: Heard | None = None) -> list:
-    return side_by_side(function, items, log or Heard(), at_once=at_once, threads=1, title="items")
+    return run_side_by_side(function, items, log or Heard(), at_once=at_once, threads=1, title="items")
 
 
 def test_items_run_at_once_in_threads_of_their_own_and_come_back_in_order() -> None:
@@ -69,6 +69,22 @@ def test_when_one_fails_those_that_have_begun_hear_that_time_is_up_and_no_other_
     assert ended.is_set()
     assert sorted(begun) == ["fails", "goes on"]
     assert torch.get_num_threads() == 2
+
+
+def test_a_training_keeps_its_threads_whatever_others_say_meanwhile() -> None:
+    said = Event()
+
+    def function(item: str, log: Log) -> int:  # noqa: ARG001
+        if item == "says":
+            another = Thread(target=torch.set_num_threads, args=(1,))
+            another.start()
+            another.join()
+            said.set()
+        assert said.wait(60)
+        return torch.get_num_threads()
+
+    found = run_side_by_side(function, ["says", "asks"], Heard(), at_once=2, threads=2, title="items")
+    assert found == [2, 2]
 
 
 def folds() -> Folds:

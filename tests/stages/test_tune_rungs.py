@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.trial import FrozenTrial
 from searches import Model, Recipe, make_job, trials_of
 
 from pipeline.engine.stage import Job
@@ -18,6 +19,7 @@ from pipeline.files import write_folds, write_json, write_table
 from pipeline.metrics import rmse
 from pipeline.models import lightgbm
 from pipeline.stages import tune
+from pipeline.tuning import storage
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
 
 
@@ -174,18 +176,46 @@ def repeated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_on_the_first_repeat_a_wave_is_compared_to_earlier_ones_and_itself(repeated: Path) -> None:
+def test_on_the_first_repeat_a_wave_is_compared_to_earlier_ones_and_the_first_to_itself(repeated: Path) -> None:
     trials = pd.read_parquet(repeated / "out/trials.parquet")
     errors = trials["rungs"].map(lambda rungs: rungs[0])
-    limits = np.repeat([np.sort(errors[:seen])[seen // 2 - 1] for seen in (4, 8, 12)], 4)
+    limits = np.repeat([np.sort(errors[:seen])[seen // 2 - 1] for seen in (4, 4, 8)], 4)
     default = trials["number"] == 0
     assert ((trials["state"] == "finished") == (errors <= limits) | default).all()
     assert set(trials["state"]) == {"finished", "given up"}
     assert trials["error"].notna().tolist() == (trials["state"] == "finished").tolist()
 
 
+def test_a_first_wave_that_others_fit_too_is_compared_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.Own, "alone", False)
+    boosted(tmp_path, tmp_path / "progress", Booster(), **REPEATED)
+    trials = pd.read_parquet(tmp_path / "out/trials.parquet")
+    assert (trials["state"][:4] == "finished").all()
+
+
+@pytest.mark.parametrize("dies_at", [2, 6])
+def test_a_search_that_is_killed_while_it_tells_a_wave_gives_up_the_same_trials(
+    tmp_path: Path, repeated: Path, dies_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = storage.Own.tell
+
+    def dying(own: storage.Own, place: int, trial: FrozenTrial) -> None:
+        if place == dies_at:
+            raise KeyboardInterrupt
+        tell(own, place, trial)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.Own, "tell", dying)
+        with pytest.raises(KeyboardInterrupt):
+            boosted(tmp_path / "killed", tmp_path / "progress", Booster(), **REPEATED)
+    boosted(tmp_path / "resumed", tmp_path / "progress", Booster(), **REPEATED)
+    assert trials_of(tmp_path / "resumed") == trials_of(repeated)
+
+
 def test_the_default_goes_on_whatever_else_a_wave_found(tmp_path: Path) -> None:
-    boosted(tmp_path, tmp_path / "progress", Booster(), **REPEATED, default={"lr": 0.001})
+    boosted(tmp_path, tmp_path / "progress", Booster(), **REPEATED, default={"lr": 0.001, "leaves": 4})
     trials = pd.read_parquet(tmp_path / "out/trials.parquet")
     first = trials["rungs"].map(lambda rungs: rungs[0])[:4]
     assert first[0] == first.max()
