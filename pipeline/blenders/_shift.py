@@ -4,7 +4,8 @@ The mean absolute error is lowest for the median, percentage errors for less tha
 of all where it is large. So a value is moved by a number that depends on the value itself, learnt out of fold for the
 metric's own sake; the ensemble's own score is of rows that were not among those.
 Out of fold the mean is moved, too: single models stray, and would do better nearer to the centre. The average of all
-folds' models, which is submitted, strays less. So what would bring the values to the mean is subtracted.
+folds' models, which is submitted, strays less. So what would bring the values to the mean is subtracted. Models of the
+absolute loss learn no mean: where a shift would not help, none is made.
 """
 
 from __future__ import annotations
@@ -55,5 +56,7 @@ def fit_shift(values: np.ndarray, target: np.ndarray, metric: Metric) -> Shift:
     def error(moved: np.ndarray) -> float:
         return metric.error(target, values + (nearness @ (mean + scale * moved))[:, None])
 
-    moved = descend(error, np.zeros(len(places)), range(len(places)))
-    return Shift(tuple(places.tolist()), tuple((scale * moved).tolist()))
+    offsets = scale * descend(error, np.zeros(len(places)), range(len(places)))
+    if metric.error(target, values + (nearness @ offsets)[:, None]) >= metric.error(target, values):
+        return Shift()  # models that minimise the metric's own loss are there already
+    return Shift(tuple(places.tolist()), tuple(offsets.tolist()))

@@ -37,6 +37,12 @@ def test_a_metric_of_means_moves_nothing(module: ModuleType) -> None:
     assert fit_shift(values, target, Metric.from_module(module)).apply(values) is values
 
 
+def test_values_that_are_medians_already_stay() -> None:
+    values, target = skewed(0, 2_000)
+    medians = values * np.exp(-0.32)
+    assert fit_shift(medians, target, Metric.from_module(mae)).apply(medians) is medians
+
+
 def test_values_that_stray_evenly_are_left_where_they_are() -> None:
     """Nearer to the centre they would err less, but the average of several models strays less than they do."""
     rng = np.random.default_rng(0)
