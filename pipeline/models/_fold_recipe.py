@@ -106,6 +106,14 @@ class BoosterRecipe(FoldRecipe):
         description="what chooses the rounds: stopping rows (then refitted on all), the fold itself, or nothing",
     )
 
+    def loss_for(self, task: Task) -> str:
+        """Return what is minimised, as a key of a booster's own names: squared, absolute, binary or multiclass."""
+        if task.kind == "regression":
+            return "squared" if self.loss == "auto" else self.loss
+        if self.loss != "auto":
+            raise ConfigError(f"loss '{self.loss}' does not suit a {task.kind} task", hint='leave loss = "auto"')
+        return task.kind
+
     @property
     def usual_rounds(self) -> float:
         """How many rounds a fold is fitted for, with all its seeds, if as many are found as usually are."""
@@ -133,15 +141,6 @@ class BoosterRecipe(FoldRecipe):
         lr = max(self.lr, min(FASTEST, USUAL / share))
         rounds, patience = self.rounds * self.lr / lr, self.patience * share
         return self.model_copy(update={"lr": lr, "rounds": max(1, round(rounds)), "patience": max(1, round(patience))})
-
-
-def loss_of(recipe: BoosterRecipe, task: Task) -> str:
-    """Return what is minimised, as a key of a booster's own names: "squared", "absolute", "binary" or "multiclass"."""
-    if task.kind == "regression":
-        return "squared" if recipe.loss == "auto" else recipe.loss
-    if recipe.loss != "auto":
-        raise ConfigError(f"loss '{recipe.loss}' does not suit a {task.kind} task", hint='leave loss = "auto"')
-    return task.kind
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)

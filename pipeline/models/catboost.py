@@ -13,18 +13,7 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import (
-    Auto,
-    BoosterRecipe,
-    Count,
-    NotNegative,
-    Rate,
-    Share,
-    loss_of,
-    prices,
-    settler,
-    verbs,
-)
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -88,7 +77,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     rounds = lesson.rounds or recipe.rounds
-    loss = loss_of(recipe, lesson.task)
+    loss = recipe.loss_for(lesson.task)
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
     model = catboost.CatBoost(
         {

@@ -13,18 +13,7 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import (
-    Auto,
-    BoosterRecipe,
-    Count,
-    NotNegative,
-    Rate,
-    Share,
-    loss_of,
-    prices,
-    settler,
-    verbs,
-)
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -130,7 +119,7 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
     kind = HistGradientBoostingClassifier if lesson.task.classes else HistGradientBoostingRegressor
     first, last = len(columns.numeric), len(columns.numeric) + len(columns.levels.columns)
     return kind(
-        loss=LOSSES[loss_of(recipe, lesson.task)],
+        loss=LOSSES[recipe.loss_for(lesson.task)],
         learning_rate=recipe.lr,
         max_leaf_nodes=max(2, recipe.leaves),
         min_samples_leaf=recipe.min_rows,

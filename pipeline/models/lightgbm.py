@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, loss_of, prices, settler, verbs
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _learn(lesson: Lesson) -> Learnt:
 def _parameters(lesson: Lesson) -> dict[str, Any]:
     recipe, task = lesson.recipe, lesson.task
     return {
-        "objective": OBJECTIVES[loss_of(recipe, task)],
+        "objective": OBJECTIVES[recipe.loss_for(task)],
         "learning_rate": recipe.lr,
         "num_leaves": max(2, recipe.leaves),
         "min_data_in_leaf": recipe.min_rows,

@@ -13,18 +13,7 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import (
-    Auto,
-    BoosterRecipe,
-    Count,
-    NotNegative,
-    Rate,
-    Share,
-    loss_of,
-    prices,
-    settler,
-    verbs,
-)
+from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -88,7 +77,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     parameters: dict[str, Any] = {
-        "objective": OBJECTIVES[loss_of(recipe, lesson.task)],
+        "objective": OBJECTIVES[recipe.loss_for(lesson.task)],
         "learning_rate": recipe.lr,
         "max_depth": recipe.depth,
         "min_child_weight": recipe.min_weight,
