@@ -2,9 +2,9 @@
 
 On House Prices, whose files must lie in data/. First the experiment `search` (200 trials, 5 folds x 2 repeats) against
 the book's loop over the same trials' networks, of which some are timed. Then, for so many minutes each, the search
-stage and Optuna with its median pruner over the same recipes and folds, trained one after the other; what was best
-after each minute. Results land in tests/benchmarks/results/: search.json, search.md and search.svg, after each seed of
-the race.
+stage and Optuna with its median pruner over the same recipes and folds, trained one after the other, by the book's loop
+and by this pipeline's own trainer; what was best after each minute. Results land in tests/benchmarks/results/:
+search.json, search.md and search.svg, after each seed of the race.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ import pandas as pd
 import torch
 
 from pipeline.config import load_competition, load_experiment
-from pipeline.core.fused import train
+from pipeline.core import fused
+from pipeline.core.members import Member, Rows, View
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan
 from pipeline.engine.stage import Job
@@ -38,13 +40,14 @@ from pipeline.graph import build
 from pipeline.metrics import rmsle
 from pipeline.models import mlp
 from pipeline.models._network_fit import NetworkFit
-from pipeline.models._networks import Case, _view
+from pipeline.models._network_fold import Fold
+from pipeline.models._networks import Case, Plan, _view
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
 from pipeline.tuning.address import STUDIES
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
-from tests.benchmarks import loops
+from tests.benchmarks import book_loop, loops
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import RESULTS, publish, table
 
@@ -53,7 +56,11 @@ HERE = Path("data/search")
 N_WARM, N_LOOPED = 2, 30
 MINUTES = 10
 MARKS = (2, 5, 10)
-KINDS = ("fused", "sequential")
+KINDS = {"fused": "fused waves", "book": "the book's loop", "sequential": "our trainer, one at a time"}
+COLOURS = {"fused": "#1f6fb2", "book": "#8a8f98", "sequential": "#d9822b"}
+Weights = dict[str, torch.Tensor]
+OneNetwork = Callable[[Plan, Member, View, Rows], Weights]
+"""Train one network on a view; the rows are those that it is judged on."""
 FIRST_SEED = 3
 """Of the race: on 0 to 2 the rungs of the search were chosen."""
 
@@ -63,7 +70,7 @@ def main() -> None:
     os.environ.pop(STUDIES, None)  # every search here is a study of its own
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--seeds", type=int, default=3, help="of the race, 20 minutes each; 0 keeps the one that is there"
+        "--seeds", type=int, default=3, help="of the race, 30 minutes each; 0 keeps the one that is there"
     )
     seeds = parser.parse_args().seeds
     torch.set_num_threads(os.cpu_count() or 1)
@@ -130,8 +137,13 @@ def _looped(results: dict[str, Result]) -> list[float]:
 
 
 def _race(results: dict[str, Result], space: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return of both contenders (seconds, error) of every finished trial, in the order in which they finished."""
-    return {"seed": seed, "fused": _fused(results, space, seed), "sequential": _sequential(results, space, seed)}
+    """Return of every contender (seconds, error) of its finished trials, in the order in which they finished."""
+    return {
+        "seed": seed,
+        "fused": _fused(results, space, seed),
+        "book": _one_by_one(results, space, seed, _by_the_book),
+        "sequential": _one_by_one(results, space, seed, _by_our_trainer),
+    }
 
 
 class _Clock(Console):
@@ -176,7 +188,9 @@ def _job(results: dict[str, Result], space: dict[str, Any], seed: int, folder: P
     )
 
 
-def _sequential(results: dict[str, Result], space: dict[str, Any], seed: int) -> list[tuple[float, float]]:
+def _one_by_one(
+    results: dict[str, Result], space: dict[str, Any], seed: int, train: OneNetwork
+) -> list[tuple[float, float]]:
     """Optuna's TPE and median pruner; the recipe's networks one after the other, the mean so far told after each."""
     rows = read_table(results["preprocess"].folder, Metric.from_module(rmsle))
     folds = read_folds(results["split[tune]"].folder)
@@ -187,7 +201,7 @@ def _sequential(results: dict[str, Result], space: dict[str, Any], seed: int) ->
     while not log.late():
         trial = searched.ask()
         own = {name: dimension.suggest(trial, name) for name, dimension in study.dimensions(space).items()}
-        errors = _one_after_the_other(case, log, mlp.Recipe(**own, n_seeds=1), trial)
+        errors = _cross_validated(case, log, mlp.Recipe(**own, n_seeds=1), trial, train)
         searched.tell(trial, errors if errors is None else float(np.mean(errors)), state=_state(errors))
         if errors is not None:
             done.append((time.time() - began, float(np.mean(errors))))
@@ -199,18 +213,32 @@ def _state(errors: list[float] | None) -> Any:
     return state.PRUNED if errors is None else state.COMPLETE
 
 
-def _one_after_the_other(case: Case, log: Console, recipe: mlp.Recipe, trial: optuna.Trial) -> list[float] | None:
+def _cross_validated(
+    case: Case, log: Console, recipe: mlp.Recipe, trial: optuna.Trial, train: OneNetwork
+) -> list[float] | None:
     plan = mlp.resolve(recipe, case.table.task, case.folds.n_fit_rows)
     data, errors = case.encode(plan, "train"), list[float]()
     for step, (key, fold) in enumerate(data.items()):
-        (member,) = train(plan.program, [plan.member(0, step, None)], [_view(fold, case.table, None)])
-        fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, (member.state,))
         target = case.table.target[case.folds.valid_rows(*key)]
+        weights = train(plan, plan.member(0, step, None), _view(fold, case.table, None), _judging(fold, target))
+        fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, (weights,))
         errors.append(case.table.task.metric.error(target, fit.predict_encoded(fold.valid)))
         trial.report(float(np.mean(errors)), step)
         if step + 1 < len(data) and (trial.should_prune() or log.late()):
             return None
     return errors
+
+
+def _judging(fold: Fold, target: np.ndarray) -> Rows:
+    return replace(fold.valid, target=fold.learnt(target))
+
+
+def _by_the_book(plan: Plan, member: Member, view: View, judging: Rows) -> Weights:
+    return book_loop.train(plan.program, member, view.train, judging)
+
+
+def _by_our_trainer(plan: Plan, member: Member, view: View, judging: Rows) -> Weights:  # noqa: ARG001 - it needs none
+    return fused.train(plan.program, [member], [view])[0].state
 
 
 def _best(trials: Sequence[tuple[float, float]], minutes: float) -> float:
@@ -238,10 +266,11 @@ def _markdown(found: dict[str, Any]) -> str:
             for minutes in MARKS
             for run in found["race"]
         ]
-        header = ["after", "seed", "best, fused waves", "best, one at a time", "finished trials", "one at a time"]
+        header = ["after", "seed", *KINDS.values(), *(f"trials, {name}" for name in KINDS.values())]
         parts += [
             f"{found['raced']}: the search stage against Optuna with a median pruner over the same recipes and folds, "
-            "one network after another; neither begins with the default. Best mean validation error (RMSLE):",
+            "one network after another, by the book's loop and by the pipeline's own trainer; none begins with the "
+            "default. Best mean validation error (RMSLE), and finished trials:",
             table(header, rows),
             "![best error by time](search.svg)",
         ]
@@ -253,10 +282,10 @@ def _plot(races: Sequence[dict[str, Any]]) -> None:
 
     figure = Figure(figsize=(6.6, 3.4), layout="constrained")
     axes = figure.add_subplot(xlabel="minutes", ylabel="best validation error (RMSLE)")
-    for kind, colour in (("fused", "#1f6fb2"), ("sequential", "#d9822b")):
+    for kind, name in KINDS.items():
         for run in races:
             seconds, errors = np.array(run[kind]).T
-            axes.step(seconds / 60, np.minimum.accumulate(errors), where="post", color=colour, label=kind)
+            axes.step(seconds / 60, np.minimum.accumulate(errors), where="post", color=COLOURS[kind], label=name)
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axes.legend(unique.values(), unique.keys(), frameon=False)
