@@ -141,7 +141,7 @@ bench-rivals: setup ## measure against the packages tabm and pytabkit, which it 
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,rivals]"
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.rivals
 
-bench-search: setup ## measure searches against Optuna on one network at a time (an hour)
+bench-search: setup ## measure searches against Optuna on one network at a time (an hour and a half)
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.search
 
 bench-guard: setup ## compare what tuning ends with to the default, on held-out rows

@@ -20,7 +20,7 @@ from pipeline.raw.source import locate
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
-from pipeline.targets import ONE, refuse_several, targets_of
+from pipeline.suited import check_suited
 from pipeline.workspace import Workspace
 
 STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", "ensemble", "score", "submit")
@@ -32,7 +32,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
         mode="json", exclude={"files", "title", "public_share"}
     )  # what no stage before `score` reads
     metric = metric_plugin(workspace, competition)
-    _check_targets(competition, experiment)
+    check_suited(competition, experiment, workspace.experiment(competition.slug, experiment.name))
     features = _features(workspace, competition, experiment)
     tuned = _names_tuned(experiment)
     starts = learned.starts(workspace, competition.slug, experiment, tuned)
@@ -56,14 +56,6 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
     ]
     nodes = with_refits(with_nested(with_spare(nodes, experiment), experiment), experiment)
     return with_pseudo(with_extra(nodes, workspace, competition, experiment, metric), experiment)
-
-
-def _check_targets(competition: Competition, experiment: Experiment) -> None:
-    """Refuse what knows one target only, where there are several."""
-    kinds = {name: model.kind for name, model in experiment.models.items()}
-    alone = [f"[models.{name}]" for name, kind in kinds.items() if targets_of(plugins.load(_model(kind))) == ONE]
-    for section in alone + ["[extra]"] * bool(experiment.extra.files):
-        refuse_several(competition.target, section)
 
 
 def _names_tuned(experiment: Experiment) -> list[str]:

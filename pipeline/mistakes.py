@@ -22,10 +22,20 @@ def mistake(error: ValidationError, annotation: Any, raw: Any, where: object) ->
         return ConfigError(f"{where}: unknown key '{place}'", hint=hint)
     if first["type"] == "missing":
         return ConfigError(f"{where}: '{place}' is missing", hint=f"add {place} = ...")
+    if first["type"] == "union_tag_invalid":
+        return _wrong_kind(first, where, place)
     said = dict.fromkeys(e["msg"].removeprefix("Value error, ") for e in found if e["input"] is first["input"])
     return ConfigError(
         f"{where}: {place or 'value'}: {' or '.join(said)}, found {_short(first['input'])}", hint=_choices(first)
     )
+
+
+def _wrong_kind(first: Mapping[str, Any], where: object, place: str) -> ConfigError:
+    """Return the error for a table whose kind, as one of its keys states it, there is not."""
+    context = first["ctx"]
+    key = ".".join(part for part in (place, context["discriminator"].strip("'")) if part)
+    expected = context["expected_tags"].replace(", ", " or ")
+    return ConfigError(f"{where}: {key}: expected {expected}, found {context['tag']!r}", hint=_choices(first))
 
 
 def _place(loc: Sequence[int | str], raw: Any, *, is_missing: bool) -> Iterable[str]:

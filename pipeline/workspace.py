@@ -48,7 +48,8 @@ class Workspace:
         if not folder.is_dir():
             there = {path.parent.name for path in self.data.glob("*/raw")}
             there |= {path.name for path in self.raw.iterdir() if path.is_dir()} if self.raw else set()
-            hint = f"put train, test and sample submission (CSV, also .gz or .zip) there; {nearest(slug, there)}"
+            put = "put train, test and sample submission (CSV, also .gz or .zip) there"
+            hint = f"{put}, or name a competition that has some; {nearest(slug, there)}"
             apart = "" if self.raw is None else f", nor does {self.raw / slug}"
             raise DataError(f"{folder} does not exist{apart}", hint=hint)
         return folder

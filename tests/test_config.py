@@ -188,7 +188,7 @@ EXPERIMENT_VALUES = {
     "range-outside-bounds": ("1e-1", "1.5", "[models.net] lr: lr: Input should be less than 1, found 1.5", ""),
     "choice-of-wrong-type": ("[128, 64]", '["a"]', "[models.net] hidden: hidden.0: Input should be a valid i", ""),
     "default-outside-range": ("default = 1e-2", "default = 0.9", "lr: value: default 0.9 must lie between", ""),
-    "unknown-range": ('"loguniform"', '"logunifrom"', "lr: value: Input tag 'logunifrom'", "'loguniform'?"),
+    "unknown-range": ('"loguniform"', '"logunifrom"', "[models.net] lr: tune: expected 'uniform' or", "'loguniform'?"),
     "default-space-of-none": ('"toynet"', '"toynet"\ntune = "default"', "no search space of its own", "state one"),
     "word-for-a-space": ('"toynet"', '"toynet"\ntune = "all"', 'tune: expected "default"', "lr = { tune ="),
     "condition-on-nothing": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def read(workspace: Workspace, experiment: str, train: str = "train.csv") -> tup
 def test_a_model_called_like_what_tuning_finds_is_refused(workspace: Workspace) -> None:
     with pytest.raises(ConfigError, match="'linear-tuned' already"):
         build(workspace, *read(workspace, f'{TUNED}[models.linear-tuned]\nkind = "linear"\n'))
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        '[models.mlp]\nloss = "ordinal"',
+        '[models.linear]\nloss = { tune = "choice", values = ["squared", "cross_entropy"] }',
+    ],
+)
+def test_a_loss_that_does_not_suit_the_task_is_refused_with_its_place(workspace: Workspace, section: str) -> None:
+    where = f"{workspace.experiments / 'shop' / 'default.toml'}: {section.partition(chr(10))[0]}"
+    with pytest.raises(ConfigError, match=re.escape(where) + " loss '.*' does not suit a regression task"):
+        build(workspace, *read(workspace, section))
 
 
 def test_quick_models_come_first_whatever_their_order(workspace: Workspace) -> None:

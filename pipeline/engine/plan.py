@@ -94,15 +94,19 @@ def _contents(
 
 
 def _values(label: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    return [f"{label} {n}".rstrip() + f": {_short(old, n)} → {_short(new, n)}" for n in _differing(new, old)]
+    nothing = "not used" if label == "library" else "absent"
+    return [
+        f"{label} {name}".rstrip() + f": {_short(old.get(name, nothing))} → {_short(new.get(name, nothing))}"
+        for name in _differing(new, old)
+    ]
 
 
 def _differing(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in new.keys() | old.keys() if (name in new) != (name in old) or new[name] != old[name])
 
 
-def _short(values: Mapping[str, Any], name: str) -> str:
-    text = str(values.get(name, "absent"))
+def _short(value: Any) -> str:
+    text = str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.models._folds import Kind
-    from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task
+    from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task, TaskKind
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -106,13 +106,13 @@ class BoosterRecipe(FoldRecipe):
         description="what chooses the rounds: stopping rows (then refitted on all), the fold itself, or nothing",
     )
 
-    def loss_for(self, task: Task) -> str:
+    def loss_for(self, task: TaskKind) -> str:
         """Return what is minimised, as a key of a booster's own names: squared, absolute, binary or multiclass."""
-        if task.kind == "regression":
+        if task == "regression":
             return "squared" if self.loss == "auto" else self.loss
         if self.loss != "auto":
-            raise ConfigError(f"loss '{self.loss}' does not suit a {task.kind} task", hint='leave loss = "auto"')
-        return task.kind
+            raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
+        return task
 
     @property
     def usual_rounds(self) -> float:

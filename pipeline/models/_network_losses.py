@@ -1,27 +1,12 @@
-"""What a network's loss means for the task: does it suit, how many outputs it needs, what they say of classes."""
+"""What a network's loss means for its outputs: how many it needs, what they say of classes."""
 
 from __future__ import annotations
-
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from pipeline.core.losses import Loss, ordinal_probabilities
-from pipeline.errors import ConfigError
 from pipeline.types import Task
-
-OF_CLASSES = ("cross_entropy", "ordinal")
-
-
-def loss_for(name: str, task: Task) -> Loss:
-    """Return the loss called `name`; "auto" is squared for values and cross entropy for classes."""
-    regression = task.kind == "regression"
-    if name == "auto":
-        return "squared" if regression else "cross_entropy"
-    if regression == (name in OF_CLASSES):
-        raise ConfigError(f"loss '{name}' does not suit a {task.kind} task", hint='leave loss = "auto"')
-    return cast("Loss", name)
 
 
 def outputs_for(name: str, task: Task) -> int:

@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import ConfigError
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.core.losses import Loss
     from pipeline.models._network_fit import NetworkFit
     from pipeline.models._networks import Plan
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task
+    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task, TaskKind
 
 Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
 Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
 Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
 Numeric = Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"]
+OF_CLASSES = ("cross_entropy", "ordinal")
 
 
 class NetworkRecipe(BaseModel):
@@ -50,6 +53,15 @@ class NetworkRecipe(BaseModel):
     )
     encode: Encode = Field(Encode(), description="how columns become numbers")
     target: Target = Field("auto", description="transform of a regression target")
+
+    def loss_for(self, task: TaskKind) -> Loss:
+        """Return what is minimised; "auto" is squared for values and cross entropy for classes."""
+        regression = task == "regression"
+        if self.loss == "auto":
+            return "squared" if regression else "cross_entropy"
+        if regression == (self.loss in OF_CLASSES):
+            raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
+        return self.loss
 
     @property
     def phases(self) -> int:

@@ -77,7 +77,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     rounds = lesson.rounds or recipe.rounds
-    loss = recipe.loss_for(lesson.task)
+    loss = recipe.loss_for(lesson.task.kind)
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
     model = catboost.CatBoost(
         {

@@ -119,7 +119,7 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
     kind = HistGradientBoostingClassifier if lesson.task.classes else HistGradientBoostingRegressor
     first, last = len(columns.numeric), len(columns.numeric) + len(columns.levels.columns)
     return kind(
-        loss=LOSSES[recipe.loss_for(lesson.task)],
+        loss=LOSSES[recipe.loss_for(lesson.task.kind)],
         learning_rate=recipe.lr,
         max_leaf_nodes=max(2, recipe.leaves),
         min_samples_leaf=recipe.min_rows,

@@ -81,7 +81,7 @@ def _learn(lesson: Lesson) -> Learnt:
 def _parameters(lesson: Lesson) -> dict[str, Any]:
     recipe, task = lesson.recipe, lesson.task
     return {
-        "objective": OBJECTIVES[recipe.loss_for(task)],
+        "objective": OBJECTIVES[recipe.loss_for(task.kind)],
         "learning_rate": recipe.lr,
         "num_leaves": max(2, recipe.leaves),
         "min_data_in_leaf": recipe.min_rows,

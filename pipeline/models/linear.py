@@ -63,12 +63,12 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
-    from pipeline.models._network_losses import loss_for, outputs_for
+    from pipeline.models._network_losses import outputs_for
     from pipeline.models._networks import Plan
 
     program = Program(
         architecture=Architecture(n_outputs=outputs_for(recipe.loss, task)),
-        loss=loss_for(recipe.loss, task),
+        loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
         epochs=_epochs(recipe, n_rows),

@@ -134,13 +134,12 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.members import Program
-    from pipeline.models._network_losses import loss_for
     from pipeline.models._networks import Plan
 
     recipe = settled(recipe, task, n_rows)
     program = Program(
         architecture=_architecture(recipe, task),
-        loss=loss_for(recipe.loss, task),
+        loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
         epochs=recipe.epochs,

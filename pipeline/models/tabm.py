@@ -99,7 +99,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
-    from pipeline.models._network_losses import loss_for, outputs_for
+    from pipeline.models._network_losses import outputs_for
     from pipeline.models._networks import Plan
 
     recipe = settled(recipe, task, n_rows)
@@ -117,7 +117,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     )
     program = Program(
         architecture=architecture,
-        loss=loss_for(recipe.loss, task),
+        loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
         epochs=recipe.epochs,

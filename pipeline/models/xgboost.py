@@ -77,7 +77,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     parameters: dict[str, Any] = {
-        "objective": OBJECTIVES[recipe.loss_for(lesson.task)],
+        "objective": OBJECTIVES[recipe.loss_for(lesson.task.kind)],
         "learning_rate": recipe.lr,
         "max_depth": recipe.depth,
         "min_child_weight": recipe.min_weight,

@@ -64,6 +64,7 @@ def reasons(store: Store, *nodes: Node) -> list[tuple[str, ...]]:
         ("sources", {"train": "2"}, "raw file: train changed"),
         ("sources", {}, "raw file: train is read now"),
         ("libraries", {"torch": "2.12.0"}, "library torch: 2.12.0 → 2.13.0"),
+        ("libraries", {}, "library torch: not used → 2.13.0"),
         ("python", "3.12", "python: 3.12 → 3.11"),
         ("seed", 2, "seed: 2 → 1"),
     ],
