@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,6 +107,7 @@ def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -
     for name, plan in plans.items():
         groups.setdefault(plan.shared, []).append(name)
     own = [{name: plans[name] for name in names} for names in groups.values()]
+    own.sort(key=lambda group: _effort(group, case.table.train.shape[1]), reverse=True)  # no large one is left alone
     at_once = trainings_at_once(len(own), case.table.train.size * case.folds.role[:, :, 0].size)
     case = replace(case, at_once=at_once, threads=torch.get_num_threads() // at_once)
     # elsewhere as many go together as are trained at once, so that other machines have work, too
@@ -114,6 +116,13 @@ def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -
     for found in spread(_cross_fit_groups, case, units, log):
         entries |= found
     return {name: entries[name] for name in plans}
+
+
+def _effort(plans: Plans, n_columns: int) -> int:
+    """Return in what proportion groups of plans take time: the weights that rows pass, before columns are encoded."""
+    program = next(iter(plans.values())).program
+    sizes = (n_columns, *program.architecture.hidden, program.architecture.n_outputs)
+    return sum(plan.n_seeds for plan in plans.values()) * program.epochs * sum(a * b for a, b in pairwise(sizes))
 
 
 def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str, CrossFit]:

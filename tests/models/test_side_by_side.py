@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Barrier, Event, Thread
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from heard import Heard
 from pipeline.metrics import rmse
 from pipeline.models import mlp
 from pipeline.models._side_by_side import run_side_by_side
-from pipeline.spread import Spread, in_turn
+from pipeline.spread import Spread, Unit, in_turn
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Log, Metric, Table, Task
 
 N = 60
@@ -113,3 +114,16 @@ def test_architectures_train_as_each_does_alone_in_as_many_threads(stop_on: str)
         for found in (together[name], spread[name]):
             np.testing.assert_array_equal(found.oof, alone.oof)
             np.testing.assert_array_equal(found.epochs, alone.epochs)
+
+
+def test_the_longest_training_begins_first() -> None:
+    begun = list[str]()
+
+    def in_order(function: Unit, case: Any, units: Iterable[Any], log: Log) -> Iterator[dict[str, CrossFit]]:
+        units = list(units)
+        begun.extend(name for groups in units for plans in groups for name in plans)
+        return in_turn(function, case, units, log)
+
+    recipes = RECIPES | {"long": SMALL.model_copy(update={"epochs": 40})}
+    assert list(fit(recipes, in_order)) == ["small", "wide", "deep", "long"]
+    assert begun == ["long", "wide", "deep", "small"]
