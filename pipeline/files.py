@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
@@ -34,7 +34,7 @@ def write_tensors(path: Path, arrays: dict[str, np.ndarray], header: dict[str, A
     The header is one metadata entry, because safetensors writes several in an order that changes from run to run.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    save_file(arrays, path, metadata={"header": json.dumps(header, sort_keys=True)})
+    path.write_bytes(save(arrays, metadata={"header": json.dumps(header, sort_keys=True)}))  # a full disk is an OSError
 
 
 def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

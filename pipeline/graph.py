@@ -16,7 +16,7 @@ from pipeline.entries import TUNED
 from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.nested.nodes import with_nested
-from pipeline.raw.source import locate
+from pipeline.raw.source import locate, sample_there
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
@@ -82,7 +82,7 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
     folder = workspace.check_raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
     if "sample" in files:
-        files["sample"] = _sample_there(folder, files["sample"])
+        files["sample"] = sample_there(folder, files["sample"])
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
     members = {role: member for role, name in files.items() if (member := locate(folder / name)[1])}
     return Node(
@@ -92,15 +92,6 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
         sources={role: folder / name for role, name in files.items()},
         outputs=("train.parquet", "test.parquet", "sample.parquet", "schema.json"),
     )
-
-
-def _sample_there(folder: Path, name: str) -> str:
-    """Return the sample's name, or that of the only submission beside where it should be: gender_submission.csv."""
-    path = folder / name
-    if path.exists() or not path.parent.is_dir():  # a member of an archive is looked for by its own name only
-        return name
-    others = [file for file in path.parent.glob("[!.]*submission*.csv*") if file.is_file()]
-    return others[0].relative_to(folder).as_posix() if len(others) == 1 else name
 
 
 def _features(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
@@ -132,7 +123,9 @@ def _preprocess(experiment: Experiment, facts: dict, features: list[Node], metri
     return Node(
         stage="preprocess",
         module="pipeline.stages.preprocess",
-        config=facts | {"preprocess": experiment.preprocess.model_dump(mode="json", exclude={"features"})},
+        config=facts
+        | {"preprocess": experiment.preprocess.model_dump(mode="json", exclude={"features"})}
+        | {"features": [node.variant for node in features]},  # in their order, which is that of their columns
         inputs={"ingest": Input("ingest")} | {f"feature:{n.variant}": Input(n.name) for n in features},
         plugins={"metric": metric},
         outputs=(*_TABLE.files, "columns.json", "report.json"),

@@ -69,13 +69,13 @@ def scaffold(
     findings += _of_kaggle(kaggle)
     folder.mkdir(parents=True, exist_ok=True)
     title = kaggle.get("title") or slug.replace("-", " ").title()
-    facts_path.write_text(competition_toml(title, found, files), encoding="utf-8")
     experiments = {folder / f"{name}.toml": name for name in TEMPLATES}
     new = [path for path in experiments if not path.exists()]
     for path in new:
         n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
         text = experiment_toml(experiments[path], found.task, n_rows, n_targets)
         path.write_text(text, encoding="utf-8")
+    facts_path.write_text(competition_toml(title, found, files), encoding="utf-8")  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
     return Scaffolded((facts_path, *new), findings)
 

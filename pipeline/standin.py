@@ -33,13 +33,21 @@ def standing_in(
     """Give what makes the stand-in while a graph runs; it goes when all is well, and else is pointed to."""
     folder, store = workspace.submissions / slug, Store(workspace.cache(slug))
     path = folder / so_far_name(experiment)
+    before = _written(path)
     try:
         yield _watcher(folder, experiment, {node.name: node for node in nodes}, store, console)
     except BaseException:
-        if path.is_file():
+        if _written(path) != before:
             console.info(f"a submission of what was done until now: {path}")
+        elif before:
+            console.info(f"a submission of what an earlier run had done: {path}")
         raise
     path.unlink(missing_ok=True)
+
+
+def _written(path: Path) -> int:
+    """Return when a file was written, 0 where it is not there."""
+    return path.stat().st_mtime_ns if path.is_file() else 0
 
 
 def _watcher(folder: Path, experiment: str, nodes: Mapping[str, Node], store: Store, console: Console) -> Watch:

@@ -46,11 +46,10 @@ def mirror(
 
 
 def _now_or_later(workspace: Workspace, line: dict[str, Any], outcome: Outcome, console: Console) -> None:
-    if not outcome.made:
-        journal(workspace).append(line | {"action": "reused"})
-        return
-    with console.stage("track", [f"MLflow at {uri(workspace)}"]):
-        _hand_over(workspace, [*journal(workspace).take(), line | {"action": "log"}], console)
+    journal(workspace).append(line | {"action": "log" if outcome.made else "reused"})
+    if outcome.made:
+        with console.stage("track", [f"MLflow at {uri(workspace)}"]):
+            _hand_over(workspace, console)
 
 
 def tell_scores(workspace: Workspace, slug: str, lines: Sequence[Line], console: Console) -> None:
@@ -79,11 +78,11 @@ def _scored(slug: str, line: Line) -> dict[str, Any]:
 
 
 def hand_over(workspace: Workspace, console: Console) -> None:
-    """Empty the journal into MLflow; lines that it does not take go back."""
-    lines = journal(workspace).take()
-    if lines:
-        with console.stage("track", [f"{len(lines)} journal lines to MLflow at {uri(workspace)}"]):
-            _hand_over(workspace, lines, console)
+    """Empty the journal into MLflow; lines that it does not take stay."""
+    n_lines = len(journal(workspace).lines())
+    if n_lines:
+        with console.stage("track", [f"{n_lines} journal lines to MLflow at {uri(workspace)}"]):
+            _hand_over(workspace, console)
 
 
 def serve(workspace: Workspace, host: str, port: int, console: Console) -> None:
@@ -152,19 +151,24 @@ def _line(competition: Competition, experiment: Experiment, outcome: Outcome) ->
     }
 
 
-def _hand_over(workspace: Workspace, lines: list[dict[str, Any]], console: Console) -> None:
-    """Tell MLflow every line; the first that it does not take goes back into the journal with all after it."""
+def _hand_over(workspace: Workspace, console: Console) -> None:
+    """Tell MLflow every line; the first that it does not take stays in the journal with all after it."""
     told: set[str] = set()
-    for place, line in enumerate(lines):
+
+    def tell(line: dict[str, Any]) -> None:
         try:
             _tell(workspace, line)
             told.add(line["competition"])
-        except (TrackingError, OSError) as error:
-            journal(workspace).append(*lines[place:])
-            console.warn(f"{error}; kept in {journal(workspace).path} for the next run or `pipeline ui`")
-            return
+        except TrackingError:
+            raise
         except PipelineError as error:
             console.warn(f"MLflow is not told of a run of {line['experiment']}: {error}")
+
+    try:
+        journal(workspace).tell(tell)
+    except (TrackingError, OSError) as error:
+        console.warn(f"{error}; kept in {journal(workspace).path} for the next run or `pipeline ui`")
+        return
     for slug in sorted(told):
         _describe(workspace, slug, console)
 
@@ -194,8 +198,12 @@ def _write(mlflow: Mirror, workspace: Workspace, line: Mapping[str, Any]) -> Non
         raise StoreError(f"the results of {', '.join(gone)} are no longer in {store.root}")
     results = {name: by_key[key] for name, key in keys.items()}
     with tempfile.TemporaryDirectory() as folder:
-        submissions = workspace.submissions / slug
-        mlflow.write(build(slug, line["experiment"], line.get("config", {}), store, results, submissions, Path(folder)))
+        submissions, config = workspace.submissions / slug, line.get("config", {})
+        try:
+            record = build(slug, line["experiment"], config, store, results, submissions, Path(folder))
+        except KeyError as error:
+            raise StoreError(f"its results were made by another version of this code: no {error}") from error
+        mlflow.write(record)
 
 
 def _mirror(workspace: Workspace, slug: str) -> Mirror:

@@ -14,6 +14,7 @@ from pipeline.commands.kaggle import refuse_practice
 from pipeline.engine.console import Console
 from pipeline.engine.store import Store
 from pipeline.publish import check_place, publish
+from pipeline.raw.source import locate
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def bundle(
     minutes: Minutes = None,
     folder: Annotated[Path | None, typer.Option("--out", help="Where to write it, and <out>.zip.")] = None,
     check: Annotated[bool, typer.Option(help="Run it offline and compare with the run's submission.")] = True,
-    memory: Annotated[float, typer.Option(min=0.1, help="GiB that the dry run may have resident.")] = 8.0,
+    memory: Annotated[float, typer.Option(min=0.1, max=1e6, help="GiB that the dry run may have resident.")] = 8.0,
     wheels: Annotated[bool, typer.Option(help="Take the libraries along, as wheels that pip downloads.")] = False,
     push: Annotated[bool, typer.Option(help="Upload it as a private dataset, then the notebook.")] = False,
 ) -> None:
@@ -81,6 +82,7 @@ def predict(
     workspace: Workspace = context.obj
     competition, wanted, nodes = load(workspace, slug, experiment, minutes)
     check_place(predictions.parent)
+    locate(rows)  # before a run that may take long
     console, store = console_for(wanted), Store(workspace.cache(slug))
     results = ensure_run(workspace, competition, wanted, nodes, console).results
     from pipeline.inference.gather import gather

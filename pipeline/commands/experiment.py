@@ -18,7 +18,7 @@ from pipeline.engine.run import Outcome, Watch, in_order, unwatched
 from pipeline.engine.run import run as run_graph
 from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
-from pipeline.errors import Interrupted, refusal
+from pipeline.errors import Interrupted, PipelineError, refusal
 from pipeline.graph import build
 from pipeline.practice.catalogue import provide
 from pipeline.publish import publish_studies
@@ -93,7 +93,10 @@ def track(
     from pipeline.report.audit import checked, facts
 
     slug = competition.slug
-    found = cached(workspace, slug, audit(workspace, competition, experiment)) if outcome.made else {}
+    try:
+        found = cached(workspace, slug, audit(workspace, competition, experiment)) if outcome.made else {}
+    except PipelineError:  # the competition's own code was edited meanwhile, and does not load: the run is done
+        found = {}
     tracking.mirror(workspace, competition, experiment, outcome, console, facts(checked(found)))
 
 

@@ -26,7 +26,9 @@ WAIT_MINUTES = 15.0
 app = typer.Typer()
 
 Slug = Annotated[str, typer.Argument(help="The competition: the last part of its address at Kaggle.")]
-Wait = Annotated[float, typer.Option(min=0.0, help="Minutes to wait for the score; the next call goes on waiting.")]
+Wait = Annotated[
+    float, typer.Option(min=0.0, max=1e5, help="Minutes to wait for the score; the next call goes on waiting.")
+]
 
 
 @app.command()
@@ -165,7 +167,7 @@ def _send(workspace: Workspace, slug: str, path: Path, again: bool, wait: float)
     from pipeline.kaggle.submission import read_submission
 
     console, ledger = Console(), workspace.ledger(slug)
-    submission = read_submission(path)
+    submission = read_submission(path, slug)
     before = _sent_before(begun(ledger, submission), again)
     if before is None:
         refuse(_look(workspace, slug, path, console))
@@ -184,7 +186,7 @@ def _sent_before(line: Line | None, again: bool) -> Line | None:
 
     again: whether to send it once more, which is done only when what was sent before has come to its end.
     """
-    from pipeline.kaggle.ledger import COMPLETE, ERROR
+    from pipeline.kaggle.ledger import COMPLETE, ERROR, SENDING
 
     if again and line is not None and line.status in (COMPLETE, ERROR):
         return None
@@ -193,7 +195,9 @@ def _sent_before(line: Line | None, again: bool) -> Line | None:
             f"these bytes were sent on {line.sent} UTC, and Kaggle said: {line.error or 'error'}",
             hint="--again sends them once more, which costs another submission of the day",
         )
-    if line is not None:
+    if line is not None and line.status == SENDING:
+        out.print(f"sending these bytes was cut off on {line.sent} UTC: Kaggle is asked first what became of them")
+    elif line is not None:
         what = "it is scored" if line.status == COMPLETE else "its score is waited for"
         out.print(f"these bytes were sent before, on {line.sent} UTC; {what}, nothing is sent")
     return line
@@ -204,7 +208,7 @@ def _rehearse(workspace: Workspace, slug: str, path: Path) -> None:
     from pipeline.kaggle.roundtrip import begun, refuse
     from pipeline.kaggle.submission import read_submission
 
-    console, submission = Console(), read_submission(path)
+    console, submission = Console(), read_submission(path, slug)
     _sent_before(begun(workspace.ledger(slug), submission), False)
     findings = _look(workspace, slug, path, console)
     try:

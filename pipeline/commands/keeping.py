@@ -44,15 +44,25 @@ def gc(
     """Remove cached results that neither an experiment as it stands nor a submission in submissions/ reaches."""
     workspace: Workspace = context.obj
     store = Store(workspace.cache(slug))
-    keep, continued = kept_keys(workspace.submissions / slug), set()
+    keep, continued = kept_keys(workspace.submissions / slug), set[str]()
     for name in workspace.experiments_of(slug):
-        competition, experiment, nodes = _loaded(workspace, slug, name)
-        steps = [*make_plan(nodes, store), *make_plan(audit(workspace, competition, experiment), store)]
-        steps = [step for step in steps if step.key]
-        keep |= {step.key for step in steps}
-        continued |= {progress_key(step.node, step.parts) for step in steps}  # of what was killed, and can go on
+        expected, going_on = _keys_of(workspace, slug, name, store)
+        keep, continued = keep | expected, continued | going_on
     swept = sweep(store, keep | continued, made_from(store, lambda result: truncated and bool(shortened(result))))
-    out.print(f"{len(swept.removed)} results removed, {swept.bytes / 1e6:.1f} MB freed, {len(keep)} kept or expected")
+    in_use = f", {len(swept.in_use)} in use by a run stay" if swept.in_use else ""
+    removed = f"{len(swept.removed)} results removed, {swept.bytes / 1e6:.1f} MB freed"
+    out.print(f"{removed}, {len(keep)} kept or expected{in_use}")
+
+
+def _keys_of(workspace: Workspace, slug: str, name: str, store: Store) -> tuple[set[str], set[str]]:
+    """Return the keys of an experiment's results, and of what can go on of those that were killed.
+
+    Keys alone: a plan's steps hold its results, so that none of them could be removed.
+    """
+    competition, experiment, nodes = _loaded(workspace, slug, name)
+    steps = [*make_plan(nodes, store), *make_plan(audit(workspace, competition, experiment), store)]
+    steps = [step for step in steps if step.key]
+    return {step.key for step in steps}, {progress_key(step.node, step.parts) for step in steps}
 
 
 def _loaded(workspace: Workspace, slug: str, name: str) -> tuple[Competition, Experiment, list[Node]]:

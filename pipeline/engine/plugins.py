@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Plugin
@@ -44,4 +47,15 @@ def _load_file(name: str, file: Path) -> ModuleType:
         except Exception as error:
             del sys.modules[name]
             raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+    if callable(score := getattr(module, "score", None)):  # of a metric; what else a file defines, its callers seal
+        module.score = _sealed(score, f"{file}: score()")  # type: ignore[attr-defined]
     return module
+
+
+def _sealed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with sealed(who):
+            return function(*arguments, **named)
+
+    return call

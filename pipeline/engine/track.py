@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,7 +187,7 @@ def _name(key: str) -> str:
 
 
 class Journal:
-    """Lines that wait for MLflow; a torn last line, left by a kill, is dropped."""
+    """Lines that wait for MLflow, each until it was told; a torn last line, left by a kill, is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -196,16 +196,39 @@ class Journal:
         """Add lines, whole even when two runs write at once."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock"), self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
+            torn = file.tell() and not self.path.read_bytes().endswith(b"\n")
+            file.write("\n" * bool(torn) + "".join(json.dumps(line) + "\n" for line in lines))
 
-    def take(self) -> list[dict[str, Any]]:
-        """Return all lines and empty the journal."""
+    def lines(self) -> list[dict[str, Any]]:
+        """Return all lines that wait."""
+        return [value for line in self._texts() if (value := _parsed(line)) is not None]
+
+    def tell(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Tell every line, one process at a time, and forget each once it was told: what raises leaves it waiting.
+
+        A kill in between tells it once more, which `Mirror` takes.
+        """
         if not self.path.is_file():
-            return []
+            return
+        with FileLock(f"{self.path}.telling.lock"):
+            while texts := self._texts():
+                line = _parsed(texts[0])
+                if line is not None:
+                    tell(line)
+                self._forget_first()
+
+    def _texts(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+
+    def _forget_first(self) -> None:
         with FileLock(f"{self.path}.lock"):
-            lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
-            self.path.unlink(missing_ok=True)
-        return [value for line in lines if (value := _parsed(line)) is not None]
+            left = self._texts()[1:]
+            if left:
+                aside = self.path.with_name(f"{self.path.name}.aside")
+                aside.write_text("".join(f"{text}\n" for text in left), encoding="utf-8")
+                aside.replace(self.path)
+            else:
+                self.path.unlink()
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -66,27 +66,34 @@ def hash_files(folder: Path) -> dict[str, str]:
 def _is_current(folder: Path, remote: Callable[[], Remote]) -> bool:
     """Tell whether raw/ holds, byte for byte, what Kaggle has now; Kaggle is asked only where raw/ is as it was put."""
     known = read_json(folder / HASHES)
-    if known is None or not known["archive"]["tag"] or hash_files(folder / "raw") != known["files"]:
+    if known is None or not known["archive"]["tag"]:
+        return False
+    there = hash_files(folder / "raw")  # with files of the user's own, such as extra rows
+    if any(there.get(name) != sha256 for name, sha256 in known["files"].items()):
         return False
     return remote() == Remote(**known["archive"])
 
 
 def _put_in_place(archive: Path, folder: Path, link: Link) -> tuple[bool, dict[str, str]]:
-    """Unpack aside and rename; where raw/ has files already, only compare."""
+    """Unpack aside and rename; where raw/ has files already, compare them, and add only what is not there."""
     raw, unpacked = folder / "raw", folder / ASIDE / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)  # what a kill left
     unpack(archive, unpacked, link.log)
     hashes, there = hash_files(unpacked), hash_files(raw)
     if there:
-        shutil.rmtree(unpacked)
         _check_same(raw, there, hashes)
-        return False, hashes
+        lacking = sorted(hashes.keys() - there.keys())
+        for name in lacking:
+            (raw / name).parent.mkdir(parents=True, exist_ok=True)
+            (unpacked / name).replace(raw / name)
+        shutil.rmtree(unpacked)
+        return bool(lacking), hashes
     unpacked.replace(raw)  # takes the place of an empty folder, too
     return True, hashes
 
 
 def _check_same(raw: Path, there: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    other = sorted(name for name in expected if there.get(name) != expected[name])
+    other = sorted(name for name in expected.keys() & there.keys() if there[name] != expected[name])
     if other:
         some = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
         raise DataError(

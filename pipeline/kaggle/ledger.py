@@ -91,7 +91,13 @@ def read(path: Path) -> list[Line]:
     """Return all lines, the oldest first; a line that cannot be understood is a DataError."""
     if not path.is_file():
         return []
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8: {error}", hint="save it as CSV UTF-8; nothing else was changed"
+        ) from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ()) and name != "note"]
     if missing:
         raise DataError(

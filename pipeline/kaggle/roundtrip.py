@@ -16,6 +16,7 @@ from pipeline.kaggle.preflight import Finding, check, expected
 from pipeline.kaggle.submission import Submission
 from pipeline.kaggle.upload import send, wait
 from pipeline.raw.sheet import Sheet, read_sheet
+from pipeline.raw.source import sample_there
 from pipeline.targets import names_of
 from pipeline.workspace import Workspace
 
@@ -29,7 +30,7 @@ def look(workspace: Workspace, competition: Competition, path: Path) -> list[Fin
         return [Finding("warning", "there is no sample submission to hold it against")]
     train = read_sheet(raw / files.train).cells
     targets = [train[name].to_pandas().astype(object) for name in names_of(competition.target)]
-    return check(_sheet(path), expected(competition, read_sheet(raw / files.sample), targets))
+    return check(_sheet(path), expected(competition, read_sheet(raw / sample_there(raw, files.sample)), targets))
 
 
 def _sheet(path: Path) -> Sheet:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.key import hash_file
+from pipeline.errors import SubmissionError
 from pipeline.kaggle.whole import read_json
 from pipeline.publish import check_submission, published_name
 
@@ -46,13 +47,18 @@ class Submission:
         return " ".join(words)
 
 
-def read_submission(path: Path) -> Submission:
-    """Read a submission's hash, and its provenance where that lies beside it and tells of these very bytes."""
+def read_submission(path: Path, slug: str) -> Submission:
+    """Read a submission's hash, and its provenance where that lies beside it and tells of these very bytes.
+
+    Raises SubmissionError for a file that was made for another competition than `slug`.
+    """
     check_submission(path)
     sha256 = hash_file(path)
     found = provenance(path.with_suffix(".json"))
     if found.get("sha256") != sha256:
         return Submission(path, sha256)
+    if (made_for := found.get("competition", slug)) != slug:
+        raise SubmissionError(f"{path} was made for {made_for}, not for {slug}", hint="nothing was sent")
     return replace(from_provenance(path.parent, found), path=path)
 
 

@@ -105,7 +105,7 @@ def _create(link: Link, ledger: Path, line: Line, token: str) -> Line:
             made = link.once(link.api.create_submission, wanted)
         except UnansweredError as error:
             link.log.info(f"{error}; looking whether the submission was made")
-            found = _look_for(link, line.mark, until=_settled(line))
+            found = _look_for(link, line.mark, until=time.time() + SETTLE_SECONDS)  # the answer took its time already
             if found is not None:
                 return put(ledger, updated(line, found))
             pause(error, attempt, link.log)

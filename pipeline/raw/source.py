@@ -50,6 +50,15 @@ def locate(path: Path) -> tuple[Path, str]:
     raise DataError(f"{path} does not exist", hint=f"in {path.parent}: {nearest(path.name, _files(path.parent))}")
 
 
+def sample_there(folder: Path, name: str) -> str:
+    """Return the sample's name, or that of the only submission beside where it should be: gender_submission.csv."""
+    path = folder / name
+    if path.exists() or not path.parent.is_dir():  # a member of an archive is looked for by its own name only
+        return name
+    others = [file for file in path.parent.glob("[!.]*submission*.csv*") if file.is_file()]
+    return others[0].relative_to(folder).as_posix() if len(others) == 1 else name
+
+
 def _files(folder: Path) -> list[str]:
     return [entry.name + "/" * entry.is_dir() for entry in folder.iterdir() if not entry.name.startswith(".")]
 

@@ -113,6 +113,17 @@ def test_gc_keeps_what_the_experiment_reaches(copied: Shop) -> None:
     assert set(states(copied).values()) == {"cached"}
 
 
+def test_gc_removes_what_was_cut_short_and_all_that_was_made_from_it(copied: Shop) -> None:
+    (manifest,) = (copied.folder / "data" / SLUG / "cache" / "train").glob("linear/*/manifest.json")
+    said = json.loads(manifest.read_text())
+    said["facts"]["truncated"] = ["1 of 3 folds"]
+    manifest.write_text(json.dumps(said))
+    copied.run("gc", SLUG, "--truncated")
+    after = states(copied)
+    assert after["split"] == "cached"
+    assert {after[name] for name in ("train[linear]", "ensemble", "submit")} <= {"run", "run?"}
+
+
 @pytest.mark.parametrize("minutes", ["4", "3"])
 def test_more_minutes_continue_the_old_study(copied: Shop, minutes: str) -> None:
     assert copied.call("run", SLUG, "-e", "quick", "--minutes", minutes).returncode == 0

@@ -15,24 +15,47 @@ from pipeline.engine.track import Journal, Mirror, Record
 from pipeline.errors import TrackingError
 
 
-def test_lines_come_back_in_order_and_only_once(tmp_path: Path) -> None:
+def told_of(journal: Journal) -> list[dict[str, Any]]:
+    told = list[dict[str, Any]]()
+    journal.tell(told.append)
+    return told
+
+
+def test_lines_are_told_in_order_and_only_once(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "there" / "journal.jsonl")
     journal.append({"n": 1}, {"n": 2})
     journal.append({"n": 3})
-    assert [line["n"] for line in journal.take()] == [1, 2, 3]
-    assert journal.take() == []
+    assert [line["n"] for line in told_of(journal)] == [1, 2, 3]
+    assert told_of(journal) == []
 
 
-def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
+def test_a_line_waits_until_it_was_told_whatever_came_between(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append({"n": 1}, {"n": 2})
+
+    def interrupted(line: dict[str, Any]) -> None:
+        if line["n"] == 2:
+            journal.append({"n": 3})  # by another process
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        journal.tell(interrupted)
+    assert [line["n"] for line in journal.lines()] == [2, 3]
+    assert [line["n"] for line in told_of(journal)] == [2, 3]
+
+
+def test_a_torn_line_is_dropped_alone(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append({"n": 1})
     with journal.path.open("a", encoding="utf-8") as file:
         file.write('{"n": 2, "resu')
-    assert journal.take() == [{"n": 1}]
+    journal.append({"n": 3})
+    assert told_of(journal) == [{"n": 1}, {"n": 3}]
+    assert not journal.path.exists()
 
 
 def test_asking_an_empty_journal_writes_nothing(tmp_path: Path) -> None:
-    assert Journal(tmp_path / "journal.jsonl").take() == []
+    assert told_of(Journal(tmp_path / "journal.jsonl")) == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -55,10 +55,23 @@ def test_files_of_the_user_are_never_replaced(link: Link, tmp_path: Path) -> Non
     raw = tmp_path / "houses" / "raw"
     raw.mkdir(parents=True)
     (raw / "train.csv").write_text("mine")
-    with pytest.raises(DataError, match=r"other files than Kaggle: a/b.csv, train.csv") as caught:
+    with pytest.raises(DataError, match=r"other files than Kaggle: train.csv") as caught:
         download(link, tmp_path / "houses")
     assert "move" in caught.value.hint
     assert contents(raw) == {"train.csv": "mine"}
+
+
+def test_what_the_user_lacks_is_added_and_files_of_his_own_stay(
+    link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "houses" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train.csv").write_text(FILES["train.csv"])
+    (raw / "original.csv").write_text("more rows")
+    assert download(link, tmp_path / "houses").new
+    assert contents(raw) == FILES | {"original.csv": "more rows"}
+    monkeypatch.setattr("pipeline.kaggle.download.fetch", lambda *_: pytest.fail("what is there is fetched again"))
+    assert not download(link, tmp_path / "houses").new
 
 
 def test_new_files_at_kaggle_are_noticed(link: Link, houses: Competition, tmp_path: Path) -> None:

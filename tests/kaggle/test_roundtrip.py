@@ -68,6 +68,12 @@ def test_from_a_slug_to_a_score(tiny: Competition, folder: Path, empty_mlflow: P
     assert "0.05 would stand at 1, in the top 1.0%" in log(folder)
 
 
+def test_a_sample_by_kaggle_s_own_name_is_found(ready: Path) -> None:
+    raw = ready / "data" / "houses" / "raw"
+    (raw / "sample_submission.csv").rename(raw / "gender_submission.csv")
+    assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", "--dry-run", **OFF) == 0, log(ready)
+
+
 def test_a_dry_run_sends_nothing(kaggle: Kaggle, ready: Path) -> None:
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", "--dry-run", **OFF) == 0, log(ready)
     assert "a dry run: nothing was sent" in log(ready)

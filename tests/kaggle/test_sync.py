@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kaggle_server import Competition, Kaggle
 
+from pipeline.errors import SubmissionError
 from pipeline.kaggle import upload
 from pipeline.kaggle.client import Link
 from pipeline.kaggle.ledger import Line, put, read
@@ -56,12 +57,21 @@ def test_a_submission_is_matched_to_its_run(
     link: Link, houses: Competition, folder: Path, ledger: Path, way: str
 ) -> None:
     (path,) = folder.glob("*.csv")
-    mark = read_submission(path).message() if way == "mark" else "by hand"
+    mark = read_submission(path, "houses").message() if way == "mark" else "by hand"
     sent(houses, 7, mark, "other.csv" if way == "mark" else path.name)
     (line,) = sync(link, ledger, folder)
     assert (line.run, line.experiment, line.cv, line.cv_se) == (RUN, "default", 0.5, 0.1)
     assert (line.ref, line.public, line.status) == ("7", 0.12345, "complete")
-    assert begun(ledger, read_submission(path)) == line
+    assert begun(ledger, read_submission(path, "houses")) == line
+
+
+def test_a_file_made_for_another_competition_is_refused(folder: Path) -> None:
+    (path,) = folder.glob("*.csv")
+    provenance = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(provenance | {"competition": "flats"}))
+    assert read_submission(path, "flats").experiment == "default"
+    with pytest.raises(SubmissionError, match="was made for flats, not for houses"):
+        read_submission(path, "houses")
 
 
 def test_what_came_from_elsewhere_has_a_line_too(link: Link, houses: Competition, folder: Path, ledger: Path) -> None:
@@ -92,7 +102,7 @@ def test_a_line_that_was_cut_off_finds_its_number(
 ) -> None:
     monkeypatch.setattr(upload, "SETTLE_SECONDS", 0.0)
     (path,) = folder.glob("*.csv")
-    submission = read_submission(path)
+    submission = read_submission(path, "houses")
     put(ledger, Line("2026-11-08 10:00:00", "sending", message=submission.message(), sha256=submission.sha256))
     sent(houses, 7, submission.message())
     sync(link, ledger, folder)

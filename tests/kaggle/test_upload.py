@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kaggle_server import KEY, SIGNATURE, TOKEN, Competition, Failure, Kaggle
@@ -38,7 +39,7 @@ def ledger(tmp_path: Path) -> Path:
 def file(tmp_path: Path) -> Submission:
     path = tmp_path / "default-1.csv"
     path.write_text("id,price\n1,2\n")
-    return read_submission(path)
+    return read_submission(path, "houses")
 
 
 def test_sent_and_scored(link: Link, houses: Competition, ledger: Path, file: Submission) -> None:
@@ -103,6 +104,29 @@ def test_an_answer_that_comes_too_late_does_not_send_twice(
     assert listed.is_set()
     assert (kaggle.asked("CreateSubmission"), len(houses.submissions)) == (1, 1)
     assert line.ref == str(houses.submissions[0]["ref"])
+
+
+def test_what_is_listed_late_after_a_slow_answer_is_not_sent_twice(
+    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time in which Kaggle may list it begins when the answer has failed, not when it was asked."""
+    monkeypatch.setattr(client, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(upload, "SETTLE_SECONDS", 0.9)
+    hidden, listed = list[dict[str, Any]](), threading.Event()
+
+    def list_late(method: str) -> None:
+        if method == "ListSubmissions" and houses.submissions and not hidden:
+            hidden.extend(houses.submissions)
+            houses.submissions.clear()
+        elif method == "ListSubmissions" and hidden and not listed.is_set():
+            houses.submissions.extend(hidden)
+            listed.set()
+
+    kaggle.on_request = list_late
+    kaggle.on_answer = lambda method: listed.wait(600) and None if method == "CreateSubmission" else None
+    line = send(link, ledger, file)
+    assert (kaggle.asked("CreateSubmission"), len(houses.submissions)) == (1, 1)
+    assert line.ref == str(hidden[0]["ref"])
 
 
 def test_what_was_not_taken_is_sent_again(
