@@ -311,7 +311,7 @@ def _submit(workspace: Workspace, experiment: Experiment, facts: dict, entries: 
         module="pipeline.stages.submit",
         config=facts | {"experiment": experiment.name},
         inputs={"ingest": Input("ingest"), "preprocess": _TABLE, "ensemble": Input("ensemble")}
-        | ({"split": _FOLDS} | _predictions(entries) if judged else {}),
+        | (_predictions(entries) if judged else {}),
         plugins={"metric": metric},
         sources={"solution": solution} if judged else {},
         outputs=("submission.csv", "provenance.json", *(["judged.json"] if judged else [])),

@@ -93,12 +93,17 @@ class Finisher:
     train: pd.DataFrame | None = None
     test: pd.DataFrame | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether predictions are submitted as they are."""
+        return self.clip is None and self.round is None and self.own is None
+
     def oof(self, oof: np.ndarray) -> np.ndarray:
         """Return out-of-fold predictions (n_repeats, n_train, n_outputs) finished, NaN where they are NaN.
 
         Each fold is clipped by the rows that it trains on; the rows of all folds of a repeat are finished as one.
         """
-        if self.clip is None and Finish(round=self.round, own=self.own) == Finish():
+        if self.is_plain:
             return oof
         done = oof.copy()
         for repeat, fold in self.folds:

@@ -64,7 +64,6 @@ class Decision:
 
 def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) -> Decision:
     """Return the decision of highest score for probabilities (n, n_classes) of the classes in target (n,)."""
-    n_classes = probabilities.shape[1]
     if metric.decision not in ("weights", "cuts"):
         return Decision()
 
@@ -72,9 +71,24 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
         labels = Decision(metric.decision, tuple(numbers.tolist())).labels(probabilities)
         return metric.as_error(float(metric.function(target, labels)))
 
-    start = np.arange(n_classes - 1) + 0.5 if metric.decision == "cuts" else np.zeros(n_classes)
-    movable = range(n_classes - 1)  # one weight may stay: only their ratios count
-    return Decision(metric.decision, tuple(descend(error, start, movable).tolist()))
+    of_kind = _cuts if metric.decision == "cuts" else _weights
+    found = [descend(error, start, range(len(start))) for start in of_kind(probabilities, target)]
+    return Decision(metric.decision, tuple(min(found, key=error).tolist()))
+
+
+def _weights(probabilities: np.ndarray, target: np.ndarray) -> list[np.ndarray]:  # noqa: ARG001 - as _cuts has it
+    """Return where weights start from: none, and those that make all classes equally likely on average.
+
+    Where a class is so rare that no row comes near to it, no single step away from the first changes any label.
+    """
+    return [np.zeros(probabilities.shape[1]), -np.log(np.maximum(probabilities.mean(axis=0), FLOOR))]
+
+
+def _cuts(probabilities: np.ndarray, target: np.ndarray) -> list[np.ndarray]:
+    """Return where cut points start from: halfway between classes, and where each gets as many rows as it has."""
+    n_classes = probabilities.shape[1]
+    shares = np.bincount(target, minlength=n_classes).cumsum()[:-1] / len(target)
+    return [np.arange(n_classes - 1) + 0.5, np.quantile(probabilities @ np.arange(n_classes), shares)]
 
 
 def descend(error: Callable[[np.ndarray], float], start: np.ndarray, movable: range) -> np.ndarray:

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.blenders._alone import oof_alone
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE, library_nodes, read_library
+from pipeline.entries import ENSEMBLE, library_nodes, read_alone, read_library
 from pipeline.errors import ConfigError, nearest
 from pipeline.files import read_folds, read_json, read_table
 from pipeline.honesty.expectation import expect
@@ -54,7 +53,7 @@ def _of_entry(
 ) -> Expected:
     """Return what to expect of one entry; train and test rows differ for it as they do for the ensemble."""
     table, folds = read_table(store.open(results["preprocess"]), metric), read_folds(store.open(results["split"]))
-    oof = oof_alone(open_library(store, results)[entry], table.target, folds, metric)
+    oof = open_library(store, results)[entry].oof
     rows, bias = pool(table.target, folds, metric, table.groups, table.time), bias_of(entry, leaderboard)
     found = expect(rows, folds, table.target, oof, bias, n_private=ensemble.n_private, seed=0)
     scores = found.scores(metric)
@@ -74,9 +73,10 @@ def _of_entry(
 
 
 def open_library(store: Store, results: Mapping[str, Result]) -> dict[str, CrossFit]:
-    """Read the predictions of every model of a run, hashed before they are read."""
+    """Read the predictions of every model of a run as each would submit them, hashed before they are read."""
     nodes = library_nodes(results)
-    return read_library({f"train:{name}": store.open(results[node], ("entries",)) for name, node in nodes.items()})
+    library = read_library({f"train:{name}": store.open(results[node], ("entries",)) for name, node in nodes.items()})
+    return read_alone(store.open(results["ensemble"]), library)
 
 
 def _figures(entry: str, cv_score: float, se: float, found: Expected, places: int) -> Table:

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.blenders._alone import oof_alone
 from pipeline.config import Competition
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE, MORE, TUNED
@@ -92,7 +91,7 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     for run, results in families:
         if np.array_equal(read_table(store.open(results["preprocess"]), metric).train_ids, table.train_ids):
             candidates.append(_ensemble(run, store, results, workspace.submissions / slug))
-    candidates += _models(*families[0], store, table)
+    candidates += _models(*families[0], store)
     candidates = sorted(candidates, key=lambda one: (one.cv_error, one.name))[:MOST]
     rows = pool(
         table.target, candidates[0].folds, metric, table.groups, table.time, [one.folds for one in candidates[1:]]
@@ -124,7 +123,7 @@ def _ensemble(run: Run, store: Store, results: Mapping[str, Result], submissions
     return Candidate(run.name, read_entries(made)[ENSEMBLE].oof, folds, bias, run.summary.ensemble.cv_error, path)
 
 
-def _models(run: Run, results: Mapping[str, Result], store: Store, table: Data) -> Iterator[Candidate]:
+def _models(run: Run, results: Mapping[str, Result], store: Store) -> Iterator[Candidate]:
     """Yield the models of a run alone, as hedges; those of which there could be no experiment are left out."""
     folds, library = read_folds(store.open(results["split"])), open_library(store, results)
     leaderboard = read_json(store.open(results["ensemble"]) / "leaderboard.json")
@@ -135,8 +134,9 @@ def _models(run: Run, results: Mapping[str, Result], store: Store, table: Data) 
         if not entry.reference and "/" not in name and not name.endswith((TUNED, MORE)) and len(library) > 1
     ]
     for name in sorted(alone, key=lambda name: errors[name])[:MOST]:
-        oof = oof_alone(library[name], table.target, folds, table.task.metric)
-        yield Candidate(f"{run.name}: {name} alone", oof, folds, bias_of(name, leaderboard), errors[name], None)
+        yield Candidate(
+            f"{run.name}: {name} alone", library[name].oof, folds, bias_of(name, leaderboard), errors[name], None
+        )
 
 
 def _expected(candidate: Candidate, rows: Rows, table: Data, n_private: int) -> Expectation:

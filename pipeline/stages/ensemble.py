@@ -12,13 +12,13 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
-from pipeline.blenders._alone import oof_alone
+from pipeline.blenders._alone import alone, is_decided
 from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.blenders._reference import weights_optimism
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
-from pipeline.entries import BEST, ENSEMBLE, EQUAL, TUNED, read_library
+from pipeline.entries import ALONE, BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_folds, read_json, read_target, write_entry, write_json
 from pipeline.honesty.averaging import gain_alone, gain_blended
@@ -44,21 +44,31 @@ class Judge:
         """Return the error (n_repeats, n_folds) of predictions (n_repeats, n_train, n_outputs)."""
         return self.folds.errors(self.metric, self.target, self.finisher.oof(oof))
 
-    def figures(self, oof: np.ndarray) -> dict[str, Any]:
-        """Return error, score, standard error (None with one fold) and fold errors as JSON values."""
-        errors = self.fold_errors(oof)
+    def figures(self, finished: np.ndarray) -> dict[str, Any]:
+        """Return error, score, standard error (None with one fold) and fold errors as JSON values.
+
+        finished: predictions (n_repeats, n_train, n_outputs) as they would be submitted.
+        """
+        errors = self.folds.errors(self.metric, self.target, finished)
         figure = cv_figure(errors, rows_ratio(self.folds))
         return {
             "cv_error": figure.mean,
             "cv_score": self.metric.as_score(figure.mean),
             "se": figure.se if np.isfinite(figure.se) else None,
             "fold_errors": errors.tolist(),
-            "rows_covered": int((~np.isnan(oof).any(axis=2)).sum()),
+            "rows_covered": int((~np.isnan(finished).any(axis=2)).sum()),
         }
+
+    def alone(self, entries: Mapping[str, CrossFit]) -> Mapping[str, CrossFit]:
+        """Return entries as each would be submitted by itself; the same ones where that is as they are."""
+        if self.finisher.is_plain and not is_decided(self.metric):
+            return entries
+        return {name: alone(entry, self.finisher, self.metric) for name, entry in entries.items()}
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json.
+    """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json, and, where
+    predictions are not submitted as they are, alone/<entry>.safetensors: every entry as it would be by itself.
 
     Reads preprocess (rows.parquet), split, the entries of every input `train:<name>`, for a nested blender those of
     every `nested:<name>`, and, of what was tuned, `tune:<name>` (optimism.json). config: options of the blender. Raises
@@ -83,8 +93,13 @@ def run(job: Job) -> dict[str, Any]:
     temperatures[ENSEMBLE] = blend.last_temperature
     known = _known(library, blend, shares, job) | _of_references(entries, library, judge, job)
     stop_on = _stop_on(entries, blender.names(library.names))
-    rows = _leaderboard(entries, blends, shares, known, judge, stop_on)
+    each = judge.alone(entries)
+    rows = _leaderboard(each, blends, shares, known, judge, stop_on)
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), stop_on, judge))
+    if each is not entries:
+        (job.out / ALONE).mkdir()
+        for name, entry in each.items():
+            write_entry(job.out / ALONE, name, replace(entry, curves=None))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "temperatures.json", temperatures)
     finish = judge.finisher.to_dict()
@@ -194,9 +209,9 @@ def _of_references(
     """Return the same for references; what they chose on the rows that score them is their base models' weights."""
     found = {}
     for name in (name for name, entry in entries.items() if entry.reference):
-        alone = build_library({name: replace(entries[name], reference=False)}, judge.target, judge.metric, judge.folds)
+        one = build_library({name: replace(entries[name], reference=False)}, judge.target, judge.metric, judge.folds)
         chosen = weights_optimism(library, name, lambda oof: float(judge.fold_errors(oof).mean()), job.seed)
-        gain = gain_alone(alone, name, derive(job.seed, "averaging"))
+        gain = gain_alone(one, name, derive(job.seed, "averaging"))
         found[name] = {"averaging": gain, "tuning": chosen}
     return found
 
@@ -213,19 +228,19 @@ def _leaderboard(
 
     A blend's predictions are cross-fitted ("best single" is chosen on other folds too, and labels are decided on
     others), so that all rows can be compared; only a reference, AutoGluon's own ensemble, has seen the rows that it is
-    scored on. known: what `_known` returns, by entry. stop_on: of the ensemble; equal weights and the best single entry
-    are of all entries.
+    scored on. entries: as each would be submitted. known: what `_known` returns, by entry. stop_on: of the ensemble;
+    equal weights and the best single entry are of all entries.
     """
     rows = [
         {"entry": name, "kind": "entry", "stop_on": entry.stop_on, "reference": entry.reference}
         | {"weight": shares.get(name, 0.0)}
-        | judge.figures(oof_alone(entry, judge.target, judge.folds, judge.metric))
+        | judge.figures(entry.oof)
         for name, entry in entries.items()
     ]
     stops = dict.fromkeys(blends, _stop_on(entries, entries)) | {ENSEMBLE: stop_on}
     rows += [
         {"entry": name, "kind": "blend", "stop_on": stops[name], "reference": False, "weight": None}
-        | judge.figures(oof)
+        | judge.figures(judge.finisher.oof(oof))
         for name, oof in blends.items()
     ]
     nothing = {"averaging": 0.0, "tuning": 0.0}

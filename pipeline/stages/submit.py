@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.blenders._alone import is_decided, test_alone
 from pipeline.engine.stage import Job
-from pipeline.entries import ENSEMBLE, read_library
+from pipeline.entries import ENSEMBLE, read_alone, read_library
 from pipeline.errors import SubmissionError
-from pipeline.files import read_entries, read_folds, read_json, read_target, write_json
+from pipeline.files import read_entries, read_json, write_json
 from pipeline.practice.judge import judge
 from pipeline.raw.labels import spell_labels
 from pipeline.raw.sample import find_class_columns
 from pipeline.targets import names_of
-from pipeline.types import CrossFit, Metric
+from pipeline.types import Metric
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -184,18 +183,9 @@ def _judged(job: Job, form: Form, submission: pd.DataFrame, metric: Metric) -> d
         judged = judge(job.sources["solution"], filled, job.config, metric, form.classes)
         return {part: score if np.isfinite(score) else None for part, score in judged.items()}
 
-    entries = read_library(job.inputs)
+    entries = read_alone(job.inputs["ensemble"], read_library(job.inputs))
     return {
         "ours": scores(submission),
-        "entries": {name: scores(form.fill(test)) for name, test in _alone(job, entries, metric).items()},
+        "entries": {name: scores(form.fill(entry.test)) for name, entry in entries.items()},
         "references": sorted(name for name, entry in entries.items() if entry.reference),
     }
-
-
-def _alone(job: Job, entries: Mapping[str, CrossFit], metric: Metric) -> dict[str, np.ndarray]:
-    """Return what every entry would submit by itself."""
-    if not is_decided(metric):
-        return {name: entry.test for name, entry in entries.items()}
-    target = read_target(job.inputs["preprocess"])
-    folds = read_folds(job.inputs["split"])
-    return {name: test_alone(entry, target, folds, metric) for name, entry in entries.items()}

@@ -41,6 +41,30 @@ def test_new_rows_score_higher_than_with_the_likeliest_class(
     assert metric.score(labels, decision.apply(probabilities)) > metric.score(labels, probabilities) + gain
 
 
+def timid(n_rows: int, rare: int, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return calibrated probabilities of a class that no row is likely to be of, and labels drawn from them."""
+    rng = np.random.default_rng(seed)
+    chance = 0.01 + 0.2 * rng.beta(0.5, 4, n_rows)
+    probabilities = np.repeat((1 - chance)[:, None] / (n_classes - 1), n_classes, axis=1)
+    probabilities[:, rare] = chance
+    return probabilities, (rng.random((n_rows, 1)) > probabilities.cumsum(axis=1)[:, :-1]).sum(axis=1)
+
+
+@pytest.mark.parametrize("module", [f1, mcc, balanced_accuracy, quadratic_kappa])
+def test_a_class_that_is_never_likely_is_given_where_it_is_likeliest(module: ModuleType) -> None:
+    metric = Metric.from_module(module)
+    decision = fit_decision(*timid(4_000, 1, 2, seed=0), metric)
+    probabilities, labels = timid(20_000, 1, 2, seed=1)
+    assert metric.score(labels, decision.apply(probabilities)) > metric.score(labels, probabilities) + 0.05
+
+
+@pytest.mark.parametrize("rare", [0, 1, 2])
+def test_of_several_classes_any_may_be_the_rare_one(rare: int) -> None:
+    decision = fit_decision(*timid(4_000, rare, 3, seed=0), Metric.from_module(f1_macro))
+    probabilities, labels = timid(20_000, rare, 3, seed=1)
+    assert f1_macro.score(labels == rare, decision.labels(probabilities) == rare) > 0.52
+
+
 @pytest.mark.parametrize("module", [accuracy, log_loss])
 def test_where_the_likeliest_class_is_right_nothing_is_moved(module: ModuleType) -> None:
     probabilities, labels = example(200, [0.7, 0.3], seed=0)

@@ -199,3 +199,14 @@ def test_the_judge_scores_the_submission_and_every_entry(tmp_path: Path) -> None
     assert judged["ours"] == {"public": 1.0, "private": 0.5}
     assert judged["entries"] == {"m": {"public": 1.0, "private": 0.5}}
     assert judged["references"] == []
+
+
+def test_the_judge_scores_an_entry_as_it_would_be_submitted(tmp_path: Path) -> None:
+    solution = "Id,y,usage\n1,2.0,Public\n2,3.0,Private\n"
+    sample = pd.DataFrame({"Id": [1, 2], "y": [0.0, 0.0]})
+    job = job_of(tmp_path, sample, np.array([[2.4], [3.4]]), rmse, solution, metric="rmse")
+    rounded = tmp_path / "ensemble" / "alone"
+    rounded.mkdir()
+    write_entry(rounded, "m", entry_of(np.array([[2.0], [3.0]])))
+    submit.run(job)
+    assert read_json(job.out / "judged.json")["entries"] == {"m": {"public": 0.0, "private": 0.0}}
