@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config import load_competition, load_experiment, metric_plugin, read_toml
 from pipeline.engine import plugins
 from pipeline.errors import ConfigError, FeatureError
+from pipeline.types import Metric
 from pipeline.workspace import Workspace
 
 COMPETITION = """
@@ -286,6 +288,19 @@ def test_an_own_metric_is_checked_like_one_of_the_package(workspace: Workspace) 
     own.write_text("import no_such_library")
     with pytest.raises(FeatureError, match=r"metric\.py cannot be imported: ModuleNotFoundError"):
         load_competition(workspace, "houses")
+
+
+def test_an_own_metric_may_read_no_file_when_it_scores(workspace: Workspace) -> None:
+    folder = workspace.experiments / "houses"
+    (folder / "competition.toml").write_text(COMPETITION.replace("rmsle", "own"))
+    (folder / "weights.txt").write_text("2.0")
+    (folder / "metric.py").write_text(
+        "TASKS, READS, GREATER_IS_BETTER, OPTIMUM = ('regression',), 'value', False, 0.0\n"
+        f"def score(target, prediction): return float(open({str(folder / 'weights.txt')!r}).read())\n"
+    )
+    metric = Metric.from_module(plugins.load(metric_plugin(workspace, load_competition(workspace, "houses"))))
+    with pytest.raises(FeatureError, match=r"metric\.py: score\(\) opens .*weights\.txt"):
+        metric.score(np.zeros(2), np.zeros((2, 1)))
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:

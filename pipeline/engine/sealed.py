@@ -22,7 +22,7 @@ LIBRARIES = tuple(
     f"{Path(path).expanduser().resolve()}{os.sep}"
     for path in (
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *("/usr/share", "/usr/lib", "/usr/local/lib", "/etc", "/dev", "/proc", "/sys"),
+        *("/usr/share", "/usr/lib", "/usr/local/lib", "/etc", "/dev", "/proc", "/sys", "/var/db/timezone"),
         *("~/.cache", "~/.config"),
     )
 )

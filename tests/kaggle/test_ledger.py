@@ -95,6 +95,15 @@ def test_a_ledger_that_was_broken_by_hand(tmp_path: Path, old: str, new: str, me
         put(path, line(2))
 
 
+def test_a_ledger_that_a_spreadsheet_saved_in_another_encoding(tmp_path: Path) -> None:
+    put(tmp_path / "ledger.csv", line(note="größer"))
+    text = (tmp_path / "ledger.csv").read_text(encoding="utf-8")
+    (tmp_path / "ledger.csv").write_text(text, encoding="cp1252")
+    with pytest.raises(DataError, match=r"ledger\.csv is not UTF-8") as caught:
+        read(tmp_path / "ledger.csv")
+    assert "CSV UTF-8" in caught.value.hint
+
+
 def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.csv"
     writers = [threading.Thread(target=put, args=(path, line(number))) for number in range(20)]
