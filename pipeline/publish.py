@@ -15,6 +15,7 @@ from pipeline.engine.key import hash_file
 from pipeline.engine.store import Result, Store
 from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
+from pipeline.whole import put_bytes
 
 
 def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
@@ -112,9 +113,7 @@ def _is_made_elsewhere(result: Result) -> bool:
 def _replace(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    put_bytes(path, content)
 
 
 def kept_keys(folder: Path) -> set[str]:

@@ -19,6 +19,7 @@ from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
 from pipeline.targets import COLUMN_MEANS, names_of
+from pipeline.whole import put_text
 from pipeline.workspace import check_slug
 
 TEMPLATES = {name: Path(__file__).with_name(f"{name}_experiment.toml") for name in ("default", "best")}
@@ -75,7 +76,7 @@ def scaffold(
         n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
         text = experiment_toml(experiments[path], found.task, n_rows, n_targets)
         path.write_text(text, encoding="utf-8")
-    facts_path.write_text(competition_toml(title, found, files), encoding="utf-8")  # last: with it all is there
+    put_text(facts_path, competition_toml(title, found, files))  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
     return Scaffolded((facts_path, *new), findings)
 

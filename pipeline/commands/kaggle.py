@@ -85,8 +85,8 @@ def ledger(context: typer.Context, slug: Slug) -> None:
     from pipeline.kaggle import gains, show
     from pipeline.kaggle.ledger import read
     from pipeline.kaggle.roundtrip import greater_is_better
-    from pipeline.kaggle.whole import put_bytes
     from pipeline.report.plots import png
+    from pipeline.whole import put_bytes
 
     workspace: Workspace = context.obj
     competition = load_competition(workspace, slug)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from pipeline.whole import put_text
 
 
 class Memo:
@@ -37,13 +39,8 @@ class Memo:
         if not self.grown:
             return
         self.grown = False
-        aside = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-            aside.write_text(json.dumps({"scheme": self.scheme, "values": self.values}), encoding="utf-8")
-            aside.replace(self.path)
-        except OSError:  # a package that is installed read-only is parsed each time
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # a package that is installed read-only is parsed each time
+            put_text(self.path, json.dumps({"scheme": self.scheme, "values": self.values}))
 
     def _load(self) -> dict[str, Any]:
         try:

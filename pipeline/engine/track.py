@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import TrackingError
+from pipeline.whole import put_text
 
 PARAM_LENGTH = 500
 """Longer params are cut by some servers."""
@@ -224,9 +225,7 @@ class Journal:
         with FileLock(f"{self.path}.lock"):
             left = self._texts()[1:]
             if left:
-                aside = self.path.with_name(f"{self.path.name}.aside")
-                aside.write_text("".join(f"{text}\n" for text in left), encoding="utf-8")
-                aside.replace(self.path)
+                put_text(self.path, "".join(f"{text}\n" for text in left))
             else:
                 self.path.unlink()
 

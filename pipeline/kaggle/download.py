@@ -16,7 +16,7 @@ from pipeline.kaggle.archive import unpack
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.facts import ask_facts, save_facts
 from pipeline.kaggle.fetch import Remote, fetch, forget, peek
-from pipeline.kaggle.whole import put_json, read_json
+from pipeline.whole import put_json, read_json
 
 HASHES = "raw.json"
 ASIDE = ".download"

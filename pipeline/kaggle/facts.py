@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.kaggle.client import Link, request
-from pipeline.kaggle.whole import put_json, read_json
+from pipeline.whole import put_json, read_json
 
 FILE = "kaggle.json"
 FIELDS = {"slug", "title", "metric", "daily_limit", "deadline", "code_competition"}

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import KaggleError, UnansweredError
 from pipeline.kaggle.client import Link, patiently
 from pipeline.kaggle.refusals import understand
-from pipeline.kaggle.whole import put_json, read_json
+from pipeline.whole import put_json, read_json
 
 CHUNK_BYTES = 1 << 20
 

@@ -17,7 +17,7 @@ from pipeline.kaggle.archive import unpack
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.download import ASIDE
 from pipeline.kaggle.fetch import fetch, forget
-from pipeline.kaggle.whole import put_text
+from pipeline.whole import put_text
 
 FILE = "leaderboard.csv"
 

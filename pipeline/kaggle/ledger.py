@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from pipeline.errors import DataError
 from pipeline.kaggle.submission import MARK, Submission
-from pipeline.kaggle.whole import put_text
+from pipeline.whole import put_text
 
 SENDING, PENDING, COMPLETE, ERROR = "sending", "pending", "complete", "error"
 STATUSES = (SENDING, PENDING, COMPLETE, ERROR)

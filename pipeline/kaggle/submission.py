@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.engine.key import hash_file
 from pipeline.errors import SubmissionError
-from pipeline.kaggle.whole import read_json
 from pipeline.publish import check_submission, published_name
+from pipeline.whole import read_json
 
 MARK = re.compile(r"\[(?:run (?P<run>[0-9a-f]{12}) )?file (?P<file>[0-9a-f]{12})(?: try (?P<attempt>\d+))?\]")
 

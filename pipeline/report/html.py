@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline.report.audit import Checked, verdict
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.style import CSS
 from pipeline.report.summary import Expected, Row, Summary, duration, minute, number, signed
+from pipeline.whole import put_text
 from pipeline.workspace import Workspace
 
 MOST_CURVES = 8
@@ -38,10 +38,7 @@ def write(
     """
     evidence = gather(Store(workspace.cache(slug)), outcome.results)
     path = workspace.experiments / slug / "reports" / f"{name}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(page(title or slug, name, evidence, audit), encoding="utf-8")
-    aside.replace(path)
+    put_text(path, page(title or slug, name, evidence, audit))
     return path
 
 

@@ -12,8 +12,11 @@ def put_bytes(path: Path, content: bytes) -> None:
     """Replace a file; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # of a disk that is full
 
 
 def put_text(path: Path, text: str) -> None:
