@@ -20,6 +20,7 @@ from pipeline.apart import keep_apart
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.models import _targets
+from pipeline.models._refusals import refused
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.targets import alone
@@ -233,7 +234,7 @@ def _tried(make: Callable[[Case, str, Key], Made | str], case: Case, name: str, 
     try:
         return make(case, name, key)
     except Exception as mistake:
-        if case.kind.package not in type(mistake).__module__:
+        if not refused(case.kind.package, mistake):
             raise
         return f"{case.kind.package}: {str(mistake).splitlines()[0]}"
 

@@ -156,6 +156,35 @@ def test_levels_without_end_and_missing_values_are_split_natively() -> None:
     assert found.fold_errors.mean() < 0.5
 
 
+def many_levels(n_levels: int) -> Table:
+    """A table with a column of so many levels, the first half of which have other targets than the second."""
+    data, codes = values(n=300), np.arange(300) % n_levels
+    names = [f"level {i}" for i in range(n_levels)]
+    train = pd.DataFrame({"word": pd.Categorical.from_codes(codes, names)})
+    target = 5.0 * (codes < n_levels // 2) + 0.1 * data.target
+    return Table(data.task, train, train[:20], target, *rest(data))
+
+
+def test_of_few_bins_one_is_for_all_the_levels_that_have_none() -> None:
+    found = fit(histogram, many_levels(100), bins=16)
+    assert not found.failed
+    assert np.isfinite(found.oof).all()
+
+
+def test_what_scikit_learn_cannot_take_is_the_end_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = histogram._columns
+    monkeypatch.setattr(histogram, "_columns", lambda X, most: learn(X, 10 * most))
+    found = fit(histogram, many_levels(100), bins=16)
+    assert found.failed.startswith("sklearn: Categorical feature")
+    assert np.isnan(found.oof).all()
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histogram, "_columns", lambda *_: int("no number"))
+    with pytest.raises(ValueError, match="no number"):
+        fit(histogram, values())
+
+
 @every
 def test_less_time_means_less_work(model: ModuleType) -> None:
     recipe = model.Recipe()
