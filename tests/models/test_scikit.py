@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import _skops, extra_trees, forest, histogram, kernel, neighbours, ridge
+from pipeline.models._folds import Lesson, Rows
 from pipeline.transforms.recipe import Encode
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
@@ -97,6 +99,35 @@ def test_of_many_rows_a_sample_is_searched() -> None:
     found = fit(neighbours, values(), rows=50)
     assert estimator(found)._fit_X.shape[0] == 50
     np.testing.assert_array_equal(found.oof, fit(neighbours, values(), rows=50).oof)
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_how_many_neighbours_are_best_does_not_depend_on_the_rows_judged_at_once(
+    classes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, losses = values(), []
+    data = labels(np.digitize(data.target, [-1, 1]), data) if classes else data
+    judge = neighbours._judge
+    monkeypatch.setattr(neighbours, "_judge", lambda lesson: losses.append(judge(lesson)) or losses[-1])
+    whole = fit(neighbours, data)
+    monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", 7)
+    pieces = fit(neighbours, data)
+    np.testing.assert_array_equal(pieces.oof, whole.oof)
+    half = len(losses) // 2
+    np.testing.assert_allclose(losses[half:], losses[:half])
+
+
+def test_many_rows_of_many_classes_are_judged_in_little_memory() -> None:
+    generator, n, n_classes = np.random.default_rng(0), 6_000, 60
+    X = pd.DataFrame({"x": generator.normal(size=n)})
+    task = Task("multiclass", Metric.from_module(log_loss), tuple(map(str, range(n_classes))))
+    rows = Rows(X, np.arange(n) % n_classes)
+    lesson = Lesson(neighbours.settled(neighbours.Recipe(), task, n), task, rows, rows, seed=0)
+    tracemalloc.start()
+    neighbours._judge(lesson)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * n * 90 * n_classes
 
 
 def test_a_kernel_bends_where_a_ridge_cannot() -> None:
