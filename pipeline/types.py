@@ -288,7 +288,8 @@ class CrossFit:
     apart (n_models, n_rows_apart, n_outputs): what each fold's model alone predicts for `rows_apart(n_test)`; None
     where that is not known, as of predictions made elsewhere, or no fold's model predicts test, as of H2O.
     fitted: by (repeat, fold), or (repeat,) where one fit has all folds of a repeat; the mean of what they predict for
-    the test rows is `test`. A recipe's entries share what is saved under equal keys.
+    the test rows is `test`. A recipe's entries share what is saved under equal keys. Nobody reads them where there are
+    no test rows, as in searches: models that can be tuned keep none then.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
     training monitor saw. failed: why there are no usable predictions, in words; they and the errors are NaN then.
     rungs: mean errors over all folds at the rungs that were reached; given_up: the last of them was above its limit.

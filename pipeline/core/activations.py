@@ -66,4 +66,4 @@ class Parametric(nn.Module):
         self.share = nn.Parameter(torch.ones(1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.lerp(x, self.activation(x), self.share)
+        return torch.lerp(x, self.activation(x), self.share.to(x.dtype))  # rounded where products are

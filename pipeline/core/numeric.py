@@ -89,7 +89,7 @@ class Periodic(nn.Module):
 class Pbld(nn.Module):
     """Periodic, bias, linear, dense: cosines of x at trained frequencies and phases, a linear layer, and x itself.
 
-    The numbers themselves come after the vectors of all of them.
+    Each number comes last in its column's vector.
     """
 
     def __init__(self, n_columns: int, width: int, n_frequencies: int) -> None:
@@ -103,7 +103,7 @@ class Pbld(nn.Module):
         turns = (2 * math.pi * self.frequency).unsqueeze(-3)
         waves = torch.addcmul(self.phase.unsqueeze(-3), x.unsqueeze(-1), turns).cos()
         vectors = _by_column(waves, self.weight.unflatten(-2, (-1, self.frequency.shape[-1])))
-        return torch.cat([(vectors + self.bias.unsqueeze(-3)).flatten(-2), x], dim=-1)
+        return torch.cat([vectors + self.bias.unsqueeze(-3), x.unsqueeze(-1)], dim=-1).flatten(-2)
 
 
 def _by_column(parts: Tensor, weight: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Pseudo-labels inside the fold: a fold's models label the test rows, and its next ones learn from these as well.
 
-No model that saw a fold's validation rows labels for that fold, so that its out-of-fold predictions stay honest.
+No model that saw a fold's validation rows labels for that fold, so that its out-of-fold predictions stay honest. The
+first ones have learnt from the fold's stopping rows, which may therefore give the next ones too many rounds.
 Source: Lee 2013, "Pseudo-Label: The simple and efficient semi-supervised learning method for deep neural networks".
 """
 

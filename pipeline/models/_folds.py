@@ -20,6 +20,7 @@ from pipeline.apart import keep_apart
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.models import _targets
+from pipeline.models._refusals import refused
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.targets import alone
@@ -159,9 +160,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Part:
-    """One fold's model and what it predicts: valid (n_valid, n_outputs), test (n_test, n_outputs)."""
+    """One fold's model, None where it was let go, and what it predicts: valid (n_valid, n_outputs), test likewise."""
 
-    fit: Fitted
+    fit: Fitted | None
     rounds: float
     valid: np.ndarray
     test: np.ndarray
@@ -233,7 +234,7 @@ def _tried(make: Callable[[Case, str, Key], Made | str], case: Case, name: str, 
     try:
         return make(case, name, key)
     except Exception as mistake:
-        if case.kind.package not in type(mistake).__module__:
+        if not refused(case.kind.package, mistake):
             raise
         return f"{case.kind.package}: {str(mistake).splitlines()[0]}"
 
@@ -248,7 +249,8 @@ def _part(case: Case, name: str, key: Key) -> Part | str:
     if not (np.isfinite(held).all() and np.isfinite(test).all()):
         return _unsound(key)
     error, train_error = judge(table.target[valid], held), judge(table.target[train], learnt)
-    return Part(fit, rounds, held, test, error, train_error, time.perf_counter() - began)
+    kept = fit if len(table.test) else None  # or the models of a whole wave of trials would fill the memory
+    return Part(kept, rounds, held, test, error, train_error, time.perf_counter() - began)
 
 
 def _error(case: Case, name: str, key: Key) -> float | str:
@@ -280,7 +282,7 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
         case.recipes[name].stop_on,
         seconds=sum(part.seconds for part in parts.values()),
         apart=keep_apart(tests),
-        fitted={key: part.fit for key, part in parts.items()},
+        fitted={key: part.fit for key, part in parts.items() if part.fit is not None},
         findings=() if case.kind.weighs or table.weight is None else (UNWEIGHED,),
     )
 

@@ -302,7 +302,8 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
         train_errors[key] = table.task.metric.error(table.target[fold.rows], learnt)
         epochs[key] = np.mean([member.epoch for member in members])
         tests.append(test)
-        fitted[key] = fit
+        if len(table.test):  # a search reads no model
+            fitted[key] = fit
     known = {"fitted": fitted, "apart": keep_apart(tests)}
     return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, **known)
 

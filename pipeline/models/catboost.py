@@ -118,8 +118,16 @@ def _pool(X: Any, y: Any = None, weight: Any = None) -> Any:
     import catboost
 
     levels = [name for name in X if X[name].dtype == "category"]
-    text = {name: X[name].astype(object).fillna(MISSING).astype(str) for name in levels}
+    text = {name: X[name].astype(object).fillna(_missing(X[name].cat.categories)).astype(str) for name in levels}
     return catboost.Pool(X.assign(**text), y, cat_features=levels, weight=weight)
+
+
+def _missing(levels: Any) -> str:
+    """Return a missing value's name, which no level of the column has; new rows know the same levels (`FoldFit`)."""
+    name = MISSING
+    while name in levels:
+        name += "?"
+    return name
 
 
 def _predict(model: Any, X: Any, n_outputs: int) -> Any:

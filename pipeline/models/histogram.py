@@ -36,7 +36,7 @@ SPACE = {
 """That of `lightgbm`, whose algorithm it is."""
 
 LOSSES = {"squared": "squared_error", "absolute": "absolute_error", "binary": "log_loss", "multiclass": "log_loss"}
-MOST_LEVELS = 250  # of a column; the rarest beyond count as one (scikit-learn takes 255)
+MOST_LEVELS = 250  # of a column; the rarest beyond count as one (scikit-learn takes as many as bins, 255 at most)
 
 
 class Recipe(BoosterRecipe):
@@ -53,7 +53,7 @@ class Recipe(BoosterRecipe):
     )
     columns: Share | Auto = Field("auto", description="share of the columns a split sees: 0.5 if small, else all")
     l2: NotNegative = Field(0.0, description="L2 penalty on the leaves' values")
-    bins: Annotated[int, Field(ge=2, le=255)] = Field(255, description="values that a number is reduced to, at most")
+    bins: Annotated[int, Field(ge=2, le=255)] = Field(255, description="values that a column is reduced to, at most")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     from pipeline.models._scikit import fitted
 
-    columns = _columns(lesson.train.X)
+    columns = _columns(lesson.train.X, min(MOST_LEVELS, lesson.recipe.bins - 1))
     X = columns.numbers(lesson.train.X)
     rounds = lesson.rounds or (lesson.recipe.rounds if lesson.stop is None else _best_rounds(lesson, columns, X))
     return replace(fitted(_booster(lesson, columns, max_iter=rounds), columns, X, lesson), rounds=rounds)
@@ -135,12 +135,12 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
     )
 
 
-def _columns(X: pd.DataFrame) -> Native:
-    """Learn the levels of the rows: of a column with too many those that occur most often."""
+def _columns(X: pd.DataFrame, most: int) -> Native:
+    """Learn the levels of the rows: of a column with more than `most` those that occur most often."""
     from pipeline.transforms.ordinal import Ordinal
 
     levels = {name: X[name].value_counts() for name in X.select_dtypes("category")}
-    kept = {name: counts[counts > 0].index[:MOST_LEVELS] for name, counts in levels.items()}
+    kept = {name: counts[counts > 0].index[:most] for name, counts in levels.items()}
     return Native(tuple(X.select_dtypes("float64")), Ordinal(tuple(kept), tuple(tuple(own) for own in kept.values())))
 
 

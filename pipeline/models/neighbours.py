@@ -17,6 +17,8 @@ from pipeline.models._fold_recipe import for_tuning as for_tuning
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from pipeline.models._folds import Kind, Learnt, Lesson
@@ -35,6 +37,8 @@ NUMBERS = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90)
 FEWEST_ROWS = 1_000
 SECONDS_A_DISTANCE = {"euclidean": 1e-9, "manhattan": 3e-9, "auto": 3e-9}  # and column, on two cores
 NEARLY_EQUAL = 1e-6
+ROWS_AT_ONCE = 1_000
+"""Of those that judge: what their neighbours have is rows x 90 x classes numbers, twice."""
 
 
 class Recipe(EncodedRecipe):
@@ -81,6 +85,7 @@ def _judge(lesson: Lesson) -> np.ndarray:
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
 
+    from pipeline.models._folds import Rows
     from pipeline.models._scikit import encoded, loss, shares
 
     assert lesson.stop is not None
@@ -93,15 +98,25 @@ def _judge(lesson: Lesson) -> np.ndarray:
     search = NearestNeighbors(n_neighbors=most, algorithm="brute", metric=lesson.recipe.metric).fit(X)
     far, rows = search.kneighbors(columns.numbers(held.X))
     worth = np.ones_like(far) if lesson.recipe.weights == "uniform" else 1 / np.maximum(far, NEARLY_EQUAL)
-    values = np.eye(len(task.classes))[y][rows] if task.classes else y[rows][:, :, None]
+    values = np.eye(len(task.classes))[y] if task.classes else y[:, None]
     prior = np.array(shares(y, task))
-    losses = []
+    losses = np.zeros(len(NUMBERS))
+    for first in range(0, len(held.y), ROWS_AT_ONCE):
+        piece = slice(first, first + ROWS_AT_ONCE)
+        near, own = values[rows[piece]], Rows(held.X.iloc[piece], held.y[piece])
+        losses += [loss(task, own, found) for found in _predicted(near, worth[piece], prior)]
+    return losses
+
+
+def _predicted(near: np.ndarray, worth: np.ndarray, prior: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield, for each of NUMBERS, what neighbours that have `near` (n, most, n_outputs) predict for rows.
+
+    worth (n, most): what each neighbour counts. prior (n_classes,): shares that one more has, of values none.
+    """
     for number in NUMBERS:
         own = worth[:, :number, None]
-        found = (own * values[:, :number]).sum(axis=1) / own.sum(axis=1)
-        found = (number * found + prior) / (number + 1) if task.classes else found[:, 0]
-        losses.append(loss(task, held, found))
-    return np.array(losses)
+        found = (own * near[:, :number]).sum(axis=1) / own.sum(axis=1)
+        yield (number * found + prior) / (number + 1) if len(prior) else found[:, 0]
 
 
 def _sampled(lesson: Lesson) -> Lesson:

@@ -25,7 +25,8 @@ N_QUANTILES = 1_000
 class TargetTransform:
     """shape: how values are bent; then (bent - center) / scale. limits: the bent values an inverse may reach.
 
-    power: Yeo-Johnson's lambda. quantiles: fitted values at evenly spaced ranks, of the shape "quantile".
+    power: Yeo-Johnson's lambda. quantiles: the fitted rows' values at evenly spaced ranks, of the shape "quantile";
+    a value that is there several times has the middle one of its ranks.
     """
 
     shape: str
@@ -163,8 +164,7 @@ def _power(target: np.ndarray) -> float:
 
 
 def _quantiles(target: np.ndarray) -> tuple[float, ...]:
-    values = np.unique(target)
-    return tuple(np.quantile(values, np.linspace(0, 1, min(N_QUANTILES, len(values)))).tolist())
+    return tuple(np.quantile(target, np.linspace(0, 1, min(N_QUANTILES, len(target)))).tolist())
 
 
 def _bend(fitted: TargetTransform, values: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ def _bend(fitted: TargetTransform, values: np.ndarray) -> np.ndarray:
     if fitted.shape == "yeo-johnson":
         return yeo_johnson(values[..., None], np.array([fitted.power]))[..., 0]
     if fitted.shape == "quantile":
-        return _normal_scores(len(fitted.quantiles), np.interp(values, fitted.quantiles, _ranks(fitted)))
+        return _normal_scores(len(fitted.quantiles), np.interp(values, *_knots(fitted)))
     return values
 
 
@@ -193,12 +193,15 @@ def _unbend(fitted: TargetTransform, bent: np.ndarray) -> np.ndarray:
     if fitted.shape == "yeo-johnson":
         return inverse_yeo_johnson(bent[..., None], np.array([fitted.power]))[..., 0]
     if fitted.shape == "quantile":
-        return np.interp(_share(len(fitted.quantiles), bent), _ranks(fitted), fitted.quantiles)
+        knots, ranks = _knots(fitted)
+        return np.interp(_share(len(fitted.quantiles), bent), ranks, knots)
     return bent
 
 
-def _ranks(fitted: TargetTransform) -> np.ndarray:
-    return np.linspace(0, 1, len(fitted.quantiles))
+def _knots(fitted: TargetTransform) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values among the quantiles, each once, and their ranks in [0, 1]: both increase, or none is undone."""
+    values, first, times = np.unique(fitted.quantiles, return_index=True, return_counts=True)
+    return values, (first + (times - 1) / 2) / max(len(fitted.quantiles) - 1, 1)
 
 
 def _normal_scores(n_quantiles: int, share: np.ndarray) -> np.ndarray:

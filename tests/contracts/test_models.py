@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import forked
@@ -108,6 +109,14 @@ def test_every_folds_own_predictions_are_kept_where_they_are_known(name: str, ki
             assert entry.apart.shape == (6, 30, table(kind).task.n_outputs)
             assert np.ptp(entry.apart, axis=0).max() > 0
             np.testing.assert_allclose(entry.apart.mean(axis=0), entry.test, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "SPACE")])
+def test_of_a_search_which_has_no_test_rows_only_what_it_reads_is_kept(name: str) -> None:
+    data = table("regression")
+    (entry,) = fit(name, replace(data, test=data.test[:0], test_ids=data.test_ids[:0])).values()
+    assert not entry.fitted
+    np.testing.assert_array_equal(entry.oof, fitted(name, "regression")["entry"].oof)
 
 
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if table(case[1]).task.classes])

@@ -10,6 +10,7 @@ from torch.func import functional_call
 from pipeline.core.blocks import Architecture, Network, build, tensors
 from pipeline.core.ensemble import averaged
 from pipeline.core.init import initialise
+from pipeline.core.numeric import Numeric
 
 WANTED = Architecture(n_outputs=2, hidden=(6, 5), k=3)
 CODES = torch.zeros(20, 0, dtype=torch.int64)
@@ -73,12 +74,17 @@ def test_members_start_apart_in_the_first_factor_only() -> None:
     assert (net.head.weight[:5] != net.head.weight[5:10]).all()
 
 
-def test_inputs_that_come_from_one_number_start_with_one_factor() -> None:
-    wanted = Architecture(1, hidden=(6,), k=8, numeric="piecewise", numeric_width=3, numeric_parts=2, n_numeric=2)
-    factor = net_of(wanted=wanted).blocks[0].linear.factor_in
+@pytest.mark.parametrize("numeric", ["piecewise", "pbld"])
+def test_inputs_that_come_from_one_number_start_with_one_factor(numeric: Numeric) -> None:
+    wanted = Architecture(1, hidden=(6,), k=8, numeric=numeric, numeric_width=3, numeric_parts=2, n_numeric=2)
+    net, x = net_of(wanted=wanted), torch.randn(9, 4, dtype=torch.float64)
+    factor = net.blocks[0].linear.factor_in
     assert factor.shape == (8, 2 * 3 + 2)
-    for first, last in ((0, 3), (3, 6)):
-        assert (factor[:, first:last] == factor[:, first : first + 1]).all()
+    for column in range(4):
+        changed = x.clone()
+        changed[:, column] += 1
+        own = (net.inputs(changed) != net.inputs(x)).any(dim=0)
+        assert len(factor[:, own].unique()) == 8
     assert len(factor.unique()) == 8 * 4
 
 

@@ -32,6 +32,16 @@ def test_the_same_bits_come_out_twice() -> None:
     assert_same_bits(train(ROUNDED, MEMBERS, views), train(ROUNDED, MEMBERS, views))
 
 
+def test_a_trained_share_of_the_activation_takes_rounded_numbers() -> None:
+    architecture = replace(PROGRAM.architecture, activation="mish", parametric=True)
+    rounded = replace(ROUNDED, architecture=architecture, epochs=1)
+    for member in train(rounded, MEMBERS, views_of([(60, 6), (50, 6)], torch.float32)):
+        assert not member.diverged
+        share = member.state["blocks.0.activation.share"]
+        assert share.dtype == torch.float32
+        assert (share != 1).any()
+
+
 @pytest.mark.parametrize("model", [linear, mlp, realmlp, tabm])
 def test_every_network_model_passes_it_on(model: object) -> None:
     task = Task("regression", Metric.from_module(rmse))

@@ -109,6 +109,17 @@ def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> Non
     assert np.isfinite(found.test).all()
 
 
+def test_a_level_called_missing_is_not_a_missing_value(model: ModuleType, tmp_path: Path) -> None:
+    data, known = values(), pd.CategoricalDtype(["missing", "x"])
+    train = pd.DataFrame({"word": pd.Series(np.random.default_rng(0).choice(["missing", "x", None], N), dtype=known)})
+    target = np.where(train["word"].isna(), 0.0, 10.0) + 0.1 * data.target
+    found = fit(model, Table(data.task, train, train[:20], target, data.train_ids, data.test_ids))
+    assert found.fold_errors.mean() < 1
+    found.fitted[0, 0].save(tmp_path)
+    rows = train[:20].astype(object)
+    np.testing.assert_array_equal(model.load(tmp_path).predict(rows), found.fitted[0, 0].predict(train[:20]))
+
+
 @pytest.mark.parametrize("spread", [in_turn, elsewhere])
 def test_recipes_that_time_leaves_no_room_for_are_not_begun(model: ModuleType, spread: Spread) -> None:
     recipes = {name: model.Recipe(**(QUICK | MORE[model])) for name in ("first", "second")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import _skops, extra_trees, forest, histogram, kernel, neighbours, ridge
+from pipeline.models._folds import Lesson, Rows
 from pipeline.transforms.recipe import Encode
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
@@ -99,6 +101,35 @@ def test_of_many_rows_a_sample_is_searched() -> None:
     np.testing.assert_array_equal(found.oof, fit(neighbours, values(), rows=50).oof)
 
 
+@pytest.mark.parametrize("classes", [False, True])
+def test_how_many_neighbours_are_best_does_not_depend_on_the_rows_judged_at_once(
+    classes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, losses = values(), []
+    data = labels(np.digitize(data.target, [-1, 1]), data) if classes else data
+    judge = neighbours._judge
+    monkeypatch.setattr(neighbours, "_judge", lambda lesson: losses.append(judge(lesson)) or losses[-1])
+    whole = fit(neighbours, data)
+    monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", 7)
+    pieces = fit(neighbours, data)
+    np.testing.assert_array_equal(pieces.oof, whole.oof)
+    half = len(losses) // 2
+    np.testing.assert_allclose(losses[half:], losses[:half])
+
+
+def test_many_rows_of_many_classes_are_judged_in_little_memory() -> None:
+    generator, n, n_classes = np.random.default_rng(0), 6_000, 60
+    X = pd.DataFrame({"x": generator.normal(size=n)})
+    task = Task("multiclass", Metric.from_module(log_loss), tuple(map(str, range(n_classes))))
+    rows = Rows(X, np.arange(n) % n_classes)
+    lesson = Lesson(neighbours.settled(neighbours.Recipe(), task, n), task, rows, rows, seed=0)
+    tracemalloc.start()
+    neighbours._judge(lesson)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * n * 90 * n_classes
+
+
 def test_a_kernel_bends_where_a_ridge_cannot() -> None:
     data = values(n=300)
     wave = Table(data.task, data.train, data.test, np.sin(2 * data.train["a"].to_numpy()), *rest(data))
@@ -154,6 +185,35 @@ def test_levels_without_end_and_missing_values_are_split_natively() -> None:
     data = Table(Task("regression", Metric.from_module(rmse)), train, train[:20], y, np.arange(n), np.arange(20))
     found = fit(histogram, data, rounds=100, lr=0.3, columns=1.0)
     assert found.fold_errors.mean() < 0.5
+
+
+def many_levels(n_levels: int) -> Table:
+    """A table with a column of so many levels, the first half of which have other targets than the second."""
+    data, codes = values(n=300), np.arange(300) % n_levels
+    names = [f"level {i}" for i in range(n_levels)]
+    train = pd.DataFrame({"word": pd.Categorical.from_codes(codes, names)})
+    target = 5.0 * (codes < n_levels // 2) + 0.1 * data.target
+    return Table(data.task, train, train[:20], target, *rest(data))
+
+
+def test_of_few_bins_one_is_for_all_the_levels_that_have_none() -> None:
+    found = fit(histogram, many_levels(100), bins=16)
+    assert not found.failed
+    assert np.isfinite(found.oof).all()
+
+
+def test_what_scikit_learn_cannot_take_is_the_end_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = histogram._columns
+    monkeypatch.setattr(histogram, "_columns", lambda X, most: learn(X, 10 * most))
+    found = fit(histogram, many_levels(100), bins=16)
+    assert found.failed.startswith("sklearn: Categorical feature")
+    assert np.isnan(found.oof).all()
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histogram, "_columns", lambda *_: int("no number"))
+    with pytest.raises(ValueError, match="no number"):
+        fit(histogram, values())
 
 
 @every

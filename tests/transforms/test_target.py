@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, rmse, rmsle
+from pipeline.transforms._skewness import skewness
 from pipeline.transforms.recipe import Target
 from pipeline.transforms.target import TargetTransform, fit_target, fit_targets, limited, read_transform
 from pipeline.types import Metric, Task
@@ -81,6 +82,30 @@ def test_a_constant_target_is_learnt_as_zero_and_given_back():
     fitted = fit_target("log1p", np.full(5, 7.0), RMSE)
     np.testing.assert_allclose(fitted.forward(np.full(5, 7.0)), 0.0, atol=1e-12)
     np.testing.assert_allclose(fitted.inverse(np.array([0.0, 3.0])), 7.0)
+
+
+def counts():
+    """A count that is small in 99 % of the rows, and different in each of the others."""
+    generator = np.random.default_rng(0)
+    tail = 21 + generator.choice(10_000, 500, replace=False)
+    return np.concatenate([generator.binomial(20, 0.4, 49_500), tail]).astype(np.float64)
+
+
+def test_quantiles_are_those_of_rows_however_often_values_repeat():
+    target = counts()
+    fitted = fit_target("quantile", target, RMSE)
+    learnt = fitted.forward(target)
+    assert abs(skewness(learnt[:, None])[0]) < 0.1
+    assert np.median(learnt) == pytest.approx(0.0, abs=0.2)
+    assert (np.diff(fitted.forward(np.unique(target))) > 0).all()
+    np.testing.assert_allclose(fitted.inverse(learnt), target, rtol=1e-9)
+
+
+def test_a_target_that_is_mostly_zero_is_put_back():
+    target = np.where(np.arange(2_000) % 10 < 9, 0.0, np.arange(2_000) / 7)
+    fitted = fit_target("quantile", target, RMSE)
+    np.testing.assert_allclose(fitted.inverse(fitted.forward(target)), target, rtol=1e-9, atol=1e-9)
+    assert fitted.inverse(np.array([-9.0])) == 0.0
 
 
 def test_classes_are_not_transformed():
