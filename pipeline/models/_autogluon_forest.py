@@ -9,19 +9,20 @@ import pandas as pd
 from autogluon.tabular.models import RFModel, XTModel
 
 
-class OrderedForest(RFModel):
-    """Random forest grown on all threads, whose predictions are summed on one."""
+class _Ordered:
+    """Grown on all threads, summed on one."""
+
+    model: Any
 
     def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> np.ndarray:
         self.model.n_jobs = 1
-        prediction: np.ndarray = super()._predict_proba(X, **kwargs)
+        prediction: np.ndarray = super()._predict_proba(X, **kwargs)  # type: ignore[misc]
         return prediction
 
 
-class OrderedExtraTrees(XTModel):
-    """Extremely randomised trees, likewise."""
+class OrderedForest(_Ordered, RFModel):
+    """Random forest."""
 
-    def _predict_proba(self, X: pd.DataFrame, **kwargs: Any) -> np.ndarray:
-        self.model.n_jobs = 1
-        prediction: np.ndarray = super()._predict_proba(X, **kwargs)
-        return prediction
+
+class OrderedExtraTrees(_Ordered, XTModel):
+    """Extremely randomised trees."""

@@ -21,6 +21,7 @@ from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.models import _targets
 from pipeline.models._refusals import refused
+from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.targets import alone
@@ -337,14 +338,6 @@ def _levels(table: Table) -> dict[str, list[str] | None]:
 
 
 def _unfit(case: Case, name: str, why: str | None) -> CrossFit:
-    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for.
-
-    why: what failed; None of a recipe that was given up at a rung.
-    """
-    table, folds = case.table, case.folds
-    unknown = np.full((folds.n_repeats, folds.n_folds), np.nan)
-    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
-    test = np.full((len(table.test), table.task.n_outputs), np.nan)
-    truncated = LATE if why == LATE else ""
-    said = {"failed": why or "given up at a rung", "given_up": why is None, "truncated": truncated}
-    return CrossFit(oof, test, unknown, unknown, unknown, case.recipes[name].stop_on, **said)
+    """Return an entry without predictions; why: what failed, None of a recipe that was given up at a rung."""
+    how = {"given_up": why is None, "truncated": LATE if why == LATE else ""}
+    return unfit(case.table, case.folds, case.recipes[name].stop_on, why or "given up at a rung", **how)

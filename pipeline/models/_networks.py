@@ -26,6 +26,7 @@ from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
 from pipeline.models._side_by_side import run_side_by_side
+from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
@@ -278,10 +279,11 @@ def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
 
 def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds: Folds) -> CrossFit:
     """Predict validation rows, test rows and training rows with every fold's networks."""
+    nothing = partial(unfit, table, folds, plan.stop_on)
     if _given_up(parts):
-        return replace(_failed(plan, table, folds, "given up at a rung"), given_up=True)
+        return nothing("given up at a rung", given_up=True)
     if all(member.diverged for member in parts.values()):
-        return _failed(plan, table, folds, f"all {len(parts)} networks diverged")
+        return nothing(f"all {len(parts)} networks diverged")
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
     fitted, tests = {}, []
@@ -294,9 +296,7 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
             fit.predict_encoded(fold.valid), fit.predict_encoded(fold.encoded), fit.predict(table.test)
         )  # fmt: skip
         if not all(np.isfinite(predicted).all() for predicted in (held, learnt, test)):
-            return _failed(
-                plan, table, folds, f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity"
-            )
+            return nothing(f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity")
         oof[key[0], valid] = held
         errors[key] = table.task.metric.error(table.target[valid], held)
         train_errors[key] = table.task.metric.error(table.target[fold.rows], learnt)
@@ -306,14 +306,6 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
             fitted[key] = fit
     known = {"fitted": fitted, "apart": keep_apart(tests)}
     return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, **known)
-
-
-def _failed(plan: Plan, table: Table, folds: Folds, why: str) -> CrossFit:
-    """Return an entry without predictions: a trial that tuning passes over, and an error where it was asked for."""
-    n_outputs = table.task.n_outputs
-    oof = np.full((folds.n_repeats, len(table.train), n_outputs), np.nan)
-    test, unknown = np.full((len(table.test), n_outputs), np.nan), np.full((folds.n_repeats, folds.n_folds), np.nan)
-    return CrossFit(oof, test, unknown, unknown, unknown, plan.stop_on, failed=why)
 
 
 def _sound(members: list[Trained]) -> list[Trained]:
