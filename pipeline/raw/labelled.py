@@ -72,7 +72,7 @@ def _ids(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
 
 def _missing(sheet: Sheet, column: Mapping[str, Any]) -> pd.Series:
     nothing = pa.chunked_array([pa.nulls(sheet.cells.num_rows, pa.string())])
-    return retype(nothing, Settled(column["kind"], column["dtype"], column["whole"]))
+    return retype(nothing, Settled.of(column))
 
 
 def _known_labels(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:

@@ -140,6 +140,7 @@ def _describe(name: str, column: Column, n_train: int) -> dict[str, Any]:
         "kind": column.kind,
         "dtype": str(column.values.dtype),
         "whole": column.kind == "categorical" and are_whole(column.values),
+        "day_first": column.day_first,
         "levels": int(column.values.nunique()),
         "missing_train": int(train.isna().sum()),
         "missing_test": int(test.isna().sum()),

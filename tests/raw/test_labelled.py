@@ -65,3 +65,10 @@ def test_a_class_that_train_does_not_have_is_refused(tmp_path: Path) -> None:
 def test_a_column_that_only_train_has_is_kept_where_it_is_used(tmp_path: Path) -> None:
     rows, _ = labelled(take_in(tmp_path), "a,y,day\n7,1.25,2020-01-01\n")
     assert rows["day"].dtype == np.dtype("datetime64[ns]")
+
+
+def test_dates_have_the_order_that_train_and_test_show(tmp_path: Path) -> None:
+    train, test = "id,when,y\n1,03/04/2014,1\n2,05/06/2014,2\n", "id,when\n4,31/12/2014\n5,\n"
+    made = take_in(tmp_path, train, test, columns={"date": ["when"]})
+    assert made.train["when"].dt.month.tolist() == [4, 6]
+    assert labelled(made, "when,y\n07/08/2014,1\n")[0]["when"].dt.month.tolist() == [8]
