@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -77,6 +77,11 @@ def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Col
         return Column(column.kind, column.values.rename(name), tuple(f"{name}: {note}" for note in column.notes))
     column = FORCED[forced](name, present)
     return replace(column, values=column.values.rename(name))
+
+
+def stated_kinds(overrides: Mapping[str, Sequence[str]]) -> dict[str, Kind]:
+    """Return the kind of every column that the competition's [columns] states one of, by the column's name."""
+    return {name: kind for kind in FORCED for name in overrides.get(kind, ())}
 
 
 def identifiers(cells: pa.ChunkedArray) -> pd.Series:
@@ -235,7 +240,12 @@ def _force_date(name: str, present: pa.ChunkedArray) -> Column:
     return Column("date", dates, notes, day_first)
 
 
-FORCED = {"numeric": _force_numeric, "categorical": _force_categorical, "date": _force_date, "text": _force_text}
+FORCED: dict[Kind, Callable[[str, pa.ChunkedArray], Column]] = {
+    "numeric": _force_numeric,
+    "categorical": _force_categorical,
+    "date": _force_date,
+    "text": _force_text,
+}
 
 
 def _spread(known: np.ndarray, present: pa.ChunkedArray, dtype: np.dtype) -> pd.Series:

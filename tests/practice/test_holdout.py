@@ -99,6 +99,29 @@ def test_a_column_to_hold_out_by_is_needed(how, key):
         hold_out(sheet_of(made_up(40)), competition(), NOWHERE, how, 0.2, 0)
 
 
+def test_dates_are_read_as_the_competition_states():
+    rows = made_up(40)
+    written = rows.assign(day=pd.to_datetime(rows["day"]).dt.strftime("%d/%m/%Y"))
+    facts = competition(time="day", columns={"date": ["day"]})
+    held = hold_out(sheet_of(written), facts, NOWHERE, "time", 0.25, 0)
+    assert rows["day"][held].min() > rows["day"][~held].max()
+
+
+def test_a_time_of_words_is_refused():
+    rows = made_up(40).assign(day="Monday")
+    with pytest.raises(ConfigError, match="'day', which holds neither dates nor numbers") as caught:
+        hold_out(sheet_of(rows), competition(time="day"), NOWHERE, "time", 0.25, 0)
+    assert 'date = ["day"]' in caught.value.hint
+
+
+def test_features_are_given_the_kinds_that_the_competition_states(tmp_path):
+    (tmp_path / "features.py").write_text('def year(rows):\n    return rows["day"].dt.year\n')
+    rows = made_up(800).assign(day=lambda rows: pd.to_datetime(rows["day"]).dt.strftime("%d.%m.%Y"))
+    facts = competition(groups="year", columns={"date": ["day"]})
+    held = hold_out(sheet_of(rows), facts, tmp_path, "group", 0.1, 0)
+    assert rows["day"][held].str[-4:].nunique() == 1
+
+
 def test_groups_may_be_made_by_features(tmp_path):
     (tmp_path / "features.py").write_text('def pair(rows):\n    return (rows["id"] // 2).rename("two")\n')
     held = hold_out(sheet_of(made_up(40)), competition(groups="two"), tmp_path, "group", 0.25, 0)
