@@ -54,9 +54,10 @@ def read_labelled(sheet: Sheet, schema: Mapping[str, Any], besides: Sequence[str
     typed = {schema["id"]: _ids(sheet, schema)}
     for column in schema["columns"]:
         typed[column["name"]] = retyped(sheet, column, say) if column in known else _missing(sheet, column)
+    ours = {column["name"]: column for column in schema["only_in_train"]}
     for name in besides:
         if name in sheet.columns and name not in typed:
-            typed[name] = settle(name, sheet.cells[name]).values
+            typed[name] = retyped(sheet, ours[name], say) if name in ours else settle(name, sheet.cells[name]).values
     typed[target] = _known_labels(sheet, schema) if schema["classes"] else target_values(sheet, target)
     rows = pd.DataFrame(typed)
     _tell(sheet, schema, rows[target].isna(), [c["name"] for c in schema["columns"] if c not in known], say)

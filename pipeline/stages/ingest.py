@@ -126,7 +126,7 @@ def _schema(
         "classes": classes,
         "class_columns": find_class_columns(facts, list(sample.columns), classes),
         "sample_columns": list(sample.columns),
-        "train_only": list(extra),
+        "only_in_train": [_describe(name, column, n_all) for name, column in extra.items()],
         "columns": [_describe(name, column, n_all) for name, column in columns.items()],
     }
 
@@ -264,4 +264,5 @@ def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dic
     wanted = [facts[key] for key in ("groups", "time", "weight") if facts.get(key)]
     own = {*names, facts["id"], *names_of(facts["target"])}
     wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
-    return {name: settle(name, train.cells[name]) for name in wanted}
+    stated = stated_kinds(facts.get("columns") or {})
+    return {name: settle(name, train.cells[name], stated.get(name)) for name in wanted}

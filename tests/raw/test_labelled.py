@@ -67,6 +67,14 @@ def test_a_column_that_only_train_has_is_kept_where_it_is_used(tmp_path: Path) -
     assert rows["day"].dtype == np.dtype("datetime64[ns]")
 
 
+def test_a_column_that_only_train_has_is_typed_as_train_has_it(tmp_path: Path) -> None:
+    train, test = "id,a,day,y\n1,3,03.02.2020,1\n2,4,13.02.2020,2\n", "id,a\n4,5\n5,6\n"
+    made = take_in(tmp_path, train, test, time="day", columns={"date": ["day"]})
+    rows, said = labelled(made, "a,y,day\n7,1.25,04.05.2019\n7,1.25,later\n")
+    assert rows["day"].astype(str).tolist() == ["2019-05-04", "NaT"]
+    assert said == ["day: 1 values are not date, as they were in train: they count as missing"]
+
+
 def test_dates_have_the_order_that_train_and_test_show(tmp_path: Path) -> None:
     train, test = "id,when,y\n1,03/04/2014,1\n2,05/06/2014,2\n", "id,when\n4,31/12/2014\n5,\n"
     made = take_in(tmp_path, train, test, columns={"date": ["when"]})

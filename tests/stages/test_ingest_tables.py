@@ -196,7 +196,13 @@ def test_time_and_groups_may_be_only_in_train(tmp_path):
     made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,0\n", groups="firm")
     assert made.train["firm"].tolist() == ["x", "y"]
     assert made.kinds == {"a": "numeric"}
-    assert made.schema["train_only"] == ["firm"]
+    assert [(column["name"], column["kind"]) for column in made.schema["only_in_train"]] == [("firm", "categorical")]
+
+
+def test_columns_that_only_train_has_are_read_as_stated(tmp_path):
+    train = "id,a,when,y\n1,3,03.02.2020,1\n2,4,13.02.2020,2\n"
+    made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,0\n", time="when", columns={"date": ["when"]})
+    assert made.train["when"].dt.day.tolist() == [3, 13]
 
 
 @pytest.mark.parametrize(("old", "new"), [(",", ";"), (",", "\t"), ("\n", "\r"), ("\n", "\r\n"), ("\n", "\n\n")])
