@@ -65,10 +65,15 @@ def read_labelled(sheet: Sheet, schema: Mapping[str, Any], besides: Sequence[str
 
 
 def _ids(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
-    """Return the file's own ids, else numbers from 0: nothing looks a row up by them."""
-    if schema["id"] in sheet.columns:
-        return ids_of(sheet, schema)
-    return pd.Series(range(sheet.cells.num_rows)).astype(schema["id_dtype"])
+    """Return the file's own ids where they are of the type of train's, else numbers from 0.
+
+    Nothing looks a row up by them, but ids of one type alone can be written to one file.
+    """
+    ids = ids_of(sheet, schema) if schema["id"] in sheet.columns else None
+    if ids is not None and str(ids.dtype) == schema["id_dtype"]:
+        return ids
+    numbered = pd.Series(range(sheet.cells.num_rows))
+    return numbered.astype(str).astype(object) if schema["id_dtype"] == "object" else numbered
 
 
 def _missing(sheet: Sheet, column: Mapping[str, Any]) -> pd.Series:

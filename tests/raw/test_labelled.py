@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from intake import Result, take_in
+from intake import TRAIN, Result, take_in
 
 from pipeline.errors import DataError
 from pipeline.raw.labelled import read_labelled
@@ -73,6 +74,14 @@ def test_a_column_that_only_train_has_is_typed_as_train_has_it(tmp_path: Path) -
     rows, said = labelled(made, "a,y,day\n7,1.25,04.05.2019\n7,1.25,later\n")
     assert rows["day"].astype(str).tolist() == ["2019-05-04", "NaT"]
     assert said == ["day: 1 values are not date, as they were in train: they count as missing"]
+
+
+@pytest.mark.parametrize(("train_id", "own", "ids"), [("1", "a7", [0]), ("1", "7", [7]), ("a1", "a7", ["a7"])])
+def test_ids_are_of_one_type_whatever_the_files_have(tmp_path: Path, train_id: str, own: str, ids: list[Any]) -> None:
+    made = take_in(tmp_path, TRAIN.replace("\n1,", f"\n{train_id},"))
+    with_ids, without = labelled(made, f"id,a,y\n{own},7,1\n")[0], labelled(made, "a,y\n7,1\n")[0]
+    assert with_ids["id"].tolist() == ids
+    pd.concat([with_ids, without, made.train]).to_parquet(tmp_path / "rows.parquet")
 
 
 def test_dates_have_the_order_that_train_and_test_show(tmp_path: Path) -> None:
