@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 
+from pipeline.raw.labels import spell_labels
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -158,6 +160,13 @@ def test_columns_of_classes_that_are_spelled_otherwise(tmp_path):
     train, sample = "id,a,y\n1,0,1.0\n2,1,2.0\n3,1,10.0\n", "id,1,2,10\n4,0,0,0\n"
     made = take_in(tmp_path, train, "id,a\n4,1\n", sample, task="multiclass", submission="probabilities")
     assert made.schema["class_columns"] == {"1.0": "1", "2.0": "2", "10.0": "10"}
+
+
+def test_a_sample_without_labels_leaves_the_classes_as_they_are_spelled(tmp_path):
+    train = TRAIN.replace("1.5", "yes").replace("2.5", "no").replace("3.5", "no")
+    made = take_in(tmp_path, train, sample="id,y\n4,\n5,\n", task="binary", metric="accuracy", submission="label")
+    assert made.sample["y"].isna().all()
+    assert spell_labels(made.schema["classes"], made.sample["y"]) == ["no", "yes"]
 
 
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
