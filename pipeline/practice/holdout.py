@@ -18,7 +18,7 @@ from pipeline.engine.code import functions
 from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.features import apply_feature
-from pipeline.practice.catalogue import publish, split
+from pipeline.practice.catalogue import SOLUTIONS_OWN, publish, split
 from pipeline.raw.kinds import settle, stated_kinds
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
@@ -50,6 +50,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     """
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
+    _check_names(competition)
     raw = workspace.raw_folder(competition.slug)
     train = read_sheet(raw / competition.files.train)
     for target in names_of(competition.target):
@@ -198,6 +199,14 @@ def _check_free(workspace: Workspace, slug: str) -> None:
     for path in (workspace.experiments / slug, workspace.raw_folder(slug), workspace.solution(slug)):
         if path.exists():
             raise ConfigError(f"{path} is there already", hint="remove it to hold out anew, with all of its results")
+
+
+def _check_names(competition: Competition) -> None:
+    for name in (competition.id, *names_of(competition.target)):
+        if name in SOLUTIONS_OWN:
+            found = f"a practice competition's solution.csv has columns of its own called {' and '.join(SOLUTIONS_OWN)}"
+            hint = f"rename {name!r} in a copy of the files and in its competition.toml, and hold that out"
+            raise ConfigError(f"{found}, so that neither id nor target can be called {name!r}", hint=hint)
 
 
 def _extra_files(raw: Path, folder: Path) -> list[Path]:

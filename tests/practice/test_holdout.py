@@ -194,6 +194,15 @@ def test_make_never_overwrites(workspace):
         make(workspace, original, "random", 0.4)
 
 
+@pytest.mark.parametrize(("key", "name"), [("target", "usage"), ("target", "best"), ("id", "best")])
+def test_columns_called_as_the_solutions_own_are_refused(workspace, key, name):
+    original = load_competition(workspace, "shop").model_copy(update={key: name})
+    (workspace.raw_folder("shop") / "tr.csv").write_text(TRAIN.replace({"target": "y", "id": "id"}[key], name, 1))
+    with pytest.raises(ConfigError, match=f"can be called '{name}'") as caught:
+        make(workspace, original, "random", 0.4)
+    assert f"rename '{name}' in a copy of the files" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
