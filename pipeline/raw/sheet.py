@@ -91,9 +91,10 @@ def parse(text: Text) -> Sheet:
 
 
 def _has_decimal_commas(cells: pa.ChunkedArray) -> bool:
-    """Whether all cells but missing ones are numbers, some of them with a decimal comma (3,14)."""
+    """Whether all cells but missing ones are numbers, some of them with a decimal comma (3,14 or ,5 or 1,2E-05)."""
     known = blank_missing(cells).drop_null()
-    numbers = pc.all(pc.match_substring_regex(known, r"^[+-]?[0-9]+(,[0-9]+)?$"), min_count=1)
+    number = r"^[+-]?([0-9]+(,[0-9]*)?|,[0-9]+)([eE][+-]?[0-9]+)?$"
+    numbers = pc.all(pc.match_substring_regex(known, number), min_count=1)
     return bool(numbers.as_py() and pc.any(pc.match_substring(known, ",")).as_py())
 
 

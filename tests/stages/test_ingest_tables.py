@@ -303,6 +303,12 @@ def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> No
     assert "train.csv: decimal commas are read as points in a, y" in made.facts["notes"]
 
 
+def test_decimal_commas_may_begin_or_end_a_number_or_have_an_exponent(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id;a;y\n1;1,2E-05;1\n2;,5;2\n3;3,;3\n", "id;a\n4;-4,5e1\n5;7\n")
+    assert made.train["a"].tolist() == [1.2e-05, 0.5, 3]
+    assert made.test["a"].tolist() == [-45, 7]
+
+
 def test_commas_in_quotes_are_no_decimal_commas(tmp_path: Path) -> None:
     made = take_in(tmp_path, 'id,a,y\n1,"1,2",0\n2,"2,3",1\n', 'id,a\n4,"1,2"\n5,"1,2"\n')
     assert made.kinds == {"a": "categorical"}
