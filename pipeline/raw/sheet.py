@@ -119,10 +119,10 @@ def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: Text) -> str:
-    """The first of the usual separators that cuts the header: a comma wins where it does."""
+    """The one of the usual separators that cuts the header into most fields, the comma where another does as well."""
     line = text.content.lstrip(b"\n").split(b"\n", 1)[0].decode()
     counts = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in SEPARATORS}
-    return next((separator for separator, count in counts.items() if count > 1), ",")
+    return max(SEPARATORS, key=lambda separator: counts[separator])
 
 
 def _check_header(text: Text, header: list[str]) -> None:

@@ -13,6 +13,8 @@ import pytest
 from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 
 from pipeline.raw.labels import spell_labels
+from pipeline.raw.sheet import parse
+from pipeline.raw.source import Text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -292,6 +294,11 @@ def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> Non
     made = take_in(tmp_path, "id,y\n1,1.5\n2,2.5\n3,3.5\n", "id\n4\n5\n")
     assert made.train.to_dict("list") == {"id": [1, 2, 3], "y": [1.5, 2.5, 3.5]}
     assert made.test.to_dict("list") == {"id": [4, 5]}
+
+
+@pytest.mark.parametrize(("header", "columns"), [("id;a, m2;y", ["id", "a, m2", "y"]), ("id,y;z|x", ["id", "y;z|x"])])
+def test_a_separator_may_stand_in_a_name_of_the_header(header: str, columns: list[str]) -> None:
+    assert parse(Text("train.csv", f"{header}\n".encode() + header.encode())).columns == columns
 
 
 def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
