@@ -112,9 +112,10 @@ def find_files(raw_folder: Path) -> dict[str, str]:
 
 
 def _tables(raw_folder: Path) -> list[str]:
-    """Tables beside and inside archives; one that lies there unpacked too is taken from outside."""
+    """Tables beside and inside archives; one that lies there unpacked too is taken as it lies there."""
     files = [file for file in raw_folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    outside = [file.relative_to(raw_folder).as_posix() for file in files if _is_table(file.name)]
+    tables = {file.relative_to(raw_folder).as_posix() for file in files if _is_table(file.name)}
+    outside = [name for name in tables if name.removesuffix(".zip").removesuffix(".gz") not in tables - {name}]
     archives = [file for file in files if file.suffix.lower() == ".zip" and not _is_table(file.name)]
     packed = [f"{a.relative_to(raw_folder).as_posix()}/{name}" for a in archives for name in members(a)]
     there = {_stem(name) for name in outside}

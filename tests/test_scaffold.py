@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import load_competition
 from pipeline.errors import ConfigError, DataError
-from pipeline.scaffold import TEMPLATES, experiment_toml, scaffold
+from pipeline.scaffold import TEMPLATES, experiment_toml, find_files, scaffold
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,6 +155,13 @@ def test_files_inside_archives_beside_plain_ones(tmp_path, also):
         "test": "test.csv" if "test.csv" in also else "test.zip/test.csv",
         "sample": "sample_submission.csv",
     }
+
+
+@pytest.mark.parametrize("packed", ["train.csv.zip", "train.csv.gz"])
+def test_packed_files_beside_the_same_unpacked(tmp_path, packed):
+    for name in ("train.csv", packed, "test.csv"):
+        (tmp_path / name).write_text("id,a\n1,2\n")
+    assert find_files(tmp_path) == {"train": "train.csv", "test": "test.csv"}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ from pipeline.types import CrossFit, Folds, Metric, Table
 MOST_ROWS = 1_000
 """Rows of train, and of test, that are rehearsed with: code that leaks does so in small, too."""
 
+GROUPS_A_FOLD = 8
+"""How many groups, of train's, there is room for in each fold."""
+
 MINUTES = 0.001
 """What a recipe is cut down to by its own `affordable`: the fewest epochs or rounds that it knows."""
 
@@ -43,14 +46,26 @@ class Raw:
 
 
 def sample(job: Job) -> Raw:
-    """Draw rows, of train whole groups; all of them where they are few."""
+    """Draw rows, of train by groups; all of them where they are few."""
     train, test = (pd.read_parquet(job.inputs["ingest"] / f"{part}.parquet") for part in ("train", "test"))
     known = pd.read_parquet(job.inputs["preprocess"] / "rows.parquet")
     groups = known["groups"].to_numpy() if "groups" in known else np.arange(len(train))
     order = np.random.default_rng(derive(0, "rehearsal")).permutation(len(train))
-    unit = pd.factorize(groups[order])[0]  # units are drawn in a random order, each with all of its rows
-    enough = np.cumsum(np.bincount(unit)) <= max(MOST_ROWS, np.bincount(unit)[0])
+    if len(train) > MOST_ROWS:
+        order = _some_of_each(order, groups, GROUPS_A_FOLD * job.config["split"]["n_folds"])
+    unit = pd.factorize(groups[order])[0]  # units are drawn in a random order, each with all rows that are left of it
+    enough = np.cumsum(np.bincount(unit)) <= MOST_ROWS
     return Raw(_rows(train, np.sort(order[enough[unit]])), _rows(test, np.arange(len(test))[:MOST_ROWS]))
+
+
+def _some_of_each(order: np.ndarray, groups: np.ndarray, n_groups: int) -> np.ndarray:
+    """Return the rows in this order without those that a group has too many of for so many groups to fit in.
+
+    Whole groups of hundreds of rows would be too few to cut folds of.
+    """
+    drawn = pd.Series(groups[order])
+    most = max(1, MOST_ROWS // min(n_groups, drawn.nunique()))
+    return order[(drawn.groupby(drawn).cumcount() < most).to_numpy()]
 
 
 def tabulate(job: Job, raw: Raw) -> Table:

@@ -76,6 +76,7 @@ def _prepare(nodes: Sequence[Node], competition: Competition, experiment: Experi
         config=facts | {"factor": experiment.extra.weight, "copies": experiment.extra.copies},
         inputs={
             "extra": Input(f"ingest[{VARIANT}]"),
+            "ingest": Input("ingest", ("schema.json",)),
             "preprocess": Input("preprocess", (*table.files, "columns.json")),
         },
         plugins=features | {"metric": metric},

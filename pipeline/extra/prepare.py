@@ -14,7 +14,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError
 from pipeline.extra.rows import Extra
 from pipeline.features import apply_feature
-from pipeline.files import read_table
+from pipeline.files import read_json, read_table
 from pipeline.inference.prepared import Prepared, read_prepared
 from pipeline.row_hashes import row_hashes
 from pipeline.transforms import dates
@@ -54,9 +54,9 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def _made(job: Job, prepared: Prepared, raw: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return what each function of features.py makes of the rows; none sees the target."""
-    besides = [job.config[key] for key in ("target", "groups", "time", "weight")]
-    known = raw.drop(columns=[name for name in raw if name in besides and name not in prepared.kinds])
+    """Return what each function of features.py makes of the rows; as in the run, it sees what train and test share."""
+    schema = read_json(job.inputs["ingest"] / "schema.json")
+    known = raw[[schema["id"], *(column["name"] for column in schema["columns"])]]
     made = {}
     for name in prepared.features:
         with sealed(f"features.py: {name}()"):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from pipeline.workspace import Workspace
 
+SOLUTIONS_OWN = ("usage", "best")
+"""Columns of solution.csv beside id and target."""
+
 SLUGS = ("practice-houses", "practice-diabetes", "practice-breast-cancer", "practice-digits")
 
 

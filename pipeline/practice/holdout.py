@@ -18,8 +18,8 @@ from pipeline.engine.code import functions
 from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.features import apply_feature
-from pipeline.practice.catalogue import publish, split
-from pipeline.raw.kinds import settle
+from pipeline.practice.catalogue import SOLUTIONS_OWN, publish, split
+from pipeline.raw.kinds import settle, stated_kinds
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
 from pipeline.sections import Columns, Files
@@ -50,6 +50,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     """
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
+    _check_names(competition)
     raw = workspace.raw_folder(competition.slug)
     train = read_sheet(raw / competition.files.train)
     for target in names_of(competition.target):
@@ -97,13 +98,27 @@ def _hanging_together(train: Sheet, competition: Competition, folder: Path, how:
     """Return the column of groups or time, of the raw file or made by features.py."""
     key, column = {"group": ("groups", competition.groups), "time": ("time", competition.time)}[how]
     if column in train.columns:
-        return settle(column, train.cells[column]).values
-    made = _made_columns(train, competition, folder / "features.py") if column else {}
+        made = {column: _settled(column, train, competition)}
+    else:
+        made = _made_columns(train, competition, folder / "features.py") if column else {}
     if column not in made:
         found = f"competition.toml: to hold out by {how}, {key} must name a column, found {column!r}"
         known = [*train.columns, *made]
         raise ConfigError(found, hint=f"known: {', '.join(known[:30])}")
+    if how == "time" and not _has_an_order(made[column]):
+        found = f"competition.toml: time names {column!r}, which holds neither dates nor numbers"
+        listed = f"list it under [columns] date: date = [{json.dumps(column)}]"
+        raise ConfigError(found, hint=listed if column in train.columns else "let features.py make dates or numbers")
     return made[column]
+
+
+def _settled(name: str, train: Sheet, competition: Competition) -> pd.Series:
+    """Type a column of the raw file as ingest does."""
+    return settle(name, train.cells[name], stated_kinds(competition.columns.model_dump()).get(name)).values
+
+
+def _has_an_order(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_numeric_dtype(column)
 
 
 def _made_columns(train: Sheet, competition: Competition, file: Path) -> dict[str, pd.Series]:
@@ -111,7 +126,7 @@ def _made_columns(train: Sheet, competition: Competition, file: Path) -> dict[st
         return {}
     module = plugins.load(Plugin("competition_features", file))
     names = [name for name in train.columns if name not in names_of(competition.target)]
-    rows = pd.DataFrame({name: settle(name, train.cells[name]).values for name in names})
+    rows = pd.DataFrame({name: _settled(name, train, competition) for name in names})
     made = (apply_feature(getattr(module, name), name, rows, train.name) for name in functions(file))
     return {str(name): column for part in made for name, column in part.items()}
 
@@ -184,6 +199,14 @@ def _check_free(workspace: Workspace, slug: str) -> None:
     for path in (workspace.experiments / slug, workspace.raw_folder(slug), workspace.solution(slug)):
         if path.exists():
             raise ConfigError(f"{path} is there already", hint="remove it to hold out anew, with all of its results")
+
+
+def _check_names(competition: Competition) -> None:
+    for name in (competition.id, *names_of(competition.target)):
+        if name in SOLUTIONS_OWN:
+            found = f"a practice competition's solution.csv has columns of its own called {' and '.join(SOLUTIONS_OWN)}"
+            hint = f"rename {name!r} in a copy of the files and in its competition.toml, and hold that out"
+            raise ConfigError(f"{found}, so that neither id nor target can be called {name!r}", hint=hint)
 
 
 def _extra_files(raw: Path, folder: Path) -> list[Path]:

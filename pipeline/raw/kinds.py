@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError
+from pipeline.raw.dates import day_comes_first, read_dates
 from pipeline.raw.sheet import blank_missing
 
 Kind = Literal["numeric", "boolean", "date", "categorical", "text"]
@@ -37,20 +39,34 @@ MAX_CATEGORICAL_LEVELS = 100
 
 @dataclass(frozen=True)
 class Column:
-    """A typed column: values of train and test in one Series (train first), its kind, and what was noted."""
+    """A typed column: values of train and test in one Series (train first), its kind, and what was noted.
+
+    day_first: of dates such as 3/4/2014, whether the day comes before the month.
+    """
 
     kind: Kind
     values: pd.Series
     notes: tuple[str, ...] = ()
+    day_first: bool = False
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What train and test made of a column: its kind, the type of its values, and whether all levels are whole."""
+    """What train and test made of a column: its kind, the type of its values, and whether all levels are whole.
+
+    day_first: as of a Column.
+    """
 
     kind: Kind
     dtype: str
     whole: bool
+    day_first: bool = False
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Settled:
+        """Return what the schema says of a column; a schema without the order of dates means the month first."""
+        known = (described[key] for key in ("kind", "dtype", "whole"))
+        return cls(*known, day_first=described.get("day_first", False))
 
 
 def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Column:
@@ -60,7 +76,12 @@ def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Col
         column = _infer(present)
         return Column(column.kind, column.values.rename(name), tuple(f"{name}: {note}" for note in column.notes))
     column = FORCED[forced](name, present)
-    return Column(forced, column.values.rename(name), column.notes)
+    return replace(column, values=column.values.rename(name))
+
+
+def stated_kinds(overrides: Mapping[str, Sequence[str]]) -> dict[str, Kind]:
+    """Return the kind of every column that the competition's [columns] states one of, by the column's name."""
+    return {name: kind for kind in FORCED for name in overrides.get(kind, ())}
 
 
 def identifiers(cells: pa.ChunkedArray) -> pd.Series:
@@ -83,7 +104,7 @@ def retype(cells: pa.ChunkedArray, settled: Settled) -> pd.Series:
         values = _booleans(present)
         return values.astype("boolean") if dtype == "boolean" else values
     if kind == "date":
-        return _dates_among_words(present)
+        return read_dates(_strings(present), settled.day_first)
     strings = _strings(present)
     return strings.map(as_whole, na_action="ignore").astype(object) if settled.whole else strings
 
@@ -142,8 +163,10 @@ def _infer(present: pa.ChunkedArray) -> Column:
     levels = known.unique()
     if set(pc.utf8_lower(levels).to_pylist()) <= set(BOOLEANS):
         return Column("boolean", _booleans(present))
-    if not _any_mismatch(levels, ISO_DATE) and (dates := _dates(present)) is not None:
-        return Column("date", dates)
+    if not _any_mismatch(levels, ISO_DATE):
+        dates = read_dates(_strings(present))
+        if dates.isna().sum() == present.null_count:
+            return Column("date", dates)
     many = len(levels) > MAX_CATEGORICAL_LEVELS and 2 * len(levels) > len(known)
     return Column("text" if many else "categorical", _strings(present), _nearly_numeric(known, levels))
 
@@ -161,19 +184,6 @@ def _nearly_numeric(known: pa.ChunkedArray, levels: pa.Array) -> tuple[str, ...]
 def _booleans(present: pa.ChunkedArray) -> pd.Series:
     values = pc.utf8_lower(present).to_pandas().map(BOOLEANS)
     return values.astype("boolean" if values.isna().any() else "bool")
-
-
-def _dates(present: pa.ChunkedArray) -> pd.Series | None:
-    dates = _dates_among_words(present)
-    return dates if dates.isna().sum() == present.null_count else None
-
-
-def _dates_among_words(present: pa.ChunkedArray) -> pd.Series:
-    texts = _strings(present)
-    zoned = texts.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", na=False) & (texts.str.len() > 10)
-    dates = pd.to_datetime(texts, format="mixed", errors="coerce", utc=bool(zoned.any()))
-    # with time zones the instants are kept, in universal time
-    return (dates.dt.tz_localize(None) if dates.dt.tz is not None else dates).astype("datetime64[ns]")
 
 
 def _strings(present: pa.ChunkedArray) -> pd.Series:
@@ -220,16 +230,22 @@ def _numbers_among_words(present: pa.ChunkedArray) -> pd.Series:
 
 
 def _force_date(name: str, present: pa.ChunkedArray) -> Column:
-    dates = _dates(present)
-    if dates is None:
-        texts = _strings(present)
-        wrong = texts[_dates_among_words(present).isna() & texts.notna()]
+    texts = _strings(present)
+    day_first, notes = day_comes_first(name, texts)
+    dates = read_dates(texts, day_first)
+    wrong = texts[dates.isna() & texts.notna()]
+    if len(wrong):
         found = f"column {name!r} should hold dates, found {wrong.iloc[0]!r}"
         raise DataError(found, hint="take it out of [columns] date")
-    return Column("date", dates)
+    return Column("date", dates, notes, day_first)
 
 
-FORCED = {"numeric": _force_numeric, "categorical": _force_categorical, "date": _force_date, "text": _force_text}
+FORCED: dict[Kind, Callable[[str, pa.ChunkedArray], Column]] = {
+    "numeric": _force_numeric,
+    "categorical": _force_categorical,
+    "date": _force_date,
+    "text": _force_text,
+}
 
 
 def _spread(known: np.ndarray, present: pa.ChunkedArray, dtype: np.dtype) -> pd.Series:

@@ -54,9 +54,10 @@ def read_labelled(sheet: Sheet, schema: Mapping[str, Any], besides: Sequence[str
     typed = {schema["id"]: _ids(sheet, schema)}
     for column in schema["columns"]:
         typed[column["name"]] = retyped(sheet, column, say) if column in known else _missing(sheet, column)
+    ours = {column["name"]: column for column in schema["only_in_train"]}
     for name in besides:
         if name in sheet.columns and name not in typed:
-            typed[name] = settle(name, sheet.cells[name]).values
+            typed[name] = retyped(sheet, ours[name], say) if name in ours else settle(name, sheet.cells[name]).values
     typed[target] = _known_labels(sheet, schema) if schema["classes"] else target_values(sheet, target)
     rows = pd.DataFrame(typed)
     _tell(sheet, schema, rows[target].isna(), [c["name"] for c in schema["columns"] if c not in known], say)
@@ -64,15 +65,20 @@ def read_labelled(sheet: Sheet, schema: Mapping[str, Any], besides: Sequence[str
 
 
 def _ids(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
-    """Return the file's own ids, else numbers from 0: nothing looks a row up by them."""
-    if schema["id"] in sheet.columns:
-        return ids_of(sheet, schema)
-    return pd.Series(range(sheet.cells.num_rows)).astype(schema["id_dtype"])
+    """Return the file's own ids where they are of the type of train's, else numbers from 0.
+
+    Nothing looks a row up by them, but ids of one type alone can be written to one file.
+    """
+    ids = ids_of(sheet, schema) if schema["id"] in sheet.columns else None
+    if ids is not None and str(ids.dtype) == schema["id_dtype"]:
+        return ids
+    numbered = pd.Series(range(sheet.cells.num_rows))
+    return numbered.astype(str).astype(object) if schema["id_dtype"] == "object" else numbered
 
 
 def _missing(sheet: Sheet, column: Mapping[str, Any]) -> pd.Series:
     nothing = pa.chunked_array([pa.nulls(sheet.cells.num_rows, pa.string())])
-    return retype(nothing, Settled(column["kind"], column["dtype"], column["whole"]))
+    return retype(nothing, Settled.of(column))
 
 
 def _known_labels(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.errors import DataError, nearest
 from pipeline.raw.kinds import settle
 from pipeline.raw.labels import spell_labels, spellings
-from pipeline.raw.sheet import Sheet
+from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
 
@@ -37,7 +37,7 @@ def check_sample(
         if name == facts["id"]:
             frame[name] = ids
         elif facts["submission"] == "label":
-            frame[name] = sheet.cells[name].to_pandas().astype(object)
+            frame[name] = blank_missing(sheet.cells[name], ("",)).to_pandas().astype(object)
             spell_labels(classes, frame[name])  # refuses labels that are no class's
         else:
             frame[name] = settle(name, sheet.cells[name]).values

@@ -91,9 +91,10 @@ def parse(text: Text) -> Sheet:
 
 
 def _has_decimal_commas(cells: pa.ChunkedArray) -> bool:
-    """Whether all cells but missing ones are numbers, some of them with a decimal comma (3,14)."""
+    """Whether all cells but missing ones are numbers, some of them with a decimal comma (3,14 or ,5 or 1,2E-05)."""
     known = blank_missing(cells).drop_null()
-    numbers = pc.all(pc.match_substring_regex(known, r"^[+-]?[0-9]+(,[0-9]+)?$"), min_count=1)
+    number = r"^[+-]?([0-9]+(,[0-9]*)?|,[0-9]+)([eE][+-]?[0-9]+)?$"
+    numbers = pc.all(pc.match_substring_regex(known, number), min_count=1)
     return bool(numbers.as_py() and pc.any(pc.match_substring(known, ",")).as_py())
 
 
@@ -118,10 +119,10 @@ def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: Text) -> str:
-    """The first of the usual separators that cuts the header: a comma wins where it does."""
+    """The one of the usual separators that cuts the header into most fields, the comma where another does as well."""
     line = text.content.lstrip(b"\n").split(b"\n", 1)[0].decode()
     counts = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in SEPARATORS}
-    return next((separator for separator, count in counts.items() if count > 1), ",")
+    return max(SEPARATORS, key=lambda separator: counts[separator])
 
 
 def _check_header(text: Text, header: list[str]) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
-from pipeline.raw.kinds import Column, Kind, are_whole, identifiers, settle
+from pipeline.raw.kinds import Column, are_whole, identifiers, settle, stated_kinds
 from pipeline.raw.labelled import labels_of, target_values
 from pipeline.raw.labels import in_order
 from pipeline.raw.rows import check_ids
@@ -29,8 +29,6 @@ from pipeline.targets import in_words, names_of
 
 if TYPE_CHECKING:
     from pipeline.types import Log
-
-OVERRIDES: tuple[Kind, ...] = ("numeric", "categorical", "date", "text")
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -128,7 +126,7 @@ def _schema(
         "classes": classes,
         "class_columns": find_class_columns(facts, list(sample.columns), classes),
         "sample_columns": list(sample.columns),
-        "train_only": list(extra),
+        "only_in_train": [_describe(name, column, n_all) for name, column in extra.items()],
         "columns": [_describe(name, column, n_all) for name, column in columns.items()],
     }
 
@@ -140,6 +138,7 @@ def _describe(name: str, column: Column, n_train: int) -> dict[str, Any]:
         "kind": column.kind,
         "dtype": str(column.values.dtype),
         "whole": column.kind == "categorical" and are_whole(column.values),
+        "day_first": column.day_first,
         "levels": int(column.values.nunique()),
         "missing_train": int(train.isna().sum()),
         "missing_test": int(test.isna().sum()),
@@ -250,13 +249,12 @@ def _positive_last(classes: list[str], positive: str | None, where: str) -> list
 
 
 def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Log) -> dict[str, Column]:
-    overrides = facts.get("columns") or {}
-    forced = {name: kind for kind in OVERRIDES for name in overrides.get(kind, ())}
+    stated = stated_kinds(facts.get("columns") or {})
     columns = {}
     with log.progress("typing columns", total=len(names)) as bar:
         for name in names:
             cells = pa.chunked_array([*train.cells[name].chunks, *test.cells[name].chunks])
-            columns[name] = settle(name, cells, forced.get(name))
+            columns[name] = settle(name, cells, stated.get(name))
             bar.advance()
     return columns
 
@@ -266,4 +264,5 @@ def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dic
     wanted = [facts[key] for key in ("groups", "time", "weight") if facts.get(key)]
     own = {*names, facts["id"], *names_of(facts["target"])}
     wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
-    return {name: settle(name, train.cells[name]) for name in wanted}
+    stated = stated_kinds(facts.get("columns") or {})
+    return {name: settle(name, train.cells[name], stated.get(name)) for name in wanted}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audit import permuted_target, validation_rows, validation_target
 from pipeline.audit._deal import deal
+from pipeline.audit._rehearsal import sample
 from pipeline.blenders import stack
+from pipeline.engine.stage import Job
 from pipeline.models import catboost, lightgbm, linear, ridge
 from pipeline.types import CrossFit, Table
 
@@ -140,6 +144,21 @@ def test_groups_exchange_targets_as_a_whole(sizes: list[int], seed: int) -> None
         given_by = set(groups[dealt[groups == group]])
         assert len(given_by) == 1
         assert sizes[given_by.pop()] == size
+
+
+@pytest.mark.parametrize(("n_groups", "size", "n_kept"), [(60, 300, 40), (7, 2_000, 7), (9, 100, 9), (500, 5, 200)])
+def test_rows_of_big_groups_are_rehearsed_with_enough_groups_for_folds(
+    tmp_path: Path, n_groups: int, size: int, n_kept: int
+) -> None:
+    rows = pd.DataFrame({"id": range(n_groups * size), "groups": np.repeat(np.arange(n_groups), size)})
+    rows[["groups"]].to_parquet(tmp_path / "rows.parquet")
+    for part in ("train", "test"):
+        rows.to_parquet(tmp_path / f"{part}.parquet")
+    folders = {"ingest": tmp_path, "preprocess": tmp_path}
+    drawn = sample(Job({"split": {"n_folds": 5}}, folders, {}, {}, tmp_path, tmp_path, 0, Heard())).train
+    assert drawn["groups"].nunique() == n_kept
+    assert len(drawn) == min(n_groups * size, 1_000 // n_kept * n_kept)
+    assert drawn["id"].is_monotonic_increasing
 
 
 def test_a_stack_is_rehearsed_with_nested_predictions_and_at_chance(jobs: Any) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+from case import METRICS, Case, raw
 from clean_tables import make_table, severities
+from heard import Heard
 
 from pipeline.audit import extra_rows
+from pipeline.engine.stage import Job
+from pipeline.extra import prepare
 from pipeline.extra.prepare import find_equal
-from pipeline.extra.rows import Extra
+from pipeline.extra.rows import Extra, read_extra
+from pipeline.files import read_json, write_json
 from pipeline.types import Table
 
 
@@ -71,3 +78,34 @@ def test_coarse_columns_bring_equal_rows_without_an_alarm() -> None:
     table = make_table()
     coarse = replace(table, train=table.train[["rooms", "street"]], test=table.test[["rooms", "street"]])
     assert severities(extra_rows.check(coarse, Extra(clean().rows[["rooms", "street"]], clean().target))) == []
+
+
+def test_features_are_shown_what_they_are_shown_in_the_run(tmp_path: Path) -> None:
+    def doubled(rows: pd.DataFrame) -> pd.Series:
+        assert {"block", "price"}.isdisjoint(rows.columns)
+        return rows["code"].astype(float) * 2
+
+    case, facts = Case(tmp_path), {"groups": "code", "time": "block", "weight": None}
+    case.facts |= facts
+    case.features["doubled"] = doubled
+    case.run()
+    own = {part: tmp_path / part for part in ("extra", "ingest", "written")}
+    own["extra"].mkdir()
+    own["written"].mkdir()
+    raw("train").assign(price=1.5).to_parquet(own["extra"] / "extra.parquet")
+    write_json(own["ingest"] / "schema.json", read_json(own["ingest"] / "schema.json") | {"id": "id"})
+    prepare.run(
+        Job(
+            facts | {"id": "id", "target": "price", "factor": 1.0, "copies": "drop"},
+            {"extra": own["extra"], "ingest": own["ingest"], "preprocess": tmp_path / "out"},
+            {},
+            {"metric": METRICS["rmse"], "feature:doubled": SimpleNamespace(doubled=doubled)},
+            own["written"],
+            tmp_path,
+            0,
+            Heard(),
+        )
+    )
+    made = read_extra({"extra": own["written"]})
+    assert made is not None
+    assert made.rows["doubled"].tolist() == (raw("train")["code"].astype(float) * 2).tolist()

@@ -99,6 +99,29 @@ def test_a_column_to_hold_out_by_is_needed(how, key):
         hold_out(sheet_of(made_up(40)), competition(), NOWHERE, how, 0.2, 0)
 
 
+def test_dates_are_read_as_the_competition_states():
+    rows = made_up(40)
+    written = rows.assign(day=pd.to_datetime(rows["day"]).dt.strftime("%d/%m/%Y"))
+    facts = competition(time="day", columns={"date": ["day"]})
+    held = hold_out(sheet_of(written), facts, NOWHERE, "time", 0.25, 0)
+    assert rows["day"][held].min() > rows["day"][~held].max()
+
+
+def test_a_time_of_words_is_refused():
+    rows = made_up(40).assign(day="Monday")
+    with pytest.raises(ConfigError, match="'day', which holds neither dates nor numbers") as caught:
+        hold_out(sheet_of(rows), competition(time="day"), NOWHERE, "time", 0.25, 0)
+    assert 'date = ["day"]' in caught.value.hint
+
+
+def test_features_are_given_the_kinds_that_the_competition_states(tmp_path):
+    (tmp_path / "features.py").write_text('def year(rows):\n    return rows["day"].dt.year\n')
+    rows = made_up(800).assign(day=lambda rows: pd.to_datetime(rows["day"]).dt.strftime("%d.%m.%Y"))
+    facts = competition(groups="year", columns={"date": ["day"]})
+    held = hold_out(sheet_of(rows), facts, tmp_path, "group", 0.1, 0)
+    assert rows["day"][held].str[-4:].nunique() == 1
+
+
 def test_groups_may_be_made_by_features(tmp_path):
     (tmp_path / "features.py").write_text('def pair(rows):\n    return (rows["id"] // 2).rename("two")\n')
     held = hold_out(sheet_of(made_up(40)), competition(groups="two"), tmp_path, "group", 0.25, 0)
@@ -169,6 +192,15 @@ def test_make_never_overwrites(workspace):
     make(workspace, original, "random", 0.4)
     with pytest.raises(ConfigError, match="is there already"):
         make(workspace, original, "random", 0.4)
+
+
+@pytest.mark.parametrize(("key", "name"), [("target", "usage"), ("target", "best"), ("id", "best")])
+def test_columns_called_as_the_solutions_own_are_refused(workspace, key, name):
+    original = load_competition(workspace, "shop").model_copy(update={key: name})
+    (workspace.raw_folder("shop") / "tr.csv").write_text(TRAIN.replace({"target": "y", "id": "id"}[key], name, 1))
+    with pytest.raises(ConfigError, match=f"can be called '{name}'") as caught:
+        make(workspace, original, "random", 0.4)
+    assert f"rename '{name}' in a copy of the files" in caught.value.hint
 
 
 @pytest.mark.parametrize(

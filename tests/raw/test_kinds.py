@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.raw.kinds import identifiers, settle
+from pipeline.errors import DataError
+from pipeline.raw.kinds import Settled, identifiers, retype, settle
 from pipeline.raw.sheet import MISSING, parse
 from pipeline.raw.source import Text
 
@@ -87,6 +88,41 @@ def test_kinds(cells, kind):
 def test_times_with_zones_become_universal():
     values = settle("t", pa.chunked_array([["2020-01-01T10:30:00Z", "2020-01-01T10:30:00+02:00"]])).values
     assert values.dt.hour.tolist() == [10, 8]
+
+
+@pytest.mark.parametrize(
+    ("texts", "days"),
+    [
+        (["03/04/2014", "31/12/2014 10:30", "2014/05/06"], ["2014-04-03", "2014-12-31", "2014-05-06"]),
+        (["03/04/2014", "12/31/2014", "2014-05-06"], ["2014-03-04", "2014-12-31", "2014-05-06"]),
+        (["3-4-14", "13-4-14", "NA"], ["2014-04-03", "2014-04-13", "NaT"]),
+        (["10.03.2011", "1.2.2011"], ["2011-03-10", "2011-02-01"]),
+    ],
+)
+def test_dates_have_one_order_in_the_whole_column(texts, days):
+    column = settle("day", pa.chunked_array([texts]), "date")
+    assert column.values.dt.normalize().astype(str).tolist() == days
+    assert column.notes == ()
+    alone = retype(pa.chunked_array([texts[:1]]), Settled("date", "datetime64[ns]", False, column.day_first))
+    assert alone.astype(str).tolist() == days[:1]
+
+
+def test_an_order_of_dates_that_nothing_tells_is_said():
+    column = settle("day", pa.chunked_array([["03/04/2014"]]), "date")
+    assert column.values.dt.month.tolist() == [3]
+    assert "read 03/04/2014 month first" in column.notes[0]
+
+
+def test_dates_of_two_orders_are_refused():
+    with pytest.raises(DataError, match="'day': '31/12/2014' has the day first, '12/30/2014' the month"):
+        settle("day", pa.chunked_array([["31/12/2014", "12/30/2014"]]), "date")
+
+
+def test_a_new_date_of_the_other_order_is_missing():
+    settled = Settled.of({"kind": "date", "dtype": "datetime64[ns]", "whole": False})
+    values = retype(pa.chunked_array([["12/11/2014", "31/12/2014"]]), settled)
+    assert values.dt.month.tolist()[0] == 12
+    assert values.isna().tolist() == [False, True]
 
 
 def test_infinite_values_are_missing_and_said():

@@ -29,6 +29,7 @@ CELLS = {
     "words": st.sampled_from(["red", "blue", "NA", "", "None", "Red"]),
     "truths": st.sampled_from(["True", "false", "TRUE", ""]),
     "dates": st.sampled_from(["2020-01-02", "2020-01-02T10:00:00Z", "2020-01-02 10:00:00+0200", "2021/05/06", ""]),
+    "days first": st.sampled_from(["31/12/2014", "3/4/2014", "03-04-14 10:00", "05.06.2014", ""]),
 }
 KINDS = st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=2, unique=True)
 COLUMNS = KINDS.flatmap(lambda kinds: st.lists(st.one_of(*(CELLS[kind] for kind in kinds)), min_size=2, max_size=12))
@@ -64,7 +65,8 @@ def test_any_rows_are_typed_alone_as_among_all(texts: list[str], forced: Any, da
     except DataError:
         assume(False)
     whole = column.kind == "categorical" and are_whole(column.values)
-    alone = retype(cells(texts[first:]), Settled(column.kind, str(column.values.dtype), whole))
+    settled = Settled(column.kind, str(column.values.dtype), whole, column.day_first)
+    alone = retype(cells(texts[first:]), settled)
     assert plain(alone, column.kind) == plain(column.values[first:], column.kind)
 
 

@@ -12,6 +12,10 @@ import pandas as pd
 import pytest
 from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 
+from pipeline.raw.labels import spell_labels
+from pipeline.raw.sheet import parse
+from pipeline.raw.source import Text
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -160,6 +164,13 @@ def test_columns_of_classes_that_are_spelled_otherwise(tmp_path):
     assert made.schema["class_columns"] == {"1.0": "1", "2.0": "2", "10.0": "10"}
 
 
+def test_a_sample_without_labels_leaves_the_classes_as_they_are_spelled(tmp_path):
+    train = TRAIN.replace("1.5", "yes").replace("2.5", "no").replace("3.5", "no")
+    made = take_in(tmp_path, train, sample="id,y\n4,\n5,\n", task="binary", metric="accuracy", submission="label")
+    assert made.sample["y"].isna().all()
+    assert spell_labels(made.schema["classes"], made.sample["y"]) == ["no", "yes"]
+
+
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
     made = take_in(tmp_path, sample="id,y\n5,0\n4,0\n")
     assert made.sample["id"].tolist() == [5, 4]
@@ -196,7 +207,13 @@ def test_time_and_groups_may_be_only_in_train(tmp_path):
     made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,0\n", groups="firm")
     assert made.train["firm"].tolist() == ["x", "y"]
     assert made.kinds == {"a": "numeric"}
-    assert made.schema["train_only"] == ["firm"]
+    assert [(column["name"], column["kind"]) for column in made.schema["only_in_train"]] == [("firm", "categorical")]
+
+
+def test_columns_that_only_train_has_are_read_as_stated(tmp_path):
+    train = "id,a,when,y\n1,3,03.02.2020,1\n2,4,13.02.2020,2\n"
+    made = take_in(tmp_path, train, "id,a\n3,1\n", "id,y\n3,0\n", time="when", columns={"date": ["when"]})
+    assert made.train["when"].dt.day.tolist() == [3, 13]
 
 
 @pytest.mark.parametrize(("old", "new"), [(",", ";"), (",", "\t"), ("\n", "\r"), ("\n", "\r\n"), ("\n", "\n\n")])
@@ -279,6 +296,11 @@ def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> Non
     assert made.test.to_dict("list") == {"id": [4, 5]}
 
 
+@pytest.mark.parametrize(("header", "columns"), [("id;a, m2;y", ["id", "a, m2", "y"]), ("id,y;z|x", ["id", "y;z|x"])])
+def test_a_separator_may_stand_in_a_name_of_the_header(header: str, columns: list[str]) -> None:
+    assert parse(Text("train.csv", f"{header}\n".encode() + header.encode())).columns == columns
+
+
 def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
     train = "id;a;b;y\n1;3,25;1,2;0,5\n2;;x;1\n3;-4;1;2,75\n"
     made = take_in(tmp_path, train, 'id,a,b\n4,5.5,"1,2"\n5,6,x\n')
@@ -286,6 +308,12 @@ def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> No
     assert made.train["y"].tolist() == [0.5, 1, 2.75]
     assert made.kinds == {"a": "numeric", "b": "categorical"}
     assert "train.csv: decimal commas are read as points in a, y" in made.facts["notes"]
+
+
+def test_decimal_commas_may_begin_or_end_a_number_or_have_an_exponent(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id;a;y\n1;1,2E-05;1\n2;,5;2\n3;3,;3\n", "id;a\n4;-4,5e1\n5;7\n")
+    assert made.train["a"].tolist() == [1.2e-05, 0.5, 3]
+    assert made.test["a"].tolist() == [-45, 7]
 
 
 def test_commas_in_quotes_are_no_decimal_commas(tmp_path: Path) -> None:
