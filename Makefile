@@ -112,7 +112,7 @@ gc: setup ## remove cached results that no experiment reaches
 test: setup ## run the tests (under 10 minutes on 2 cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-slow: setup ## run the tests that take minutes, on the largest real competition
+test-slow: setup ## run the tests that take minutes: the largest real competition, Ray, H2O, bundles, make compete
 	@$(BIN)/python -m pytest -m slow
 
 test-ray: setup ## run the tests on Ray, which it installs: one process, a local cluster, three nodes

@@ -38,9 +38,12 @@ class Workspace:
             )
 
     def raw_folder(self, slug: str) -> Path:
-        """Return the folder of a competition's raw files: <raw>/<slug> where it is there, else <data>/<slug>/raw."""
-        apart = None if self.raw is None else self.raw / slug
-        return apart if apart is not None and apart.is_dir() else self.data / slug / "raw"
+        """Return the folder of a competition's raw files: below `raw` where it is there, else <data>/<slug>/raw.
+
+        Kaggle's notebooks have it at /kaggle/input/<slug>, or at /kaggle/input/competitions/<slug>.
+        """
+        apart = [] if self.raw is None else [self.raw / slug, self.raw / "competitions" / slug]
+        return next((folder for folder in apart if folder.is_dir()), self.data / slug / "raw")
 
     def check_raw_folder(self, slug: str) -> Path:
         """Return the folder of a competition's raw files; a DataError where it is not there."""

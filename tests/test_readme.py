@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from pipeline.cli import app
-from pipeline.config import load_experiment
+from pipeline.config import load_competition, load_experiment
 from pipeline.engine import plugins
 from pipeline.workspace import Workspace
 
@@ -74,8 +74,15 @@ def test_every_plugin_is_named_in_the_readme(kind: str) -> None:
 def test_what_the_readme_of_experiments_shows_is_understood(tmp_path: Path) -> None:
     text = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8") + "\n" + README
     shown = [dedent(block) for block in re.findall(r"(?:^ {4}.*\n)+", text, flags=re.MULTILINE)]
-    blocks = [block for block in shown if re.search(r"^\[\w+|^minutes ", block, flags=re.MULTILINE)]
+    facts_shown = [block for block in shown if re.search(r"^task ", block, flags=re.MULTILINE)]
+    blocks = [b for b in shown if b not in facts_shown and re.search(r"^\[\w+|^minutes ", b, flags=re.MULTILINE)]
+    assert len(facts_shown) == 2
     assert len(blocks) > 8
+    for number, block in enumerate(facts_shown):
+        (tmp_path / f"facts{number}").mkdir()
+        rest = "" if "submission" in block else 'id = "id"\nsubmission = "value"\n'
+        (tmp_path / f"facts{number}" / "competition.toml").write_text(block + rest)
+        load_competition(Workspace(experiments=tmp_path), f"facts{number}")
     folder = tmp_path / "shop"
     folder.mkdir()
     facts = 'task = "regression"\nid = "id"\ntarget = "price"\nmetric = "rmse"\nsubmission = "value"\n'

@@ -32,7 +32,7 @@ def new(
     slug: NewSlug,
     metric: Annotated[str | None, typer.Option(help="The metric, instead of the task's usual one.")] = None,
 ) -> None:
-    """Write competition.toml and a default experiment from the raw files, and say what was inferred."""
+    """Write competition.toml and the experiments default and best from the raw files; say what was inferred."""
     print_scaffold(context.obj, slug, metric)
     out.print(f"next: make run COMPETITION={escape(slug)}")
 

@@ -19,7 +19,7 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
     budget = parts["budget"]["config"]
     nested: dict[str, Any] = {
         "minutes": budget["minutes"],
-        "preprocess": {**facts.pop("preprocess", {}), "features": sorted(_variants(parts, "preprocess"))},
+        "preprocess": {"features": facts.pop("features", []), **facts.pop("preprocess", {})},
         "split": parts["split"]["config"],
         "models": {name: _model(name, model, parts) for name, model in budget["models"].items()},
         "tune": budget["tune"] | _tune(parts),
@@ -27,7 +27,23 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
         "seed_of_ensemble": parts["ensemble"]["seed"],
         "competition": facts,
     }
-    return flat(nested)
+    return flat(nested | _if_stated(results, parts))
+
+
+def _if_stated(results: Mapping[str, Result], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what few experiments state, and that code of their own finishes predictions."""
+    found: dict[str, Any] = {}
+    if pseudo := parts["budget"]["config"].get("pseudo"):
+        found["pseudo"] = pseudo
+    if prepared := parts.get("preprocess[extra rows]"):
+        files = results["ingest[extra rows]"].facts["files"].values()
+        own = {"weight": prepared["config"]["factor"], "copies": prepared["config"]["copies"]}
+        found["extra"] = {"files": ", ".join(sorted(file["file"] for file in files)), **own}
+    if "budget[spare]" in parts:
+        found["use_spare_minutes"] = True
+    if "postprocess" in parts["ensemble"]["plugins"]:
+        found["postprocess.py"] = "used"
+    return found
 
 
 def differing(runs: Iterable[Mapping[str, Any]]) -> list[str]:

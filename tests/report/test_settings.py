@@ -1,0 +1,57 @@
+"""The settings of a run are read back from its manifests, under the names that its TOML files have."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from pipeline.report.settings import differing, settings
+
+
+def result(config: dict[str, Any], **more: Any) -> Any:
+    facts = more.pop("facts", {})
+    return SimpleNamespace(manifest={"parts": {"config": config, "seed": 0, "plugins": {}} | more}, facts=facts)
+
+
+def run(**more: Any) -> dict[str, Any]:
+    """Return the results of an experiment with one model; more: others, in place of its own."""
+    model = {"kind": "ridge", "recipe": {"l1": 0.0}}
+    preprocess = {"id": "id", "preprocess": {"drop_constant": True}, "features": ["areas", "ages"]}
+    own = {
+        "preprocess": result(preprocess),
+        "budget": result({"minutes": 10, "models": {"ridge": model}, "tune": {"trials": 0}}),
+        "split": result({"kind": "kfold", "n_folds": 5}),
+        "ensemble": result({"kind": "shrunk"}),
+    }
+    return own | more
+
+
+def test_they_stand_under_the_names_of_the_files() -> None:
+    found = settings(run())
+    assert found["split.n_folds"] == 5
+    assert found["models.ridge.l1"] == 0.0
+    assert found["preprocess.features"] == ["areas", "ages"]
+    assert found["competition.id"] == "id"
+
+
+def test_what_few_experiments_state_tells_runs_apart() -> None:
+    pseudo = {"confidence": 0.9, "weight": 1.0}
+    budget = run()["budget"].manifest["parts"]["config"] | {"pseudo": pseudo}
+    more = {
+        "budget": result(budget),
+        "budget[spare]": result({}),
+        "ingest[extra rows]": result({}, facts={"files": {"extra 0": {"file": "original.csv"}}}),
+        "preprocess[extra rows]": result({"factor": 0.5, "copies": "drop"}),
+        "ensemble": result({"kind": "shrunk"}, plugins={"postprocess": "competition_postprocess"}),
+    }
+    runs = [settings(run()), settings(run(**more))]
+    assert differing(runs) == [
+        "extra.copies",
+        "extra.files",
+        "extra.weight",
+        "postprocess.py",
+        "pseudo.confidence",
+        "pseudo.weight",
+        "use_spare_minutes",
+    ]
+    assert (runs[1]["extra.files"], runs[1]["extra.weight"]) == ("original.csv", 0.5)
