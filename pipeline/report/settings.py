@@ -41,7 +41,7 @@ def _if_stated(results: Mapping[str, Result], parts: Mapping[str, Any]) -> dict[
         found["extra"] = {"files": ", ".join(sorted(file["file"] for file in files)), **own}
     if "budget[spare]" in parts:
         found["use_spare_minutes"] = True
-    if "postprocess" in parts["ensemble"]["plugins"]:
+    if "postprocess" in parts["ensemble"].get("plugins", ()):
         found["postprocess.py"] = "used"
     return found
 
