@@ -27,6 +27,9 @@ DRAWS = 100
 FEWEST_EFFECTIVE = 0.1
 """Share of the rows below which a weighted estimate stands on too few of them to be read."""
 
+FEWEST_COVERED = 0.1
+"""Share of test for which train's rows must stand; of ones that are all unlike test the weights are nearly equal."""
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -35,12 +38,14 @@ class Drift:
     auc: 0.5 if not at all; se: its standard error under no drift; both NaN where there are too few rows to look.
     columns: names and shares of the classifier's gain, largest first, adding up to 1 over all columns.
     weights (n_train,): how much more often such a row occurs in test, mean 1; NaN for rows that were not drawn.
+    covered: the mean of the weights before they were scaled, about 1 where test's rows have their like in train.
     """
 
     auc: float
     se: float
     columns: tuple[tuple[str, float], ...]
     weights: np.ndarray
+    covered: float = 1.0
 
     @property
     def found(self) -> bool:
@@ -73,12 +78,14 @@ def find_drift(train: pd.DataFrame, test: pd.DataFrame, groups: np.ndarray | Non
         p[fold == one] = model.predict(X[fold == one])
         gains += model.feature_importance("gain")
     weights = np.full(len(train), np.nan)
-    weights[chosen[0]] = _weights(p[:n_train])
+    odds = _odds(p[:n_train])
+    weights[chosen[0]] = odds / odds.mean()
     shares = gains / gains.sum() if gains.sum() else gains
     order = np.argsort(-shares, kind="stable")
     columns = tuple((str(train.columns[i]), float(shares[i])) for i in order if shares[i] > 0)
     found = auc.score(y, np.column_stack([1 - p, p]))
-    return Drift(found, float(np.sqrt((n_train + n_test + 1) / (12 * n_train * n_test))), columns, weights)
+    se = float(np.sqrt((n_train + n_test + 1) / (12 * n_train * n_test)))
+    return Drift(found, se, columns, weights, float(odds.mean()))
 
 
 def _numbered(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
@@ -114,10 +121,9 @@ def _fit(X: pd.DataFrame, y: np.ndarray, seed: int) -> Any:
     return lightgbm.train(parameters, lightgbm.Dataset(X, y, weight=balance / balance.mean()), ROUNDS)
 
 
-def _weights(p: np.ndarray) -> np.ndarray:
+def _odds(p: np.ndarray) -> np.ndarray:
     odds = np.clip(p, 1e-6, 1 - 1e-6) / np.clip(1 - p, 1e-6, 1 - 1e-6)
-    odds = np.minimum(odds, np.quantile(odds, HEAVIEST))
-    return np.asarray(odds / odds.mean())
+    return np.asarray(np.minimum(odds, np.quantile(odds, HEAVIEST)))
 
 
 @dataclass(frozen=True)
@@ -131,11 +137,12 @@ class Weighted:
     se: float
     effective_rows: float
     share: float
+    covered: float = 1.0
 
     @property
     def readable(self) -> bool:
-        """Whether enough rows carry the weights."""
-        return self.share >= FEWEST_EFFECTIVE
+        """Whether enough rows carry the weights, and are like those of test at all."""
+        return self.share >= FEWEST_EFFECTIVE and self.covered >= FEWEST_COVERED
 
 
 def weigh(rows: Rows, oof: np.ndarray, drift: Drift, size: float, seed: int) -> Weighted:
@@ -154,4 +161,4 @@ def weigh(rows: Rows, oof: np.ndarray, drift: Drift, size: float, seed: int) -> 
     heavy = draw(rows, oofs, size, DRAWS, np.random.default_rng(seed), weights)
     change = float(heavy.errors.mean() - plain.errors.mean())
     se = float(heavy.deviations.std() * np.sqrt(size / effective))
-    return Weighted(change, se, effective, effective / int(known.sum()))
+    return Weighted(change, se, effective, effective / int(known.sum()), drift.covered)

@@ -62,18 +62,19 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
     assert found.effective_rows < 3000
 
 
-def test_when_nothing_of_train_looks_like_test_the_estimate_says_so() -> None:
+@pytest.mark.parametrize("n_alike", [0, 3, 10])
+def test_when_hardly_anything_of_train_looks_like_test_the_estimate_says_so(n_alike: int) -> None:
     train, test = rows(500, 5), rows(500, 6, shift=50.0)
-    train.loc[:2, "x[3]"] += 50.0
+    train.loc[train.index < n_alike, "x[3]"] += 50.0
     role = np.full((1, 2, 500), TRAIN, dtype=np.int8)
     for fold in range(2):
         role[0, fold, fold::2] = VALID
         role[0, fold, 1 - fold] = STOP
     drift = find_drift(train, test, None, 0)
-    assert drift.auc > 0.99
+    assert drift.auc > 0.98
     pooled = pool(np.ones(500), Folds(role), Metric.from_module(mae), None, None)
     found = weigh(pooled, np.zeros((1, 500, 1)), drift, 500, 0)
-    assert found.effective_rows < 500
+    assert not found.readable
 
 
 def test_a_test_file_of_one_row_is_no_error() -> None:
