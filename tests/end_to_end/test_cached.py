@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 
-import pytest
+import pandas as pd
 from shop import SLUG, Shop
 
 from pipeline.engine.key import hash_file
@@ -124,8 +126,28 @@ def test_gc_removes_what_was_cut_short_and_all_that_was_made_from_it(copied: Sho
     assert {after[name] for name in ("train[linear]", "ensemble", "submit")} <= {"run", "run?"}
 
 
-@pytest.mark.parametrize("minutes", ["4", "3"])
-def test_more_minutes_continue_the_old_study(copied: Shop, minutes: str) -> None:
-    assert copied.call("run", SLUG, "-e", "quick", "--minutes", minutes).returncode == 0
-    studies = list((copied.folder / "data" / SLUG / "cache" / ".progress").glob("*/study.db"))
-    assert len(studies) == 1
+def test_more_trials_continue_the_old_study(copied: Shop) -> None:
+    before, (began,) = searched(copied), times_of_trials(copied)
+    path = copied.folder / "experiments" / SLUG / "quick.toml"
+    path.write_text(path.read_text().replace("trials = 4", "trials = 6"))
+    printed = copied.run("tune", SLUG, "-e", "quick")
+    assert "tune[mlp]" in {line.split()[0] for line in printed.splitlines() if line.split()[1:2] == ["made"]}
+    after, (times,) = searched(copied), times_of_trials(copied)
+    assert (sorted(before), sorted(after)) == ([4], [4, 6])
+    pd.testing.assert_frame_equal(after[6].head(4), before[4])
+    assert (len(times), times[:4]) == (6, began)
+
+
+def searched(shop: Shop) -> dict[int, pd.DataFrame]:
+    """Return the tables of all searches in the cache by their number of trials."""
+    tables = [pd.read_parquet(path) for path in (shop.folder / "data" / SLUG / "cache/tune/mlp").glob("*/*.parquet")]
+    return {len(table): table for table in tables}
+
+
+def times_of_trials(shop: Shop) -> list[list[str]]:
+    """Return when the trials of each stored study began: a trial that is trained again begins anew."""
+    times = []
+    for path in (shop.folder / "data" / SLUG / "cache" / ".progress").glob("*/study.db"):
+        with contextlib.closing(sqlite3.connect(path)) as study:
+            times.append([time for (time,) in study.execute("SELECT datetime_start FROM trials ORDER BY number")])
+    return times
