@@ -66,7 +66,7 @@ def test_a_wrong_word_in_a_file(shop: Shop, call: Call, file: str, old: str, new
         (("plan", "nowhere"), "competition.toml does not exist"),
         (("explain", "nowhere.csv"), "nowhere.csv does not exist"),
         (("explain", "submissions/quick-1.csv"), "did you mean 'quick-2.csv'?"),
-        (("new", "nowhere"), "nowhere"),
+        (("new", "nowhere"), "nowhere/raw does not exist"),
         (("new", "titanik"), "did you mean 'titanic'?"),
         (("--raw", "input", "new", "other"), "did you mean 'others'?"),
         (("--experiments", "experimnts", "run", SLUG), "experimnts is not a folder"),
@@ -197,7 +197,9 @@ def test_raw_files_may_lie_apart_and_read_only(shop: Shop, call: Call, tmp_path:
     apart = tmp_path / "input" / SLUG
     shutil.copytree(shop.folder / "data" / SLUG / "raw", apart)
     shutil.rmtree(shop.folder / "data" / SLUG / "raw")
-    apart.chmod(0o555)
+    apart.chmod(0o555)  # which forbids the superuser nothing
+    before = {path: path.stat().st_mtime_ns for path in (apart, *apart.rglob("*"))}
     done = call("--raw", str(tmp_path / "input"), "ingest", SLUG, "-e", "quick")
     assert done.returncode == 0, done.stderr
     assert "ingest" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in (apart, *apart.rglob("*"))} == before
