@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console as Rich
@@ -41,7 +42,7 @@ def test_a_stage_that_fails_is_not_done() -> None:
 
 def test_progress_says_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     log, text = console(terminal=False)
     with log.progress("tune [mlp]", 8) as bar:
         for trial in range(8):
