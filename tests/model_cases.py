@@ -38,6 +38,7 @@ QUICK: dict[str, dict[str, Any]] = {
 REFITTED = ("h2o",)  # whose one model of all rows predicts the test rows
 SLOW = ("autogluon", "h2o")  # tried on one kind of task only
 EXTRAS = ("h2o",)  # fitted where they are installed only
+FOLDER = tempfile.TemporaryDirectory()  # until the process ends
 CASES = [(name, kind) for name in NAMES for kind in KINDS if name not in SLOW or kind == "regression"]
 
 
@@ -115,7 +116,9 @@ def fit(
 @cache
 def made_elsewhere(kind: str) -> dict[str, Any]:
     """Write what the ridge predicts to files; return what a model that reads files is told."""
-    files = write_own(Path(tempfile.mkdtemp()), fitted("ridge", kind)["entry"], table(kind), folds())
+    folder = Path(FOLDER.name) / kind
+    folder.mkdir()
+    files = write_own(folder, fitted("ridge", kind)["entry"], table(kind), folds())
     return {"files": files, "id_name": "id", "others": {}}
 
 
