@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import ModuleType
 
 import numpy as np
@@ -74,8 +73,24 @@ def test_ways_count_by_how_plausible_they_are() -> None:
     assert plausible(np.full((3, 2), np.inf)).tolist() == plausible(np.ones((3, 2))).tolist() == [0.5, 0.5]
 
 
-def test_three_hundred_entries_take_seconds() -> None:
-    oof, target = values(2000, list(np.linspace(1, 3, 300)))
-    started = time.process_time()
-    fit(oof, target)
-    assert time.process_time() - started < 5.0
+def test_many_entries_are_fitted_and_judged_as_often_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Least squares have as many rows as entries, and only blends of entries are judged on all rows."""
+    judge, judged, fitted = Metric.error, list[int](), list[tuple[int, ...]]()
+
+    def error(metric: Metric, target: np.ndarray, prediction: np.ndarray) -> float:
+        judged.append(len(target))
+        return judge(metric, target, prediction)
+
+    def noted(gram: np.ndarray, pull: float) -> np.ndarray:
+        fitted.append(gram.shape)
+        return pulled(gram, pull)
+
+    monkeypatch.setattr(Metric, "error", error)
+    monkeypatch.setattr(shrunk, "pulled", noted)
+    n_pulls, n_parts = len(shrunk.Options().pulls), 5
+    for n_entries in (3, 300):
+        fit(*values(500, list(np.linspace(1, 3, n_entries))))
+        assert judged == [100] * n_parts * (1 + n_pulls)
+        assert fitted == [(n_entries, n_entries)] * (n_parts + 1) * n_pulls
+        judged.clear()
+        fitted.clear()
