@@ -174,6 +174,7 @@ def test_a_process_that_was_killed_is_resumed_to_the_same_bits(seconds: float, t
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL or seconds > 0.1
     program, views = replace(PROGRAM, epochs=300), views_of(SIZES)
     counted = list[int]()
     resumed = train(program, MEMBERS, views, checkpoint=tmp_path, advance=counted.append)

@@ -163,13 +163,15 @@ def test_killed_while_it_downloads(kaggle: Kaggle, folder: Path) -> None:
         for moment in MOMENTS:
             assert killed_at(kaggle, (moment, method), folder, "download", "houses"), (method, moment)
             assert not raw.exists()
-    rng = random.Random(20261121)
+    rng, ends = random.Random(20261121), list[int | None]()
     for _ in range(4):
         process = kaggle_process.start(folder, "download", "houses", **OFF)
         process.join(rng.uniform(0.0, 0.6))
         process.kill()
         process.join()
+        ends.append(process.exitcode)
         assert not raw.exists() or len(hash_files(raw)) == 3
+    assert -signal.SIGKILL in ends
     assert kaggle_process.run(folder, "download", "houses", **OFF) == 0, log(folder)
     assert len(hash_files(raw)) == 3
     assert sorted(p.name for p in raw.parent.iterdir() if not p.name.startswith(".k")) == [
