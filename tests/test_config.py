@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from committed import ROOT, committed
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config import load_competition, load_experiment, metric_plugin, read_toml
@@ -317,13 +318,14 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 
 def test_every_committed_config_is_right() -> None:
-    root = Path(__file__).parents[1]
-    ours = Workspace(root / "data", root / "experiments", root / "submissions")
-    for slug in ours.competitions():
-        load_competition(ours, slug)
-        for name in ours.experiments_of(slug):
-            experiment: Any = load_experiment(ours, slug, name)
-            assert experiment.models
+    ours = Workspace(ROOT / "data", ROOT / "experiments", ROOT / "submissions")
+    for path in committed("competition.toml"):
+        load_competition(ours, path.parent.name)
+    experiments = [path for path in committed("*.toml") if path.name != "competition.toml"]
+    assert experiments
+    for path in experiments:
+        experiment: Any = load_experiment(ours, path.parent.name, path.stem)
+        assert experiment.models
 
 
 @pytest.mark.parametrize(

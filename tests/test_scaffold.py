@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
+from committed import ROOT, committed
 
 from pipeline.config import load_competition
 from pipeline.errors import ConfigError, DataError
 from pipeline.scaffold import TEMPLATES, experiment_toml, find_files, scaffold
 from pipeline.workspace import Workspace
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -216,7 +214,7 @@ def test_refuses_what_cannot_be_told(infer, train, test, sample, metric, expecte
     assert caught.value.hint
 
 
-SLUGS = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/competition.toml"))
+SLUGS = [path.parent.name for path in committed("competition.toml")]
 LARGE = {"otto-group-product-classification-challenge": pytest.mark.slow}
 
 
@@ -225,11 +223,11 @@ def test_the_committed_facts_are_what_is_inferred(slug, tmp_path):
     raw = ROOT / "data" / slug / "raw"
     if not raw.is_dir() or slug.endswith("-holdout"):
         pytest.skip(f"{raw} is not there")
-    committed = load_competition(Workspace(experiments=ROOT / "experiments"), slug)
-    scaffold(slug, raw, tmp_path, committed.metric)
+    ours = load_competition(Workspace(experiments=ROOT / "experiments"), slug)
+    scaffold(slug, raw, tmp_path, ours.metric)
     inferred = load_competition(Workspace(experiments=tmp_path), slug)
     same = ("task", "id", "target", "submission", "files", "columns")
-    assert {key: getattr(inferred, key) for key in same} == {key: getattr(committed, key) for key in same}
+    assert {key: getattr(inferred, key) for key in same} == {key: getattr(ours, key) for key in same}
 
 
 KAGGLE = {"title": "The Shop", "daily_limit": 5, "deadline": "2030-01-31T23:59:00", "code_competition": False}

@@ -6,19 +6,26 @@ rows are tried as well. A features.py without any rows fails here, so that it ca
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
+from functools import cache
 from pathlib import Path
 
+import intake
 import numpy as np
 import pandas as pd
 import pytest
+from committed import ROOT, committed
 
+from pipeline.config import load_competition
 from pipeline.engine import plugins
 from pipeline.engine.code import functions
 from pipeline.features import apply_feature
+from pipeline.raw.sheet import read_sheet
+from pipeline.targets import names_of
+from pipeline.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted((ROOT / "experiments").glob("*/features.py"))
+FILES = committed("features.py")
 
 
 def sources(slug: str) -> list[Path]:
@@ -38,12 +45,20 @@ every_feature = pytest.mark.parametrize(
 )
 
 
-def rows_of(file: Path, source: Path) -> tuple[pd.DataFrame, str]:
-    """Return some typed rows without the target, and the target's name."""
+@cache
+def rows_of(file: Path, source: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return some rows as a feature gets them, typed by ingest and without targets, and the targets' names."""
     assert source.is_file(), f"{file} needs some made-up rows of its raw columns in {source}"
-    facts = _facts(file.parent.name)
-    as_strings = dict.fromkeys(facts.get("columns", {}).get("categorical", []), str)
-    return pd.read_csv(source, nrows=300, dtype=as_strings).drop(columns=facts["target"]), facts["target"]
+    facts = load_competition(Workspace(experiments=ROOT / "experiments"), file.parent.name).model_dump(mode="json")
+    targets = names_of(facts["target"])
+    raw = read_sheet(source).cells.slice(0, 300).to_pandas()
+    with tempfile.TemporaryDirectory() as folder:
+        halves = {"train": raw[: len(raw) // 2], "test": raw[len(raw) // 2 :].drop(columns=targets)}
+        sources = {role: Path(folder) / f"{role}.csv" for role in halves}
+        for role, half in halves.items():
+            half.to_csv(sources[role], index=False)
+        typed = intake.run(Path(folder), sources, facts)
+    return pd.concat([typed.train[list(typed.test)], typed.test], ignore_index=True), targets
 
 
 def apply(file: Path, name: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,16 +81,16 @@ def test_a_competition_of_one_s_own_needs_no_made_up_rows_and_a_holdout_has_thos
 
 @every_feature
 def test_is_row_local_and_makes_new_columns_that_vary(file, name, source):
-    rows, target = rows_of(file, source)
+    rows, targets = rows_of(file, source)
     made = apply(file, name, rows)
     assert len(made) == len(rows)
-    assert not set(made) & {*rows, target}
+    assert not set(made) & {*rows, *targets}
     assert [column for column in made if made[column].nunique(dropna=False) < 2] == []
 
 
 @every_feature
 def test_copes_with_columns_that_are_missing_altogether(file, name, source):
-    rows, _ = rows_of(file, source)
+    rows = rows_of(file, source)[0].copy()
     for column in rows:
         if rows[column].isna().any():
             rows[column] = pd.Series(None, index=rows.index, dtype=rows[column].dtype)
