@@ -23,6 +23,7 @@ target = "SalePrice"
 metric = "rmsle"
 submission = "value"
 """
+LABELS = 'id = "a"\ntarget = "b"\ntask = "binary"\nmetric = "auc"\nsubmission = "label"'
 EXPERIMENT = """
 minutes = 3
 [split]
@@ -151,6 +152,8 @@ COMPETITION_VALUES = {
         "",
     ),
     "no-target": ('"SalePrice"', "[]", "target: no target, found []", ""),
+    "positive-of-numbers": ("id =", "positive = 'a'\nid =", "positive is for binary tasks, but task = 'regress", ""),
+    "labels-for-probabilities": (COMPETITION, LABELS, "metric 'auc' judges probabilities, but", "'probabilities'"),
     "open-quote": ('"rmsle"', '"rmsle', "not valid TOML: ", ""),
 }
 EXPERIMENT_KEYS = {

@@ -167,6 +167,41 @@ def test_a_refit_stands_for_its_model_where_test_rows_are_predicted(workspace: W
 
 
 @pytest.mark.parametrize(
+    ("section", "said", "hint"),
+    [
+        (
+            '[preprocess]\nfeatures = ["duoble"]',
+            "[preprocess] features: {}/features.py has no function 'duoble'",
+            "'double'?",
+        ),
+        ("", "{}/postprocess.py has no function postprocess(predictions, rows)", "or set postprocess = false"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told_of(workspace: Workspace, section: str, said: str, hint: str) -> None:
+    folder = workspace.experiments / "shop"
+    (folder / "features.py").write_text("def double(rows):\n    return rows['x'] * 2\n")
+    (folder / "postprocess.py").write_text("def finish(predictions, rows):\n    return predictions\n")
+    with pytest.raises(ConfigError, match=re.escape(said.format(folder))) as caught:
+        build(workspace, *read(workspace, f"[models.ridge]\n{section}\n"))
+    assert hint in caught.value.hint
+
+
+def test_what_finishes_values_is_refused_for_classes_with_its_place(workspace: Workspace) -> None:
+    competition, experiment = read(workspace, "[models.ridge]\n[submit]\nround = 1.0\n")
+    classes = competition.model_copy(update={"task": "binary", "metric": "auc", "submission": "probability"})
+    with pytest.raises(ConfigError, match=r"^\[submit\] round is for values, but the task has classes"):
+        build(workspace, classes, experiment)
+
+
+def test_a_search_space_of_what_cannot_be_tuned_is_refused_with_its_place(workspace: Workspace) -> None:
+    section = '[models.autogluon]\nstack_levels = { tune = "choice", values = [0, 1] }\n'
+    where = workspace.experiments / "shop" / "default.toml"
+    said = f"{where}: [models.autogluon]: 'autogluon' cannot be tuned, but stack_levels has a search space"
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read(workspace, section)
+
+
+@pytest.mark.parametrize(
     ("section", "message"),
     [
         ("[models.autogluon]", "AutoGluon's models stop on the rows that their fold validates"),

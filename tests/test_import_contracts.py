@@ -25,6 +25,7 @@ NAMED_BY_STAGES = {
     "preprocess": {"pipeline.transforms.dates"},
 }
 ABOVE = {"pipeline.graph", "pipeline.config", "pipeline.cli", "pipeline.workspace"}  # what calls stages
+UNPICKLERS = {f"{library}.{name}" for library in ("joblib", "torch") for name in ("dump", "save", "load")}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
@@ -169,6 +170,19 @@ def test_no_pickle_of_ours() -> None:
     picklers = {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
     for path in FILES:
         assert not {n.partition(".")[0] for n in imported(path)} & picklers, path
+        assert [*pickling(tree_of(path))] == [], path
+
+
+def pickling(tree: ast.AST) -> Iterator[str]:
+    """Yield what pickles by way of a library that may be imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            named = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            named = [ast.unparse(node)] if isinstance(node, ast.Attribute) else []
+        yield from (name for name in named if name in UNPICKLERS or name.endswith((".to_pickle", ".read_pickle")))
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield ast.unparse(node)
 
 
 def test_package_files_are_empty_but_for_a_docstring() -> None:

@@ -77,6 +77,13 @@ def test_probabilities_sum_to_one_again() -> None:
     np.testing.assert_allclose(done, [[0.9 / 1.1, 0.1 / 1.1, 0.1 / 1.1]])
 
 
+@pytest.mark.parametrize("shares", [[-0.1, 1.1], [0.0, 0.0]])
+def test_what_are_no_probabilities_is_refused(shares: list[float]) -> None:
+    with pytest.raises(FeatureError, match=r"returned probabilities below 0, or a row of zeros") as caught:
+        Finish(own=lambda *_: np.array([[0.5, 0.5], shares])).apply(np.full((2, 2), 0.5), pd.DataFrame({"id": [1, 2]}))
+    assert caught.value.hint == "they need not sum to 1"
+
+
 @pytest.mark.parametrize(
     ("own", "told"),
     [

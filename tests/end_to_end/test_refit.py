@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audit import audit_stages
 from shop import SLUG, Call, Shop, ran
 
 from pipeline.engine.store import Result, Store
@@ -38,7 +39,7 @@ def published(shop: Shop, experiment: str) -> tuple[Path, dict[str, Result]]:
     return provenance.with_suffix(".csv"), {r.name: r for r in store.results() if r.key in keys}
 
 
-def test_all_rows_are_learnt_and_nothing_else_changes(shop: Shop, call: Call) -> None:
+def test_all_rows_are_learnt_and_nothing_else_changes(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shop.folder / "experiments" / SLUG
     (folder / "plain.toml").write_text(PLAIN)
     (folder / "more.toml").write_text(PLAIN.replace("[models.l", "refit = true\n[models.l"))
@@ -47,7 +48,9 @@ def test_all_rows_are_learnt_and_nothing_else_changes(shop: Shop, call: Call) ->
     assert "train[ridge" in planned, "the refit"
     assert not {"train[ridge]", "train[linear]", "tune[linear]"}.intersection(planned)
 
+    opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
     ran(call, "run", SLUG, "-e", "more")
+    assert opened.keys() >= {f"train[{name} refit]" for name in REFITTED}
     (_, before), (submission, after) = (published(shop, experiment) for experiment in ("plain", "more"))
     assert {name for name in after if "refit" in name} == {f"train[{name} refit]" for name in REFITTED}
     for name in REFITTED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from audit import audit_stages
 from shop import SLUG, Call, Shop, ran
 
 SPARE = """
@@ -20,14 +22,15 @@ rounds = 20
 """
 
 
-def test_what_is_left_is_used_and_found_again(shop: Shop, call: Call) -> None:
+def test_what_is_left_is_used_and_found_again(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shop.folder / "experiments" / SLUG
     (folder / "spare.toml").write_text(SPARE)
+    opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
     said = " ".join(ran(call, "run", SLUG, "-e", "spare").split())
     assert "minutes are left: more fits of every fold, by other seeds: lightgbm (4), linear (4)" in said
     (provenance,) = (shop.folder / "submissions" / SLUG).glob("spare-*.json")
     results = json.loads(provenance.read_text())["results"]
-    assert {"budget[spare]", "train[lightgbm+more]", "train[linear+more]"} <= results.keys()
+    assert {"budget[spare]", "train[lightgbm+more]", "train[linear+more]"} <= results.keys() & opened.keys()
     assert " run " not in call("plan", SLUG, "-e", "spare").stdout
     again = shop.folder / "again.csv"
     raw = shop.folder / "data" / SLUG / "raw"

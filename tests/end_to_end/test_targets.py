@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from audit import audit_stages
 from shop import Call, Shop, ran
 
 from pipeline.files import read_json
@@ -101,10 +102,14 @@ def test_every_target_is_predicted_judged_and_submitted(shop: Shop, call: Call) 
     ran(call, "report", held, "-e", "quick")
 
 
-def test_stack_refit_pseudo_labels_and_postprocess_know_every_target(shop: Shop, call: Call, folder: Path) -> None:
+def test_stack_refit_pseudo_labels_and_postprocess_know_every_target(
+    shop: Shop, call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "all.toml").write_text(ALL)
     (folder / "postprocess.py").write_text(POSTPROCESS)
+    opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
     ran(call, "run", SLUG, "-e", "all")
+    assert {"train[ridge refit]", "nested[catboost]", "ensemble"} <= opened.keys()
     (path,) = (shop.folder / "submissions" / SLUG).glob("all-[!s]*.csv")
     made = pd.read_csv(path)
     assert made[["weight", "width"]].min().min() > 900

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console as Rich
 
+from pipeline.commands.experiment import console_for
+from pipeline.config import Experiment
 from pipeline.engine import console as module
 from pipeline.engine.console import Console
 
@@ -99,3 +101,16 @@ def test_it_is_late_when_the_limit_is_over() -> None:
     assert not Console(quiet=True).late()
     assert not Console(quiet=True, limit=3600).late()
     assert Console(quiet=True, limit=-1).late()
+
+
+@pytest.mark.parametrize(("minutes", "stops_after"), [(1.0, 21 * 60), (10.0, 30 * 60), (30.0, 90 * 60)])
+def test_a_run_ends_after_three_times_its_minutes_and_20_minutes_longer(
+    monkeypatch: pytest.MonkeyPatch, minutes: float, stops_after: float
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    log = console_for(Experiment.model_construct(minutes=minutes))
+    now += stops_after
+    assert not log.late()
+    now += 1
+    assert log.late()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from case import METRICS, Case, raw
+import pytest
+from case import METRICS, N_TRAIN, Case, raw
 from clean_tables import make_table, severities
 from heard import Heard
 
@@ -80,6 +82,40 @@ def test_coarse_columns_bring_equal_rows_without_an_alarm() -> None:
     assert severities(extra_rows.check(coarse, Extra(clean().rows[["rooms", "street"]], clean().target))) == []
 
 
+def prepared(case: Case, folder: Path, rows: pd.DataFrame, copies: str, facts: dict[str, Any]) -> Extra:
+    """Return what the stage makes of a file's rows, after the run of the case."""
+    own = {part: folder / part for part in ("extra", "ingest", "written")}
+    own["extra"].mkdir()
+    own["written"].mkdir()
+    rows.to_parquet(own["extra"] / "extra.parquet")
+    write_json(own["ingest"] / "schema.json", read_json(own["ingest"] / "schema.json") | {"id": "id"})
+    prepare.run(
+        Job(
+            facts | {"id": "id", "target": "price", "factor": 1.0, "copies": copies},
+            {"extra": own["extra"], "ingest": own["ingest"], "preprocess": folder / "out"},
+            {},
+            {"metric": METRICS["rmse"]}
+            | {f"feature:{name}": SimpleNamespace(**{name: function}) for name, function in case.features.items()},
+            own["written"],
+            folder,
+            0,
+            Heard(),
+        )
+    )
+    made = read_extra({"extra": own["written"]})
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(("copies", "n_kept"), [("drop", N_TRAIN - 7), ("keep", N_TRAIN)])
+def test_copies_are_kept_only_where_the_experiment_says_so(tmp_path: Path, copies: str, n_kept: int) -> None:
+    case = Case(tmp_path)
+    case.run()
+    rows = raw("train")
+    rows.loc[7:, "price"] = 1.5
+    assert len(prepared(case, tmp_path, rows, copies, {"groups": None, "time": None, "weight": None})) == n_kept
+
+
 def test_features_are_shown_what_they_are_shown_in_the_run(tmp_path: Path) -> None:
     def doubled(rows: pd.DataFrame) -> pd.Series:
         assert {"block", "price"}.isdisjoint(rows.columns)
@@ -89,23 +125,5 @@ def test_features_are_shown_what_they_are_shown_in_the_run(tmp_path: Path) -> No
     case.facts |= facts
     case.features["doubled"] = doubled
     case.run()
-    own = {part: tmp_path / part for part in ("extra", "ingest", "written")}
-    own["extra"].mkdir()
-    own["written"].mkdir()
-    raw("train").assign(price=1.5).to_parquet(own["extra"] / "extra.parquet")
-    write_json(own["ingest"] / "schema.json", read_json(own["ingest"] / "schema.json") | {"id": "id"})
-    prepare.run(
-        Job(
-            facts | {"id": "id", "target": "price", "factor": 1.0, "copies": "drop"},
-            {"extra": own["extra"], "ingest": own["ingest"], "preprocess": tmp_path / "out"},
-            {},
-            {"metric": METRICS["rmse"], "feature:doubled": SimpleNamespace(doubled=doubled)},
-            own["written"],
-            tmp_path,
-            0,
-            Heard(),
-        )
-    )
-    made = read_extra({"extra": own["written"]})
-    assert made is not None
+    made = prepared(case, tmp_path, raw("train").assign(price=1.5), "drop", facts)
     assert made.rows["doubled"].tolist() == (raw("train")["code"].astype(float) * 2).tolist()

@@ -153,6 +153,23 @@ def test_what_does_not_fit_is_refused_with_the_reason(
         bring(tmp_path, data, honest(data), trusted=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "hint"),
+    [
+        ("test.parquet", r"test\.parquet cannot be read as parquet: ", ""),
+        ("test.csv", r"test\.csv: .* has a header but no rows", "CSV with a header, as a submission has"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, said: str, hint: str) -> None:
+    data = table()
+    files = write_own(tmp_path, honest(data), data, folds()) | {"test": tmp_path / name}
+    files["test"].write_text("id,prediction\n")
+    how = {"files": files, "id_name": "id", "others": {}}
+    with pytest.raises(ModelError, match=said) as caught:
+        own.cross_fit({"mine": own.Recipe()}, data, folds(), seed=0, log=Heard(), **how)
+    assert caught.value.hint == hint
+
+
 def test_rounded_probabilities_are_put_right(tmp_path: Path) -> None:
     data = table("multiclass")
     edited(tmp_path, data, "test", lambda rows: rows.round(2))

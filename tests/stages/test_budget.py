@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,15 @@ def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> 
     )
     assert mlps[0] < mlps[1]
     assert gluons[0] > gluons[1] > 0
+
+
+def test_half_of_the_minutes_go_by_what_models_were_worth(tmp_path: Path) -> None:
+    write_json(tmp_path / "worth.json", {"a": 1.0, "b": 0.0})
+    config = {"models": {name: {"kind": name} for name in "ab"}}
+    plugins: Any = {f"model:{name}": SimpleNamespace(SHARE=0.5) for name in "ab"}
+    for sources, weights in (({}, [0.5, 0.5]), ({"worth:0": tmp_path / "worth.json"}, [0.75, 0.25])):
+        job = Job(config, {}, sources, plugins, tmp_path, tmp_path, 0, Heard())
+        assert [*budget._weights(job).values()] == pytest.approx(weights)
 
 
 def test_flags_and_levels_cost_less_than_numbers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError
 from pipeline.files import read_folds, read_json, write_table
-from pipeline.metrics import log_loss, rmse
+from pipeline.metrics import auc, log_loss, rmse
 from pipeline.splitters import group, kfold, stratified, time
 from pipeline.stages import split
 from pipeline.types import Metric, Table, Task
 
 SPLITTERS = {"kfold": kfold, "stratified": stratified, "group": group, "time": time}
+METRICS = {"auc": auc, "log_loss": log_loss, "rmse": rmse}
 
 
 def table(n: int = 50, classes: tuple[str, ...] = (), **parts) -> Table:
@@ -34,7 +36,7 @@ def run(tmp_path, rows: Table, **config):
         folder.mkdir()
     write_table(folders["preprocess"], rows)
     config = {"kind": "kfold", "n_folds": 5, "repeats": 1, "seed": 0, "options": {}} | config
-    metric = log_loss if rows.task.classes else rmse
+    metric = METRICS[rows.task.metric.name]
     for name in ("out", "again"):
         job = Job(
             config=config,
@@ -101,6 +103,15 @@ def test_rows_that_are_never_validated_are_counted(tmp_path):
 def test_what_cannot_be_split_is_refused_in_words(tmp_path, config, message):
     with pytest.raises(ConfigError, match=message):
         run(tmp_path, table(), **config)
+
+
+def test_a_fold_on_which_the_metric_says_nothing_is_refused(tmp_path):
+    rows = table(classes=("no", "yes"), target=np.where(np.arange(50) < 3, 1, 0))
+    rare = replace(rows, task=Task("binary", Metric.from_module(auc), rows.task.classes))
+    with pytest.raises(ConfigError, match=r"auc cannot be computed on fold \d of repeat 0: its binary") as caught:
+        run(tmp_path, rare)
+    assert "has 1 distinct values in 10 rows" in str(caught.value)
+    assert "choose a split that spreads the target (kind = 'stratified'), or fewer folds" in caught.value.hint
 
 
 def test_a_gap_longer_than_the_history_is_refused(tmp_path):
