@@ -280,14 +280,7 @@ def _check_options(experiment: Experiment, path: Path) -> None:
         ("blenders", experiment.ensemble, "ensemble"),
     ):
         plugin = plugins.find(kind, section.kind, where=f"{path}: [{table}] kind")
-        options = getattr(plugins.load(plugin), "Options", None)
-        where = f"{path}: [{table}.options]"
-        if options is not None:
-            _validated(options, section.options, where)
-        elif section.options:
-            raise ConfigError(
-                f"{where}: {kind.rstrip('s')} '{section.kind}' has no options", hint="leave the section out"
-            )
+        _validated(plugins.load(plugin).Options, section.options, f"{path}: [{table}.options]")
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object, beside: tuple[str, ...] = ()) -> Any:
