@@ -13,8 +13,10 @@ N_KILLS = 10
 def test_ten_kills_over_all_stages_end_in_the_undisturbed_submission(finished: Shop, tmp_path: Path) -> None:
     rng = random.Random(20260301)
     shop = make_shop(tmp_path)
-    # every second run is let finish a stage, so that the kills get on even where a stage takes longer than a moment
-    hit = [_killed_in(shop, n_stages=1 + kill % 2, moment=rng.uniform(0.0, 1.5)) for kill in range(N_KILLS)]
+    # every second run is let finish a stage, so that the kills get on even where a stage takes longer than a moment;
+    # later moments are short, so that no run comes to its end before them: the last stages are quick
+    longest = [1.5 if kill < N_KILLS // 2 - 1 else 0.1 for kill in range(N_KILLS)]
+    hit = [_killed_in(shop, 1 + kill % 2, rng.uniform(0.0, most)) for kill, most in enumerate(longest)]
     shop.run("run", SLUG, "-e", "quick")
     assert len(set(hit) - {None}) >= 5, f"the kills hit only {hit}"
     assert shop.run("verify", SLUG).endswith("0 damaged\n")

@@ -164,9 +164,9 @@ def test_killed_while_it_downloads(kaggle: Kaggle, folder: Path) -> None:
             assert killed_at(kaggle, (moment, method), folder, "download", "houses"), (method, moment)
             assert not raw.exists()
     rng, ends = random.Random(20261121), list[int | None]()
-    for _ in range(4):
+    for moment in (0.0, *(rng.uniform(0.0, 0.6) for _ in range(3))):  # the first comes before any end
         process = kaggle_process.start(folder, "download", "houses", **OFF)
-        process.join(rng.uniform(0.0, 0.6))
+        process.join(moment)
         process.kill()
         process.join()
         ends.append(process.exitcode)
