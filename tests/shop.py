@@ -21,6 +21,21 @@ from forked import ROOT
 
 SLUG = "practice-diabetes"
 SO_FAR = "quick-so-far.csv"
+PLAIN = """
+minutes = 5
+[split]
+n_folds = 3
+[models.ridge]
+penalty = 0.1
+[models.linear]
+epochs = 15
+lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
+[tune]
+trials = 2
+wave = 2
+"""
+"""Two quick models, one of which is searched."""
+
 Call = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = """
 minutes = 5

@@ -7,23 +7,10 @@ import json
 import pandas as pd
 import pytest
 from audit import audit_stages
-from shop import SLUG, Call, Shop, ran
+from shop import PLAIN, SLUG, Call, Shop, ran
 
 from pipeline.engine.key import hash_file
 
-PLAIN = """
-minutes = 5
-[split]
-n_folds = 3
-[models.ridge]
-penalty = 0.1
-[models.linear]
-epochs = 15
-lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
-[tune]
-trials = 2
-wave = 2
-"""
 EXTRA = '[extra]\nfiles = ["original.csv"]\nweight = 0.5\n[submit]\nclip = "train"\n'
 POSTPROCESS = "def postprocess(predictions, rows):\n    return predictions + rows['sex'].to_numpy() / 10\n"
 FEATURE = "def heavy(rows):\n    return rows['bmi'] > 26\n"

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import pytest
 from audit import audit_stages
-from shop import SLUG, Call, Shop, ran
-
-FIRST = """
-minutes = 5
-[split]
-n_folds = 3
-[models.ridge]
-penalty = 0.1
-[models.linear]
-epochs = 15
-lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
-[tune]
-trials = 2
-wave = 2
-"""
+from shop import PLAIN, SLUG, Call, Shop, ran
 
 
 def test_trials_and_worths_of_another_run_are_declared(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shop.folder / "experiments" / SLUG
-    (folder / "first.toml").write_text(FIRST)
+    (folder / "first.toml").write_text(PLAIN)
     ran(call, "run", SLUG, "-e", "first")
-    (folder / "next.toml").write_text(f'worth_from = ["first"]{FIRST}start_from = ["first"]\n')
+    (folder / "next.toml").write_text(f'worth_from = ["first"]{PLAIN}start_from = ["first"]\n')
     opened = audit_stages(monkeypatch, roots=[shop.folder / "data", shop.folder / "experiments"])
     ran(call, "run", SLUG, "-e", "next")
     for name, read in (("budget", "first.worth.json"), ("tune[linear]", "first.linear.best.json")):
