@@ -114,4 +114,4 @@ def _read(folder: Path) -> Any:
 
 settled = settler(lr=(0.03, 0.05, 0.04), leaves=(16, 100, 50), min_rows=(10, 3, 40), columns=(0.5, 1.0, 1.0))
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=5e-4, a_column=1e-5, a_row=1e-7, a_cell=5e-9)
+affordable, seconds = prices(a_round=2.5e-4, a_column=5e-6, a_row=3e-8, a_cell=5e-9)

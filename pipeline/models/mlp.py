@@ -69,7 +69,7 @@ ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
 PART = 50  # weights that take as long as one bin or wave of a column, half the columns being numbers
-SECONDS = 8e-11  # for one row to pass one weight in training, on two cores, everything included
+SECONDS = 7e-11  # for one row to pass one weight in training, on two cores, everything included
 
 
 class Recipe(DeepRecipe):

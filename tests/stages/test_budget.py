@@ -78,7 +78,7 @@ def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path)
 
 
 def test_what_takes_next_to_nothing_is_never_cut(tmp_path: Path) -> None:
-    recipes, _, _ = planned(tmp_path, 2.0, 1000)
+    recipes, _, _ = planned(tmp_path, 3.0, 1000)
     assert recipes["linear"] == linear.Recipe().model_dump(mode="json")
 
 
