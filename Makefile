@@ -148,8 +148,8 @@ bench-guard: setup ## compare what tuning ends with to the default, on held-out 
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.guard
 
 bench-calibration: setup ## hold intervals of expected scores against held-out rows (an hour)
-	@$(BIN)/python -m tests.benchmarks.calibration
-	@$(BIN)/python -m tests.benchmarks.calibration_autogluon
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration_autogluon
 
 bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
 	@$(BIN)/python -m tests.benchmarks.quality

@@ -1,10 +1,9 @@
 """make bench-calibration: does the 90 % interval of the expected score hold what it says, on rows that nobody saw?
 
 Small, quick runs, tuned and blended all the same, on whatever of eleven data sets has its files here: scikit-learn's
-own, the made-up houses, and real competitions in data/. Every run draws its train and held-out rows anew. What ran
-before is kept in data/calibration and not run again; judging all of it takes some minutes. Results land in
-tests/benchmarks/results/: calibration.json and calibration.md. `python -m tests.benchmarks.calibration --fit NAME ...`
-only runs these sets, without judging: several of them can do so at once.
+own, the made-up houses, and real competitions in data/. Every run draws its train and held-out rows anew, and as many
+go on at once as there are cores. What ran before is kept in data/calibration and not run again; judging all of it takes
+some minutes. Results land in tests/benchmarks/results/: calibration.json and calibration.md.
 
 What is measured on data (how much stopping on the fold flatters) is judged on each set by the figure of all others.
 """
@@ -13,11 +12,11 @@ from __future__ import annotations
 
 import math
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from pipeline.honesty.rivals import simulate
 from pipeline.stages.score import bias_of
 from pipeline.types import CrossFit
 from pipeline.uncertainty import cv_figure, rows_ratio
-from tests.benchmarks.calibration_runs import Kept, here, kept, run
+from tests.benchmarks.calibration_runs import Kept, here, kept, run, table_of
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import publish, table
 
@@ -77,16 +76,19 @@ Gaps = dict[str, dict[str, list[Gap]]]
 """By what was judged, and by data set, a gap a run."""
 
 
-def fit(names: Sequence[str]) -> None:
-    """Run what has not been run of these sets."""
-    for seed in range(RUNS):
-        for name in names:
-            _fit(name, seed)
-
-
 def main() -> None:
-    """Judge all that is kept, and write."""
-    names = [name for name in here() if len(_folders(name)) > 1]
+    """Run what has not been run, judge all, write."""
+    wanted = [(name, seed) for seed, name in product(range(RUNS), here()) if seed < _enough(name)]
+    for name in here():
+        table_of(name)
+    with ProcessPoolExecutor() as workers:
+        for told in workers.map(_fit, [run for run in wanted if not _folder(*run).is_dir()]):
+            say(told)
+    judge([name for name in here() if len(_folders(name)) > 1])
+
+
+def judge(names: Sequence[str]) -> None:
+    """Judge all that is kept of these sets, and write."""
     judged = _judge_all(names)
     gaps = _gaps(judged)
     found = {
@@ -104,11 +106,13 @@ def _short(gap: Gap) -> dict[str, float]:
     return {what: float(f"{value:.5g}") for what, value in asdict(gap).items()}
 
 
-def _fit(name: str, seed: int) -> None:
-    """Run what has not been run, and is not enough yet."""
-    if not (HERE / name / str(seed)).is_dir() and len(_folders(name)) < _enough(name):
-        run(name, seed, HERE / name / str(seed))
-        say(f"{name} {seed}: fitted")
+def _fit(wanted: tuple[str, int]) -> str:
+    run(*wanted, _folder(*wanted))
+    return "{} {}: fitted".format(*wanted)
+
+
+def _folder(name: str, seed: int) -> Path:
+    return HERE / name / str(seed)
 
 
 def _enough(name: str) -> int:
@@ -336,8 +340,4 @@ def _tuned(by_set: Mapping[str, Sequence[Gap]], judged: Mapping[str, Sequence[Ma
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--fit"]:
-        fit(sys.argv[2:])
-    else:
-        fit(here())
-        main()
+    main()
