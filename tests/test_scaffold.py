@@ -66,6 +66,20 @@ def test_task_form_and_metric(infer, target, sample, task, form, metric):
         assert key in said
 
 
+@pytest.mark.parametrize(
+    ("target", "task", "form"),
+    [
+        ([i % 2 for i in IDS], "binary", "probability"),
+        ([i % 5 for i in IDS], "multiclass", "label"),
+        (["abc"[i % 3] for i in IDS], "multiclass", "label"),
+    ],
+)
+def test_a_sample_that_leaves_its_values_blank_says_nothing_of_them(infer, target, task, form):
+    facts, said = infer(table("id,a,y", IDS, IDS, target), TEST, table("id,y", IDS, [""] * 60))
+    assert (facts["task"], facts["submission"]) == (task, form)
+    assert f"submission: {form} (the sample is blank)" in said
+
+
 def test_a_column_a_class(infer):
     train = table("id,a,kind", IDS, IDS, ["xyz"[i % 3] for i in IDS])
     facts, _ = infer(train, TEST, table("id,x,y,z", IDS, IDS, IDS, IDS))

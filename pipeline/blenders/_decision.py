@@ -72,8 +72,13 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
         return metric.as_error(float(metric.function(target, labels)))
 
     of_kind = _cuts if metric.decision == "cuts" else _weights
-    found = [descend(error, start, range(len(start))) for start in of_kind(probabilities, target)]
+    found = [descend(error, start, _movable(metric, len(start))) for start in of_kind(probabilities, target)]
     return Decision(metric.decision, tuple(min(found, key=error).tolist()))
+
+
+def _movable(metric: Metric, n: int) -> range:
+    """Return which numbers are moved: of two weights one, since only their ratio counts."""
+    return range(1) if metric.decision == "weights" and n == 2 else range(n)
 
 
 def _weights(probabilities: np.ndarray, target: np.ndarray) -> list[np.ndarray]:  # noqa: ARG001 - as _cuts has it

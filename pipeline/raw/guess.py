@@ -127,9 +127,10 @@ def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) 
 
 
 def _sample_values(found: Guess, sample: Sheet | None) -> list[str]:
-    """The different values that the sample predicts; none if it has a column a class."""
+    """The different values that the sample predicts; none if it has a column a class, or leaves it blank."""
     others = [name for name in sample.columns if name != found.id] if sample is not None else []
-    return sample.cells[others[0]].unique().to_pylist() if sample is not None and len(others) == 1 else []
+    values = sample.cells[others[0]].unique().to_pylist() if sample is not None and len(others) == 1 else []
+    return [value for value in values if value]
 
 
 def _find_task(found: Guess, kind: str, target: pd.Series, labels: list[str], sample_values: list[str]) -> None:
@@ -152,6 +153,7 @@ def _find_task(found: Guess, kind: str, target: pd.Series, labels: list[str], sa
 
 
 def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet | None) -> None:
+    unsaid = "the sample is blank" if sample is not None else "no sample says otherwise"
     if found.task == "regression":
         found.submission, why = "value", "a number"
     elif sample is not None and len(sample.columns) > 2:
@@ -162,9 +164,9 @@ def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet
             why += '; if Kaggle wants a probability, write submission = "probability"'
     elif found.task == "binary" and all(_is_share(value) for value in values):
         found.submission = "probability"
-        why = f"the sample holds {_some(sorted(values))}" if values else "no sample says otherwise"
+        why = f"the sample holds {_some(sorted(values))}" if values else unsaid
     elif not values:
-        found.submission, why = "label", "no sample says otherwise"
+        found.submission, why = "label", unsaid
     else:
         listed = f"{_some(sorted(values))}, the classes are {_some(sorted(labels))}"
         raise ConfigError(

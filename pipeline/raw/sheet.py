@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -119,10 +120,16 @@ def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: Text) -> str:
-    """The one of the usual separators that cuts the header into most fields, the comma where another does as well."""
-    line = text.content.lstrip(b"\n").split(b"\n", 1)[0].decode()
-    counts = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in SEPARATORS}
-    return max(SEPARATORS, key=lambda separator: counts[separator])
+    """The one of the usual separators that cuts the header into most fields, the comma where another does as well.
+
+    Those come first that cut the row below it into as many: names of columns may hold any of them.
+    """
+
+    def fits(separator: str) -> tuple[bool, int]:
+        header, *rows = (len(fields) for _, fields in islice(_records(text, separator), 2))
+        return all(row == header for row in rows), header
+
+    return max(SEPARATORS, key=fits)
 
 
 def _check_header(text: Text, header: list[str]) -> None:

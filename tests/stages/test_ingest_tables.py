@@ -301,6 +301,11 @@ def test_a_separator_may_stand_in_a_name_of_the_header(header: str, columns: lis
     assert parse(Text("train.csv", f"{header}\n".encode() + header.encode())).columns == columns
 
 
+@pytest.mark.parametrize("name", ["Action|Comedy|Drama", '"Which of these; a; b; c"'])
+def test_separators_in_a_name_that_no_row_has_separate_nothing(name: str) -> None:
+    assert parse(Text("train.csv", f"id,{name}\n1,0\n".encode())).columns == ["id", name.strip('"')]
+
+
 def test_decimal_commas_are_read_where_semicolons_separate(tmp_path: Path) -> None:
     train = "id;a;b;y\n1;3,25;1,2;0,5\n2;;x;1\n3;-4;1;2,75\n"
     made = take_in(tmp_path, train, 'id,a,b\n4,5.5,"1,2"\n5,6,x\n')
