@@ -31,6 +31,9 @@ FEWEST_ROUNDS = 100
 ENOUGH_ROUNDS = 500
 """Rounds that stopping rows usually find at most, and that a fit without them is given at most where time is short."""
 
+FEWEST_SEARCHED = 200
+"""Rounds among which a search still looks where time is short: with fewer they would learn too fast."""
+
 TWO_CORES, LARGE = 1.6, 1_000_000
 """How much faster two threads are than one, and the cells from which on they are."""
 
@@ -211,7 +214,8 @@ def prices(
     def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
         """Return the recipe with as many seeds, then rounds, as so many minutes allow on two cores.
 
-        A search for their number is given up first: where time is short, so few rounds do not overfit.
+        Fewer rounds learn faster (see `settler`). Their number is searched for as long as there are enough to choose
+        from: deep trees overfit even after few.
         """
         allowed = 60 * minutes
         if seconds(recipe, **size) > allowed and recipe.n_seeds > 1:
@@ -219,10 +223,18 @@ def prices(
         if seconds(recipe, **size) <= allowed:
             return recipe
         wanted = min(recipe.rounds, ENOUGH_ROUNDS) if recipe.stop_on == "inner" else recipe.rounds
+        rounds = rounds_within(recipe, allowed, size)
+        if recipe.stop_on == "inner" and rounds >= FEWEST_SEARCHED:
+            rounds = min(rounds, wanted)
+            patience = max(1, recipe.patience * rounds // ENOUGH_ROUNDS)
+            return recipe.model_copy(update={"rounds": rounds, "patience": patience})
         once = recipe.model_copy(update={"stop_on": "none"}) if recipe.stop_on == "inner" else recipe
-        one, two = (seconds(once.model_copy(update={"rounds": n}), **size) for n in (1, 2))
-        rounds = 1 + int(max(0.0, allowed - one) / max(two - one, 1e-9))
-        return once.model_copy(update={"rounds": max(min(FEWEST_ROUNDS, recipe.rounds), min(rounds, wanted))})
+        rounds = min(rounds_within(once, allowed, size), wanted)
+        return once.model_copy(update={"rounds": max(min(FEWEST_ROUNDS, recipe.rounds), rounds)})
+
+    def rounds_within(recipe: Recipe, allowed: float, size: Mapping[str, int]) -> int:
+        one, two = (seconds(recipe.model_copy(update={"rounds": n}), **size) for n in (1, 2))
+        return 1 + int(max(0.0, allowed - one) / max(two - one, 1e-9))
 
     def seconds(
         recipe: BoosterRecipe, *, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int

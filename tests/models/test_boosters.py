@@ -138,6 +138,18 @@ def test_short_time_means_fewer_rounds_and_enough_of_it_none(model: ModuleType) 
     assert rounds[0] == 100
 
 
+def test_where_time_is_short_the_rounds_are_searched_for_among_fewer(model: ModuleType) -> None:
+    size = {"n_train": 5_000, "n_test": 100, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
+    recipe = model.Recipe()
+    full = model.seconds(recipe, **size)
+    less = model.affordable(recipe, 0.6 * full / 60, **size)
+    assert less.stop_on == "inner"
+    assert less.rounds < 500
+    assert less.patience < recipe.patience
+    assert model.seconds(less, **size) <= 0.6 * full
+    assert model.affordable(recipe, 0.2 * full / 60, **size).stop_on == "none"
+
+
 def test_seeds_are_averaged_and_all_of_them_kept(model: ModuleType, tmp_path: Path) -> None:
     data, settings = values(), {"columns": 0.5, "subsample": 0.7, "stop_on": "none", "rounds": 20}
     settings = {name: value for name, value in settings.items() if name in model.Recipe.model_fields}
