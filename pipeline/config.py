@@ -98,7 +98,7 @@ class Experiment(Section):
     """One experiment, as experiments/<slug>/<name>.toml states it.
 
     worth_from: experiments ("name", or "slug/name" of another competition) by whose weights the minutes are shared out.
-    use_spare_minutes: fit models again, by other seeds, in what is left where they stop early or want little.
+    use_spare_minutes: fit models again, larger or by other seeds, in what is left where they stop early or want little.
     """
 
     name: str

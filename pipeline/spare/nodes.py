@@ -19,7 +19,7 @@ READERS = ("ensemble", "submit")
 def with_spare(nodes: Sequence[Node], experiment: Experiment) -> list[Node]:
     """Return the graph in which models are fitted again, each as an entry of its own: `<name>+more`.
 
-    Only models that differ by their seeds are, and none that is refitted, since a refit is to predict alone. Raises
+    Only models that have seeds are, and none that is refitted, since a refit is to predict alone. Raises
     ConfigError beside a search, whose trials are what minutes are for.
     """
     if not experiment.use_spare_minutes:

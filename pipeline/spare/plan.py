@@ -1,7 +1,8 @@
-"""budget of spare minutes: what models leave by stopping early, or by wanting little, goes to more fits of them.
+"""budget of spare minutes: what models leave by stopping early, or by wanting little, goes to more fits.
 
-A formula like that of the first budget, into which goes what was found in the meantime: rounds and epochs, and no
-clock. So the same minutes mean the same work here as well.
+First to larger fits of those that the first budget cut or left out, then to other seeds of the rest. A formula like
+that of the first budget, into which goes what was found in the meantime: rounds and epochs, and no clock. So the same
+minutes mean the same work here as well.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
+from pipeline.sharing import Claim, share_out
 from pipeline.stages.budget import Work, plan_of, seconds_of, works_of
 from pipeline.types import Metric, Task
 
 MOST = 4
 """Fits more of each fold, at most: of what n + 1 gain on average, the last one has a share of 1 / (n (n + 1))."""
+
+
+LARGER = 1.5
+"""How many times as long a fit must take as the one that was cut, to be worth making beside it."""
 
 
 @dataclass(frozen=True)
@@ -40,44 +46,85 @@ class ByItsSeeds:
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write <model>+more/recipe.json: the recipe as it was trained, with as many other seeds as the minutes allow.
+    """Write <model>+more/recipe.json: more of a recipe that was cut, or one as trained with as many other seeds as fit.
 
-    It is null where nothing is left for it, or the first budget left the model out.
+    It is null where nothing is left for it.
     """
-    done = {name: work for name, work in _done(job).items() if work is not None}
+    works, done = works_of(job), {name: work for name, work in _done(job).items() if work is not None}
     left = seconds_of(job) - sum(work.seconds for work in done.values())
     wanted = {name: _again(done[name]) for name in job.config["again"] if name in done}
-    fitting = {name: work for name, work in wanted.items() if work.claim.least <= left}
-    plan = plan_of(job, left, fitting)[0] if fitting else {}
+    whole = {name: _as_found(job, name, works[name]) for name in job.config["again"]}
+    cut = {name: work for name, work in whole.items() if _worth(work, done.get(name))}
+    larger = _larger(left, cut, done, {name: work.claim for name, work in wanted.items() if name not in cut})
+    rest = left - sum(work.seconds for work in larger.values())
+    fitting = {name: work for name, work in wanted.items() if name not in larger and work.claim.least <= rest}
+    again = plan_of(job, rest, fitting)[0] if fitting else {}
+    plan = larger | again
     for name in job.config["again"]:
         (job.out / f"{name}{MORE}").mkdir()
         recipe = plan[name].recipe.model_dump(mode="json") if name in plan else None
         write_json(job.out / f"{name}{MORE}" / "recipe.json", recipe)
-    job.log.info(_said(left, plan))
+    job.log.info(_said(left, larger, again))
     return {"seconds": {name: round(work.seconds, 1) for name, work in plan.items()}, "left": round(left, 1)}
 
 
-def _said(left: float, plan: Mapping[str, Work]) -> str:
+def _said(left: float, larger: Mapping[str, Work], again: Mapping[str, Work]) -> str:
     minutes = f"{max(left, 0) / 60:.1f} minutes are left"
-    if not plan:
+    if not (larger or again):
         return f"{minutes}: too little for more fits"
-    more = ", ".join(f"{name} ({work.recipe.n_seeds})" for name, work in plan.items())
-    return f"{minutes}: more fits of every fold, by other seeds: {more}"
+    of = [f"larger fits of {', '.join(larger)}"] * bool(larger)
+    seeds = ", ".join(f"{name} ({work.recipe.n_seeds})" for name, work in again.items())
+    of += [f"more fits of every fold, by other seeds: {seeds}"] * bool(again)
+    return f"{minutes}: {'; '.join(of)}"
+
+
+def _larger(
+    left: float, cut: Mapping[str, Work], done: Mapping[str, Work], others: Mapping[str, Claim]
+) -> dict[str, Work]:
+    """Return more of the recipes that were cut or left out: as much of each as its part of what is left allows."""
+    plan: dict[str, Work] = {}
+    for name in sorted(cut, key=lambda name: -cut[name].weight):
+        waiting = {n: Claim(work.weight, 0.0, work.seconds) for n, work in cut.items() if n not in plan}
+        more = cut[name].within(share_out(left, {**others, **waiting})[name])
+        if more.seconds <= left and _worth(more, done.get(name)):
+            plan[name] = more
+            left -= more.seconds
+    return plan
+
+
+def _worth(more: Work, done: Work | None) -> bool:
+    return done is None or more.seconds >= LARGER * done.seconds
+
+
+def _as_found(job: Job, name: str, work: Work) -> Work:
+    """Return a model's whole work, as early as it would stop by what its cut form found."""
+    given = read_json(job.inputs["budget"] / name / "recipe.json")
+    if given is None:
+        return work
+    cut, whole = (
+        _settled(job, work.plugin, recipe) for recipe in (work.plugin.Recipe.model_validate(given), work.recipe)
+    )
+    return replace(work, passes=work.passes * _pace(job, name, whole, faster=cut.lr / whole.lr))
 
 
 def _done(job: Job) -> dict[str, Work | None]:
     """Return every model's work as it was done: by the planned recipe, as early as it stopped."""
-    task, n_rows = _task(job), read_folds(job.inputs["split"]).n_fit_rows
     found: dict[str, Work | None] = {}
     for name, work in works_of(job).items():
         given = read_json(job.inputs["budget"] / name / "recipe.json")
         if given is None:
             found[name] = None
             continue
-        recipe = work.plugin.Recipe.model_validate(given)
-        settled = getattr(work.plugin, "settled", lambda recipe, *_: recipe)(recipe, task, n_rows)
+        settled = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
         found[name] = replace(work, recipe=settled, passes=work.passes * _pace(job, name, settled))
     return found
+
+
+def _settled(job: Job, plugin: Any, recipe: Any) -> Any:
+    """Return a recipe with a number for every "auto", where its plug-in has them."""
+    if not hasattr(plugin, "settled"):
+        return recipe
+    return plugin.settled(recipe, _task(job), read_folds(job.inputs["split"]).n_fit_rows)
 
 
 def _task(job: Job) -> Task:
@@ -85,13 +132,16 @@ def _task(job: Job) -> Task:
     return Task(task["kind"], Metric.from_module(job.plugins["metric"]), tuple(task["classes"]))
 
 
-def _pace(job: Job, name: str, recipe: Any) -> float:
-    """Return how many times what was planned a model took, by the rounds or epochs that its folds found."""
+def _pace(job: Job, name: str, recipe: Any, faster: float = 1.0) -> float:
+    """Return how many times what was planned a model takes, by the rounds or epochs that its folds found.
+
+    faster: how many times as fast as by this recipe they learnt.
+    """
     entry = read_entries(job.inputs[f"train:{name}"] / "entries").get(name) if f"train:{name}" in job.inputs else None
     if entry is None or not hasattr(recipe, "pace"):
         return 1.0
     found = float(np.nanmean(entry.epochs)) if np.isfinite(entry.epochs).any() else None
-    return 1.0 if found is None else float(recipe.pace(found))
+    return 1.0 if found is None else float(recipe.pace(found * faster))
 
 
 def _again(done: Work) -> Work:

@@ -106,3 +106,10 @@ def test_both_budgets_together_stay_within_the_minutes(tmp_path: Path, minutes: 
     first, again = seconds_done(given, 60), seconds_done(more, 60)
     assert again > 0
     assert first + again <= 60 * minutes
+
+
+def test_what_was_cut_or_left_out_is_fitted_larger_before_others_are_fitted_again(tmp_path: Path) -> None:
+    given, more, heard = planned(tmp_path, 1.5, 8)
+    assert given["tabm"]["k"] < tabm.Recipe().k
+    assert more["tabm"]["k"] > given["tabm"]["k"]
+    assert any("larger fits of tabm" in text for text in heard.infos)
