@@ -18,7 +18,7 @@ from pipeline.config import Competition, Experiment
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
-from pipeline.engine.track import Journal, Mirror, default_uri
+from pipeline.engine.track import Journal, Mirror, Record, default_uri
 from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError, refusal
 from pipeline.kaggle.ledger import Line
 from pipeline.workspace import Workspace
@@ -188,8 +188,6 @@ def _tell(workspace: Workspace, line: Mapping[str, Any]) -> None:
 
 
 def _write(mlflow: Mirror, workspace: Workspace, line: Mapping[str, Any]) -> None:
-    from pipeline.report.record import build
-
     slug, keys = line["competition"], line["results"]
     store = Store(workspace.cache(slug))
     by_key: dict[str, Result] = {result.key: result for result in store.results()}
@@ -198,12 +196,29 @@ def _write(mlflow: Mirror, workspace: Workspace, line: Mapping[str, Any]) -> Non
         raise StoreError(f"the results of {', '.join(gone)} are no longer in {store.root}")
     results = {name: by_key[key] for name, key in keys.items()}
     with tempfile.TemporaryDirectory() as folder:
-        submissions, config = workspace.submissions / slug, line.get("config", {})
-        try:
-            record = build(slug, line["experiment"], config, store, results, submissions, Path(folder))
-        except KeyError as error:
-            raise StoreError(f"its results were made by another version of this code: no {error}") from error
-        mlflow.write(record)
+        mlflow.write(_record(workspace, line, store, results, Path(folder)))
+
+
+def _record(
+    workspace: Workspace, line: Mapping[str, Any], store: Store, results: Mapping[str, Result], folder: Path
+) -> Record:
+    """Build what MLflow is told of a run; whatever of it cannot be read or drawn is a StoreError.
+
+    A file that is not there is one, too: results stay as they are, and the line would hold up all others for ever.
+    What else the disk refuses may pass.
+    """
+    from pipeline.report.record import build
+
+    slug = line["competition"]
+    submissions, config = workspace.submissions / slug, line.get("config", {})
+    try:
+        return build(slug, line["experiment"], config, store, results, submissions, folder)
+    except PipelineError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            raise
+        raise StoreError(f"its results could not be put together: {type(error).__name__}: {error}") from error
 
 
 def _mirror(workspace: Workspace, slug: str) -> Mirror:

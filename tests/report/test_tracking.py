@@ -17,7 +17,7 @@ from pipeline import tracking
 from pipeline.config import Competition, Experiment
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
-from pipeline.engine.track import Journal
+from pipeline.engine.track import Journal, Record
 from pipeline.errors import ConfigError
 from pipeline.kaggle.ledger import Line
 from pipeline.report.audit import Checked, facts
@@ -173,6 +173,29 @@ def test_a_reused_result_that_mlflow_never_heard_of_is_told_whole_and_a_lost_one
     tracking.hand_over(made.workspace, Console(quiet=True))
     assert "default" in runs(made)
     assert journal(made) == []
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, why: Exception) -> None:
+    def build(*_arguments: Any) -> Record:
+        raise why
+
+    monkeypatch.setattr("pipeline.report.record.build", build)
+
+
+@pytest.mark.parametrize("why", [ValueError("no finite limits"), KeyError("worth"), FileNotFoundError("curves.json")])
+def test_a_run_that_cannot_be_told_is_said_with_its_cause_and_does_not_hold_up_others(
+    made: Any, why: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing(monkeypatch, why)
+    tracking.mirror(made.workspace, made.competition, made.experiment, Outcome(made.results, ("submit",)), Console())
+    assert f"could not be put together: {type(why).__name__}: {why}" in " ".join(capsys.readouterr().err.split())
+    assert journal(made) == []
+
+
+def test_a_run_whose_files_the_disk_refuses_waits(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing(monkeypatch, PermissionError(13, "Permission denied", "leaderboard.json"))
+    mirror(made, "submit")
+    assert [line["action"] for line in journal(made)] == ["log"]
 
 
 def test_tracking_can_be_switched_off(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
