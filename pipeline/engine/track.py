@@ -207,16 +207,20 @@ class Journal:
     def tell(self, tell: Callable[[dict[str, Any]], None]) -> None:
         """Tell every line, one process at a time, and forget each once it was told: what raises leaves it waiting.
 
-        A kill in between tells it once more, which `Mirror` takes.
+        A kill in between tells it once more: no second run is made of it, but `Mirror.touch` counts one reuse too many.
         """
         if not self.path.is_file():
             return
         with FileLock(f"{self.path}.telling.lock"):
-            while texts := self._texts():
+            while texts := self._whole_texts():
                 line = _parsed(texts[0])
                 if line is not None:
                     tell(line)
                 self._forget_first()
+
+    def _whole_texts(self) -> list[str]:
+        with FileLock(f"{self.path}.lock"):  # what `append` is at would be taken for a torn line and forgotten
+            return self._texts()
 
     def _texts(self) -> list[str]:
         return self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []

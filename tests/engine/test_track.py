@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +54,21 @@ def test_a_torn_line_is_dropped_alone(tmp_path: Path) -> None:
     journal.append({"n": 3})
     assert told_of(journal) == [{"n": 1}, {"n": 3}]
     assert not journal.path.exists()
+
+
+def test_a_line_that_is_being_written_is_told_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append({"n": 1})
+    told = list[dict[str, Any]]()
+    teller = threading.Thread(target=journal.tell, args=(told.append,))
+    with FileLock(f"{journal.path}.lock"), journal.path.open("w", encoding="utf-8") as file:  # as `append` does
+        file.write('{"n": ')
+        file.flush()
+        teller.start()
+        teller.join(timeout=0.3)
+        file.write("2}\n")
+    teller.join()
+    assert told == [{"n": 2}]
 
 
 def test_asking_an_empty_journal_writes_nothing(tmp_path: Path) -> None:
