@@ -12,7 +12,8 @@ from pipeline.engine.store import Result
 def settings(results: Mapping[str, Result]) -> dict[str, Any]:
     """Return the configuration of a run under the names of its TOML files, flat: {"split.n_folds": 5}.
 
-    Competition facts stand below "competition."; of seeds only the derived one of the ensemble is known.
+    Competition facts stand below "competition."; of seeds only the derived one of the ensemble is known. KeyError where
+    a result that a setting is read from is not there.
     """
     parts = {name: result.manifest["parts"] for name, result in results.items()}
     facts = dict(parts["preprocess"]["config"])

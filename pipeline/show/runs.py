@@ -220,10 +220,10 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
         if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
         try:
-            summary = summarise(family)
-        except KeyError:
-            continue  # made by another version of this code, in another form
-        run = Run(name, family["submit"], summary, settings(family), family["split"].digest())
+            summary, configured = summarise(family), settings(family)
+        except (KeyError, FileNotFoundError):
+            continue  # made by another version of this code, in another form, or what few experiments have is gone
+        run = Run(name, family["submit"], summary, configured, family["split"].digest())
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.engine.run import Outcome
+from pipeline.engine.store import Result
 from pipeline.errors import DamagedError
 from pipeline.show import runs as show
 
@@ -118,6 +120,23 @@ def test_compare_passes_over_a_result_in_the_form_of_another_version(run_of: Cal
     made = run_of()
     finish(made)
     (made.results["ensemble"].folder / "result.json").write_text(json.dumps({"metric": "rmsle"}))
+    assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
+
+
+def test_compare_passes_over_a_result_without_a_file_that_is_read_today(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    finish(made)
+    (made.results["ensemble"].folder / "weights.json").unlink()
+    assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
+
+
+def test_compare_passes_over_a_run_whose_extra_rows_were_set_aside(run_of: Callable[..., Any]) -> None:
+    made = run_of()
+    known, node = made.results["preprocess"], "preprocess[extra rows]"
+    folder = shutil.copytree(known.folder, known.folder.parents[1] / "extra rows" / "e")
+    prepared = Result(folder, {**known.manifest, "node": node, "key": "e" * 64})
+    (folder / "manifest.json").write_text(json.dumps(prepared.manifest))
+    finish(made, Outcome({**made.results, node: prepared}, ()))
     assert "no results yet" in printed(show.compare, made.workspace, "made-up-houses")
 
 
