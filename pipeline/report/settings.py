@@ -20,7 +20,7 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
     budget = parts["budget"]["config"]
     nested: dict[str, Any] = {
         "minutes": budget["minutes"],
-        "preprocess": {"features": facts.pop("features", []), **facts.pop("preprocess", {})},
+        "preprocess": {"features": facts.pop("features", _features(parts)), **facts.pop("preprocess", {})},
         "split": parts["split"]["config"],
         "models": {name: _model(name, model, parts) for name, model in budget["models"].items()},
         "tune": budget["tune"] | _tune(parts),
@@ -29,6 +29,11 @@ def settings(results: Mapping[str, Result]) -> dict[str, Any]:
         "competition": facts,
     }
     return flat(nested | _if_stated(results, parts))
+
+
+def _features(parts: Mapping[str, Any]) -> list[str]:
+    """Return the functions of features.py whose columns a run has, which early runs state as inputs alone."""
+    return [role.removeprefix("feature:") for role in parts["preprocess"]["inputs"] if role.startswith("feature:")]
 
 
 def _if_stated(results: Mapping[str, Result], parts: Mapping[str, Any]) -> dict[str, Any]:

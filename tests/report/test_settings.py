@@ -10,7 +10,8 @@ from pipeline.report.settings import differing, settings
 
 def result(config: dict[str, Any], **more: Any) -> Any:
     facts = more.pop("facts", {})
-    return SimpleNamespace(manifest={"parts": {"config": config, "seed": 0, "plugins": {}} | more}, facts=facts)
+    parts = {"config": config, "seed": 0, "plugins": {}, "inputs": {}} | more
+    return SimpleNamespace(manifest={"parts": parts}, facts=facts)
 
 
 def run(**more: Any) -> dict[str, Any]:
@@ -32,6 +33,12 @@ def test_they_stand_under_the_names_of_the_files() -> None:
     assert found["models.ridge.l1"] == 0.0
     assert found["preprocess.features"] == ["areas", "ages"]
     assert found["competition.id"] == "id"
+
+
+def test_runs_that_do_not_state_their_features_had_those_that_they_read() -> None:
+    config = {"id": "id", "preprocess": {"drop_constant": True}}
+    early = run(preprocess=result(config, inputs={"ingest": "1", "feature:areas": "2", "feature:ages": "3"}))
+    assert differing([settings(early), settings(run())]) == []
 
 
 def test_what_few_experiments_state_tells_runs_apart() -> None:
