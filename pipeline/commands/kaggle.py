@@ -196,10 +196,10 @@ def _sent_before(line: Line | None, again: bool) -> Line | None:
             hint="--again sends them once more, which costs another submission of the day",
         )
     if line is not None and line.status == SENDING:
-        out.print(f"sending these bytes was cut off on {line.sent} UTC: Kaggle is asked first what became of them")
+        out.print(f"sending these bytes was cut off on {line.sent} UTC: a send first asks Kaggle what became of them")
     elif line is not None:
-        what = "it is scored" if line.status == COMPLETE else "its score is waited for"
-        out.print(f"these bytes were sent before, on {line.sent} UTC; {what}, nothing is sent")
+        what = "it is scored, nothing is sent" if line.status == COMPLETE else "a send only waits for its score"
+        out.print(f"these bytes were sent before, on {line.sent} UTC; {what}")
     return line
 
 
@@ -209,7 +209,7 @@ def _rehearse(workspace: Workspace, slug: str, path: Path) -> None:
     from pipeline.kaggle.submission import read_submission
 
     console, submission = Console(), read_submission(path, slug)
-    _sent_before(begun(workspace.ledger(slug), submission), False)
+    before = _sent_before(begun(workspace.ledger(slug), submission), False)
     findings = _look(workspace, slug, path, console)
     try:
         with connect(slug, console) as link:
@@ -217,7 +217,8 @@ def _rehearse(workspace: Workspace, slug: str, path: Path) -> None:
     except KaggleError as error:
         console.warn(f"Kaggle was not asked how many submissions are left: {error}")
     refuse(findings)
-    out.print(f"would send {escape(str(path))} with the message: {escape(submission.message())}", soft_wrap=True)
+    if before is None:
+        out.print(f"would send {escape(str(path))} with the message: {escape(submission.message())}", soft_wrap=True)
     out.print("a dry run: nothing was sent")
 
 

@@ -76,6 +76,7 @@ def test_a_sample_by_kaggle_s_own_name_is_found(ready: Path) -> None:
 
 def test_a_dry_run_sends_nothing(kaggle: Kaggle, ready: Path) -> None:
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", "--dry-run", **OFF) == 0, log(ready)
+    assert "would send mine.csv" in log(ready)
     assert "a dry run: nothing was sent" in log(ready)
     assert kaggle.asked("StartSubmissionUpload") == 0
     assert not (ready / "experiments" / "houses" / "ledger.csv").exists()
@@ -254,6 +255,19 @@ def test_a_code_competition_takes_no_file(kaggle: Kaggle, tiny: Competition, rea
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", **OFF) == 2
     assert "takes a notebook" in log(ready)
     assert kaggle.asked("StartSubmissionUpload") == 0
+
+
+def test_a_dry_run_says_what_a_send_does_with_what_was_sent_before(kaggle: Kaggle, ready: Path) -> None:
+    send = ("send", "houses", "--file", "mine.csv")
+    assert killed_at(kaggle, ("on_request", "CreateSubmission"), ready, *send)
+    asked = kaggle.asked("ListSubmissions")
+    assert kaggle_process.run(ready, *send, "--dry-run", **OFF) == 0, log(ready)
+    assert "a send first asks Kaggle what became of them" in " ".join(log(ready).split())
+    assert kaggle.asked("ListSubmissions") == asked
+    assert kaggle_process.run(ready, *send, **OFF) == 0, log(ready)
+    assert kaggle_process.run(ready, *send, "--dry-run", **OFF) == 0, log(ready)
+    assert "it is scored, nothing is sent" in " ".join(log(ready).split())
+    assert "would send" not in log(ready)
 
 
 @pytest.mark.parametrize("command", ["download", "send", "compete"])
