@@ -153,8 +153,9 @@ def _download(workspace: Workspace, slug: str) -> None:
         done = bring(link, workspace.data / slug)
     for name, sha256 in list(done.hashes.items())[:20]:
         out.print(f"  {sha256[:16]}  {escape(name)}", soft_wrap=True)
+    n_files = f"{done.new} of {len(done.hashes)}" if 0 < done.new < len(done.hashes) else f"{len(done.hashes)}"
     state = "downloaded" if done.new else "there already, with the same hashes"
-    out.print(f"{len(done.hashes)} files {state}: {escape(str(done.raw))}", soft_wrap=True)
+    out.print(f"{n_files} files {state}: {escape(str(done.raw))}", soft_wrap=True)
     if done.facts["code_competition"]:
         console.warn("a code competition: Kaggle takes a notebook that makes the submission, not the file")
 

@@ -24,11 +24,11 @@ ASIDE = ".download"
 
 @dataclass(frozen=True)
 class Downloaded:
-    """The raw folder, sha256 by file below it, whether anything was put there, and what Kaggle knows."""
+    """The raw folder, sha256 of Kaggle's files in it, how many of them were put there now, and what Kaggle knows."""
 
     raw: Path
     hashes: Mapping[str, str]
-    new: bool
+    new: int
     facts: Mapping[str, Any]
 
 
@@ -45,7 +45,7 @@ def download(link: Link, folder: Path) -> Downloaded:
         save_facts(folder, facts)
         wanted = request("DownloadDataFiles", competition_name=link.slug)
         if _is_current(folder, lambda: peek(link, link.api.download_data_files, wanted)):
-            return Downloaded(folder / "raw", read_json(folder / HASHES)["files"], False, facts)
+            return Downloaded(folder / "raw", read_json(folder / HASHES)["files"], 0, facts)
         archive = aside / "files.zip"
         remote = fetch(link, link.api.download_data_files, wanted, archive)
         new, hashes = _put_in_place(archive, folder, link)
@@ -74,8 +74,11 @@ def _is_current(folder: Path, remote: Callable[[], Remote]) -> bool:
     return remote() == Remote(**known["archive"])
 
 
-def _put_in_place(archive: Path, folder: Path, link: Link) -> tuple[bool, dict[str, str]]:
-    """Unpack aside and rename; where raw/ has files already, compare them, and add only what is not there."""
+def _put_in_place(archive: Path, folder: Path, link: Link) -> tuple[int, dict[str, str]]:
+    """Unpack aside and rename; where raw/ has files already, compare them, and add only what is not there.
+
+    Return how many files were put there, and the hashes of all.
+    """
     raw, unpacked = folder / "raw", folder / ASIDE / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)  # what a kill left
     unpack(archive, unpacked, link.log)
@@ -87,9 +90,9 @@ def _put_in_place(archive: Path, folder: Path, link: Link) -> tuple[bool, dict[s
             (raw / name).parent.mkdir(parents=True, exist_ok=True)
             (unpacked / name).replace(raw / name)
         shutil.rmtree(unpacked)
-        return bool(lacking), hashes
+        return len(lacking), hashes
     unpacked.replace(raw)  # takes the place of an empty folder, too
-    return True, hashes
+    return len(hashes), hashes
 
 
 def _check_same(raw: Path, there: Mapping[str, str], expected: Mapping[str, str]) -> None:

@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_the_files_and_their_hashes(link: Link, tmp_path: Path) -> None:
     done = download(link, tmp_path / "houses")
-    assert done.new
+    assert done.new == len(FILES)
     assert contents(tmp_path / "houses" / "raw") == FILES
     assert set(done.hashes) == set(FILES)
     assert sorted(p.name for p in (tmp_path / "houses").iterdir()) == [".download", "kaggle.json", "raw", "raw.json"]
@@ -40,7 +40,7 @@ def test_the_files_and_their_hashes(link: Link, tmp_path: Path) -> None:
 def test_what_is_there_already_is_not_fetched_again(link: Link, tmp_path: Path) -> None:
     first = download(link, tmp_path / "houses")
     again = download(link, tmp_path / "houses")
-    assert (again.new, again.hashes) == (False, first.hashes)
+    assert (again.new, again.hashes) == (0, first.hashes)
 
 
 def test_files_of_the_user_are_recognised_by_their_hashes(link: Link, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_the_user_lacks_is_added_and_files_of_his_own_stay(
     raw.mkdir(parents=True)
     (raw / "train.csv").write_text(FILES["train.csv"])
     (raw / "original.csv").write_text("more rows")
-    assert download(link, tmp_path / "houses").new
+    assert download(link, tmp_path / "houses").new == 1
     assert contents(raw) == FILES | {"original.csv": "more rows"}
     monkeypatch.setattr("pipeline.kaggle.download.fetch", lambda *_: pytest.fail("what is there is fetched again"))
     assert not download(link, tmp_path / "houses").new

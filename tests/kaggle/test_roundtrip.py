@@ -74,6 +74,15 @@ def test_a_sample_by_kaggle_s_own_name_is_found(ready: Path) -> None:
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", "--dry-run", **OFF) == 0, log(ready)
 
 
+def test_a_download_says_how_many_files_it_put_there(ready: Path) -> None:
+    assert "3 files downloaded: " in log(ready)
+    (ready / "data" / "houses" / "raw" / "test.csv").unlink()
+    assert kaggle_process.run(ready, "download", "houses", **OFF) == 0, log(ready)
+    assert "1 of 3 files downloaded: " in log(ready)
+    assert kaggle_process.run(ready, "download", "houses", **OFF) == 0, log(ready)
+    assert "\n3 files there already, with the same hashes: " in log(ready)
+
+
 def test_a_dry_run_sends_nothing(kaggle: Kaggle, ready: Path) -> None:
     assert kaggle_process.run(ready, "send", "houses", "--file", "mine.csv", "--dry-run", **OFF) == 0, log(ready)
     assert "would send mine.csv" in log(ready)
