@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.errors import ConfigError, DataError, nearest
 
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+KAGGLES = "competitions"
+"""The folder of /kaggle/input in which notebooks have the files of competitions, where they are not in it itself."""
 
 
 def check_slug(slug: str) -> None:
@@ -42,19 +44,23 @@ class Workspace:
 
         Kaggle's notebooks have it at /kaggle/input/<slug>, or at /kaggle/input/competitions/<slug>.
         """
-        apart = [] if self.raw is None else [self.raw / slug, self.raw / "competitions" / slug]
+        apart = [place / slug for place in self._apart()]
         return next((folder for folder in apart if folder.is_dir()), self.data / slug / "raw")
+
+    def _apart(self) -> list[Path]:
+        """Return where the folders of competitions may lie below `raw`."""
+        return [] if self.raw is None else [self.raw, self.raw / KAGGLES]
 
     def check_raw_folder(self, slug: str) -> Path:
         """Return the folder of a competition's raw files; a DataError where it is not there."""
         folder = self.raw_folder(slug)
         if not folder.is_dir():
-            there = {path.parent.name for path in self.data.glob("*/raw")}
-            there |= {path.name for path in self.raw.iterdir() if path.is_dir()} if self.raw else set()
+            apart = {path.name for place in self._apart() for path in place.glob("*") if path.is_dir()}
+            there = {path.parent.name for path in self.data.glob("*/raw")} | (apart - {KAGGLES})
             put = "put train, test and sample submission (CSV, also .gz or .zip) there"
             hint = f"{put}, or name a competition that has some; {nearest(slug, there)}"
-            apart = "" if self.raw is None else f", nor does {self.raw / slug}"
-            raise DataError(f"{folder} does not exist{apart}", hint=hint)
+            neither = "".join(f", nor does {place / slug}" for place in self._apart())
+            raise DataError(f"{folder} does not exist{neither}", hint=hint)
         return folder
 
     def cache(self, slug: str) -> Path:

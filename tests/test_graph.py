@@ -114,6 +114,18 @@ def test_a_sample_may_have_a_name_of_its_own(workspace: Workspace, there: list[s
         assert build(workspace, competition, experiment)[0].sources["sample"].name == taken
 
 
+def test_raw_files_that_lie_apart_are_looked_for_in_both_places_of_kaggle_s_notebooks(tmp_path: Path) -> None:
+    raw = tmp_path / "input"
+    for folder in (raw / "houses", raw / "competitions" / "shops"):
+        folder.mkdir(parents=True)
+    own = Workspace(tmp_path / "data", raw=raw)
+    assert own.check_raw_folder("shops") == raw / "competitions" / "shops"
+    with pytest.raises(DataError) as caught:
+        own.check_raw_folder("shop")
+    assert f"nor does {raw / 'shop'}, nor does {raw / 'competitions' / 'shop'}" in str(caught.value)
+    assert caught.value.hint.endswith("did you mean 'shops'? known: houses, shops")
+
+
 def started(wanted: str) -> str:
     return f'{TUNED}[tune]\nstart_from = ["{wanted}"]\n'
 
