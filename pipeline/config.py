@@ -166,7 +166,7 @@ def metric_plugin(workspace: Workspace, competition: Competition) -> Plugin:
     folder = workspace.competition(competition.slug)
     where = f"{folder / 'competition.toml'}: metric"
     if competition.metric == "own":
-        plugin = Plugin("competition_metric", folder / "metric.py")
+        plugin = Plugin(plugins.METRIC, folder / "metric.py")
         _check_own_metric(folder / "metric.py", where)
     else:
         plugin = plugins.find("metrics", competition.metric, where=where)
@@ -181,7 +181,7 @@ def metric_plugin(workspace: Workspace, competition: Competition) -> Plugin:
 def _check_own_metric(file: Path, where: str) -> None:
     if not file.is_file():
         raise ConfigError(f"{where} is 'own', but {file} does not exist")
-    module = plugins.load(Plugin("competition_metric", file))
+    module = plugins.load(Plugin(plugins.METRIC, file))
     lacking = [name for name in METRIC_PARTS if not hasattr(module, name)]
     if lacking:
         raise ConfigError(

@@ -15,6 +15,8 @@ from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, FeatureError, nearest
 
 PACKAGE = Path(__file__).resolve().parent.parent
+METRIC = "competition_metric"
+"""The module of a competition's metric.py."""
 
 
 def names(kind: str) -> list[str]:
@@ -47,8 +49,9 @@ def _load_file(name: str, file: Path) -> ModuleType:
         except Exception as error:
             del sys.modules[name]
             raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
-    if callable(score := getattr(module, "score", None)):  # of a metric; what else a file defines, its callers seal
-        module.score = _sealed(score, f"{file}: score()")  # type: ignore[attr-defined]
+    own_score = getattr(module, "score", None) if name == METRIC else None
+    if callable(own_score):  # what else files define, their callers seal: a feature may be called `score`, too
+        module.score = _sealed(own_score, f"{file}: score()")  # type: ignore[attr-defined]
     return module
 
 

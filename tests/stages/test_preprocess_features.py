@@ -158,6 +158,14 @@ def test_a_feature_that_opens_a_file_is_refused_even_if_it_goes_on_without(case,
         case.feature(reads)
 
 
+def test_a_feature_may_be_called_like_what_a_metric_has(case):
+    file = case.folder / "features.py"
+    file.write_text("def score(rows):\n    return rows['area'] * len(open(__file__ + '.json').read())\n")
+    feature = plugins.load(Plugin("competition_features", file)).score
+    with pytest.raises(FeatureError, match=r"^features\.py: score\(\) opens .*\.json, which is not in the cache key"):
+        case.feature(feature, "score")
+
+
 def test_a_feature_may_use_what_libraries_read(case):
     def local(rows):
         importlib.reload(calendar)
