@@ -128,9 +128,10 @@ def _odds(p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Weighted:
-    """What drift does to an error: the change if rows counted as often as test has such; effective: of all rows.
+    """What drift does to an error: the change if rows counted as often as test has such, and its standard error.
 
-    Source of the effective size: Kish 1965, (sum of weights)^2 / sum of squares.
+    effective_rows: so many of equal weight would tell as much (Kish 1965: (sum of weights)^2 / sum of squares); share:
+    of the rows that have a weight. covered: as of Drift.
     """
 
     change: float

@@ -1,4 +1,8 @@
-"""Whether it was a library that refused, which ends one recipe, or a mistake of ours, which nothing may hide."""
+"""Whether it was a library that refused, which ends one recipe, or a mistake of our own code, which is raised.
+
+Of numbers that a library refuses nobody can tell whether the recipe or a mistake of ours made them: that is a refusal,
+and its words stand where the recipe is told of.
+"""
 
 from __future__ import annotations
 

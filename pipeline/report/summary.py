@@ -50,7 +50,7 @@ class Expected:
     flattered: share of the weight on entries that stopped on the rows that score them. optimism, tuning, averaging: by
     how much its error is higher and, the last, lower than that of CV because of these. drift: `drift_auc` is more than
     chance, and then mostly by the columns named. weighted: the expected score with rows counted as often as test has
-    such; readable: enough rows carry the weights.
+    such; readable: enough rows carry the weights, and train has enough like test's at all.
     """
 
     score: float
