@@ -48,6 +48,11 @@ RUNGS, BEGINS_ANEW = (1 / 9,), True
 Who goes on pays for it again, and so does the whole first wave."""
 
 MOST_CUTS = 4  # pipeline.types.Folds.inner_cuts
+FEW = 2_000
+"""Rows of a fold up to which a booster's rounds are the mean of what all inner cuts choose.
+
+LightGBM's error by five folds of split seeds 11 to 14 then falls by .016 ± .010 (log loss .426, Titanic), .7 ± .5 (RMSE
+55.1, diabetes) and .0005 ± .0002 (RMSLE .151, practice-houses)."""
 SMALL = 10_000
 """Rows of a fold up to which boosters' defaults are ours: smaller trees that see half of the columns, more slowly.
 
@@ -117,20 +122,16 @@ class BoosterRecipe(FoldRecipe):
             raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
         return task
 
-    @property
-    def usual_rounds(self) -> float:
-        """How many rounds a fold is fitted for, with all its seeds, if as many are found as usually are."""
-        return self._rounds_fitted(min(self.rounds, ENOUGH_ROUNDS))
-
     def pace(self, found: float) -> float:
         """Return how many times what was planned for it takes, where so many rounds were found."""
-        return self._rounds_fitted(found) / self.usual_rounds
+        return self.rounds_fitted(found) / self.rounds_fitted(min(self.rounds, ENOUGH_ROUNDS))
 
-    def _rounds_fitted(self, found: float) -> float:
+    def rounds_fitted(self, found: float, cuts: int = 1) -> float:
+        """Return for how many rounds a fold is fitted, with all its seeds, where each of so many cuts finds so many."""
         if self.stop_on == "none":
             return self.n_seeds * self.rounds
         looking = min(self.rounds, found + self.patience)
-        return looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
+        return cuts * looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
 
     def shortened(self, share: float) -> Self:
         """Return the recipe, settled, as it is judged at a rung: at a high learning rate, the same for nearly all.
@@ -243,6 +244,8 @@ def prices(
         del n_test
         a_tree = a_round + a_column * n_columns + n_train * (a_row + a_cell * n_columns)
         speed = TWO_CORES if n_train * n_columns >= LARGE else 1.0
-        return n_fits * (0.3 + recipe.usual_rounds * (n_outputs if n_outputs > 2 else 1) * a_tree / speed)
+        cuts = MOST_CUTS if 0.8 * n_train <= FEW else 1  # of five folds
+        rounds = recipe.rounds_fitted(min(recipe.rounds, ENOUGH_ROUNDS), cuts)
+        return n_fits * (0.3 + rounds * (n_outputs if n_outputs > 2 else 1) * a_tree / speed)
 
     return affordable, seconds

@@ -20,6 +20,7 @@ from pipeline.apart import keep_apart
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.models import _targets
+from pipeline.models._fold_recipe import FEW
 from pipeline.models._refusals import refused
 from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
@@ -318,9 +319,14 @@ def _fit_one(kind: Kind, recipe: Any, table: Table, folds: Folds, key: Key, seed
 def _chosen(
     kind: Kind, lesson: Callable[..., Lesson], recipe: Any, folds: Folds, key: tuple[int, int]
 ) -> dict[str, Any]:
-    """Return the rounds that the stopping rows chose, or the setting that is best over all inner cuts."""
+    """Return the rounds that the stopping rows chose, or the setting that is best over all inner cuts.
+
+    An eighth of few rows chooses by chance: there the rounds are the mean of what all cuts choose.
+    """
     if kind.settings is None or kind.judge is None:
-        return {"rounds": int(kind.learn(lesson(folds.inner_rows(*key), folds.stop_rows(*key))).rounds)}
+        few = len(folds.train_rows(*key)) <= FEW
+        cuts = folds.inner_cuts(*key) if few else [(folds.inner_rows(*key), folds.stop_rows(*key))]
+        return {"rounds": round(float(np.mean([kind.learn(lesson(*cut)).rounds for cut in cuts])))}
     losses = sum(kind.judge(lesson(train, held)) for train, held in folds.inner_cuts(*key))
     return {"setting": kind.settings(recipe)[int(np.argmin(losses))]}
 

@@ -9,12 +9,14 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from clean_tables import make_folds
 from elsewhere import elsewhere
 from heard import Heard
 
 from pipeline.errors import ConfigError
 from pipeline.metrics import log_loss, rmse
-from pipeline.models import catboost, histogram, lightgbm, xgboost
+from pipeline.models import _folds, catboost, histogram, lightgbm, xgboost
+from pipeline.models._folds import Learnt, Lesson
 from pipeline.spread import Spread, in_turn
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
@@ -53,6 +55,24 @@ def test_stopping_rows_find_the_rounds_and_are_learnt_from_after_all(model: Modu
     fixed = fit(model, data, stop_on="none", rounds=int(found.epochs[0, 0]))
     rows = folds().valid_rows(0, 0)
     np.testing.assert_allclose(found.oof[0, rows], fixed.oof[0, rows], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("few", "searches"), [(N, 3), (10, 1)])
+def test_of_few_rows_all_other_folds_choose_the_rounds(
+    model: ModuleType, few: int, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, fitted, learn = [], [], model._learn
+
+    def watched(lesson: Lesson) -> Learnt:
+        learnt = learn(lesson)
+        (fitted if lesson.stop is None else found).append(learnt.rounds)
+        return learnt
+
+    monkeypatch.setattr(model, "_learn", watched)
+    monkeypatch.setattr(_folds, "FEW", few)
+    cut = make_folds(N, 4)
+    model.cross_fit({"entry": model.Recipe(**(QUICK | MORE[model]))}, values(), cut, seed=0, log=Heard())
+    assert fitted == [round(np.mean(of_fold)) for of_fold in np.reshape(found, (4, searches))]
 
 
 def test_a_fold_that_stops_on_its_own_rows_says_so(model: ModuleType) -> None:
