@@ -18,7 +18,7 @@ TUNED, MORE = "-tuned", "+more"
 """What a model's name ends with where tuning found the recipe, and where minutes that were left fitted it again (no
 section has such a name)."""
 
-ALONE = "alone"
+AS_SUBMITTED = "as-submitted"
 """The folder of the stage ensemble's result that holds every entry as it would be submitted by itself."""
 
 UNWEIGHED = "weights are not used, this kind of model knows none: only rows of weight 0 are left out"
@@ -40,12 +40,12 @@ def read_library(inputs: Mapping[str, Path], of: str = "train") -> dict[str, Cro
     return dict(sorted(entries.items()))
 
 
-def read_alone(ensemble: Path, entries: Mapping[str, CrossFit]) -> dict[str, CrossFit]:
+def read_as_submitted(ensemble: Path, entries: Mapping[str, CrossFit]) -> dict[str, CrossFit]:
     """Return entries as each would be judged and submitted by itself, which the stage ensemble writes where they are
     not submitted as they are."""
     from pipeline.files import read_entries
 
-    return {**entries, **read_entries(ensemble / ALONE)}
+    return {**entries, **read_entries(ensemble / AS_SUBMITTED)}
 
 
 def section_of(name: str, models: Container[str]) -> str:

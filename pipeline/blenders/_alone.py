@@ -18,7 +18,7 @@ def is_decided(metric: Metric) -> bool:
     return metric.decision != "plain"
 
 
-def alone(entry: CrossFit, finisher: Finisher, metric: Metric) -> CrossFit:
+def as_submitted(entry: CrossFit, finisher: Finisher, metric: Metric) -> CrossFit:
     """Return an entry with the predictions that it would be judged by and submit: decided by itself, then finished.
 
     Out of fold each fold is decided as the others tell.

@@ -64,7 +64,7 @@ LARGEST_SHARE = 0.4
 FASTEST = 0.2
 """Learning rate up to which a booster with fewer rounds is made to learn faster."""
 
-IDLE, TWO_CORES = 1.3, 1.6
+ONE_THREAD, TWO_CORES = 1.3, 1.6
 """How much faster whole cross-fits are than the sum of one fold's seconds: with one thread, since whole cross-fits of
 practice-houses, House Prices and s4e4 took .77, .62 and .55 of it, and where the table is large enough for two.
 """
@@ -122,7 +122,7 @@ def _with_steps(family: str, config: dict[str, Any], steps: int) -> dict[str, An
 
 
 def _speed(size: Size) -> float:
-    return TWO_CORES if size.n_rows * size.n_columns >= LARGE else IDLE
+    return TWO_CORES if size.n_rows * size.n_columns >= LARGE else ONE_THREAD
 
 
 def _step(rate: Rate, size: Size) -> float:

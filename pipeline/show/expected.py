@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.engine.store import Result, Store
-from pipeline.entries import ENSEMBLE, library_nodes, read_alone, read_library
+from pipeline.entries import ENSEMBLE, library_nodes, read_as_submitted, read_library
 from pipeline.errors import ConfigError, nearest
 from pipeline.files import read_folds, read_json, read_table
 from pipeline.honesty.expectation import expect
@@ -76,7 +76,7 @@ def open_library(store: Store, results: Mapping[str, Result]) -> dict[str, Cross
     """Read the predictions of every model of a run as each would submit them, hashed before they are read."""
     nodes = library_nodes(results)
     library = read_library({f"train:{name}": store.open(results[node], ("entries",)) for name, node in nodes.items()})
-    return read_alone(store.open(results["ensemble"]), library)
+    return read_as_submitted(store.open(results["ensemble"]), library)
 
 
 def _figures(entry: str, cv_score: float, se: float, found: Expected, places: int) -> Table:

@@ -12,13 +12,13 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from pipeline.blenders import best, mean
-from pipeline.blenders._alone import alone, is_decided
+from pipeline.blenders._alone import as_submitted, is_decided
 from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._library import Blender, Library, build_library
 from pipeline.blenders._reference import weights_optimism
 from pipeline.blenders._worth import without_each, worth_table
 from pipeline.engine.stage import Job
-from pipeline.entries import ALONE, BEST, ENSEMBLE, EQUAL, TUNED, read_library
+from pipeline.entries import AS_SUBMITTED, BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_folds, read_json, read_target, write_entry, write_json
 from pipeline.honesty.averaging import gain_alone, gain_blended
@@ -59,11 +59,11 @@ class Judge:
             "rows_covered": int((~np.isnan(finished).any(axis=2)).sum()),
         }
 
-    def alone(self, entries: Mapping[str, CrossFit]) -> Mapping[str, CrossFit]:
+    def as_submitted(self, entries: Mapping[str, CrossFit]) -> Mapping[str, CrossFit]:
         """Return entries as each would be submitted by itself; the same ones where that is as they are."""
         if self.finisher.is_plain and not is_decided(self.metric):
             return entries
-        return {name: alone(entry, self.finisher, self.metric) for name, entry in entries.items()}
+        return {name: as_submitted(entry, self.finisher, self.metric) for name, entry in entries.items()}
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def run(job: Job) -> dict[str, Any]:
     temperatures[ENSEMBLE] = blend.last_temperature
     known = _known(library, blend, shares, job) | _of_references(entries, library, judge, job)
     stop_on = _stop_on(entries, blender.names(library.names))
-    each = judge.alone(entries)
+    each = judge.as_submitted(entries)
     rows = _leaderboard(each, blends, shares, known, judge, stop_on)
     write_entry(job.out, ENSEMBLE, _result_entry(blends[ENSEMBLE], blend.apply(library.test), stop_on, judge))
     if each is not entries:
-        (job.out / ALONE).mkdir()
+        (job.out / AS_SUBMITTED).mkdir()
         for name, entry in each.items():
-            write_entry(job.out / ALONE, name, replace(entry, curves=None))
+            write_entry(job.out / AS_SUBMITTED, name, replace(entry, curves=None))
     write_json(job.out / "weights.json", shares)
     write_json(job.out / "temperatures.json", temperatures)
     finish = judge.finisher.to_dict()

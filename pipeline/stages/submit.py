@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.engine.stage import Job
-from pipeline.entries import ENSEMBLE, read_alone, read_library
+from pipeline.entries import ENSEMBLE, read_as_submitted, read_library
 from pipeline.errors import SubmissionError
 from pipeline.files import read_entries, read_json, write_json
 from pipeline.practice.judge import judge
@@ -183,7 +183,7 @@ def _judged(job: Job, form: Form, submission: pd.DataFrame, metric: Metric) -> d
         judged = judge(job.sources["solution"], filled, job.config, metric, form.classes)
         return {part: score if np.isfinite(score) else None for part, score in judged.items()}
 
-    entries = read_alone(job.inputs["ensemble"], read_library(job.inputs))
+    entries = read_as_submitted(job.inputs["ensemble"], read_library(job.inputs))
     return {
         "ours": scores(submission),
         "entries": {name: scores(form.fill(entry.test)) for name, entry in entries.items()},

@@ -13,7 +13,7 @@ from libraries import job_of, make_entry, make_folds, noisy
 from pipeline.blenders import mean, nnls
 from pipeline.blenders._blend import Blend
 from pipeline.engine.stage import Job
-from pipeline.entries import read_alone
+from pipeline.entries import read_as_submitted
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_entries, read_json
 from pipeline.metrics import accuracy, f1, log_loss, rmse, rmsle
@@ -293,7 +293,8 @@ def test_what_is_scored_is_what_is_submitted(tmp_path: Path) -> None:
     for predicted in (entry.oof, entry.test):
         assert set(np.unique(predicted)) <= {9.0, 9.5, 10.0, 10.5, 11.0}
     rows = {row["entry"]: row for row in read_json(tmp_path / "clipped/out/leaderboard.json")}
-    for name, alone in read_alone(tmp_path / "clipped/out", entries).items():  # what is sent of one model alone, too
+    # what is sent of one model alone is finished, too
+    for name, alone in read_as_submitted(tmp_path / "clipped/out", entries).items():
         assert folds.errors(Metric.from_module(rmse), target, alone.oof).mean() == pytest.approx(rows[name]["cv_error"])
         assert set(np.unique(alone.test)) <= {9.0, 9.5, 10.0, 10.5, 11.0}
-    assert read_alone(tmp_path / "plain/out", entries) == entries
+    assert read_as_submitted(tmp_path / "plain/out", entries) == entries

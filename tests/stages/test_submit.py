@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engine.stage import Job
+from pipeline.entries import AS_SUBMITTED
 from pipeline.errors import DataError, SubmissionError
 from pipeline.files import read_json, write_entry, write_json
 from pipeline.metrics import accuracy, auc, log_loss, rmse, rmsle
@@ -205,7 +206,7 @@ def test_the_judge_scores_an_entry_as_it_would_be_submitted(tmp_path: Path) -> N
     solution = "Id,y,usage\n1,2.0,Public\n2,3.0,Private\n"
     sample = pd.DataFrame({"Id": [1, 2], "y": [0.0, 0.0]})
     job = job_of(tmp_path, sample, np.array([[2.4], [3.4]]), rmse, solution, metric="rmse")
-    rounded = tmp_path / "ensemble" / "alone"
+    rounded = tmp_path / "ensemble" / AS_SUBMITTED
     rounded.mkdir()
     write_entry(rounded, "m", entry_of(np.array([[2.0], [3.0]])))
     submit.run(job)
