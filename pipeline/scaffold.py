@@ -33,10 +33,14 @@ ROLES = {"sample": ("sample", "submission"), "train": ("train",), "test": ("test
 
 @dataclass(frozen=True)
 class Scaffolded:
-    """The files that were written, and what was inferred, a sentence each."""
+    """The files that were written, and what was inferred, a sentence each.
+
+    unknown_metric: Kaggle's, where it is none of ours for the task.
+    """
 
     paths: tuple[Path, ...]
     findings: list[str]
+    unknown_metric: str = ""
 
 
 def scaffold(
@@ -78,7 +82,9 @@ def scaffold(
         path.write_text(text, encoding="utf-8")
     put_text(facts_path, competition_toml(title, found, files))  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
-    return Scaffolded((facts_path, *new), findings)
+    judged_by = kaggle.get("metric", "")
+    known = metric is not None or our_metric(judged_by) == found.metric
+    return Scaffolded((facts_path, *new), findings, "" if known else judged_by)
 
 
 def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1) -> str:

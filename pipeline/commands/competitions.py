@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,9 @@ from rich.markup import escape
 from pipeline.commands.experiment import out
 from pipeline.config import load_competition
 from pipeline.workspace import Workspace, check_slug
+
+if TYPE_CHECKING:
+    from pipeline.scaffold import Scaffolded
 
 app = typer.Typer()
 
@@ -37,15 +40,17 @@ def new(
     out.print(f"next: make run COMPETITION={escape(slug)}")
 
 
-def print_scaffold(workspace: Workspace, slug: str, metric: str | None) -> None:
+def print_scaffold(workspace: Workspace, slug: str, metric: str | None) -> Scaffolded:
     """Scaffold a competition from its raw files and what Kaggle said of it, and print what was inferred."""
     from pipeline.kaggle.facts import known_facts
     from pipeline.scaffold import scaffold
 
     check_slug(slug)
     raw, kaggle = workspace.check_raw_folder(slug), known_facts(workspace.data / slug)
-    for finding in scaffold(slug, raw, workspace.experiments, metric, kaggle).findings:
+    made = scaffold(slug, raw, workspace.experiments, metric, kaggle)
+    for finding in made.findings:
         out.print(f"  {escape(finding)}", soft_wrap=True)
+    return made
 
 
 @app.command()

@@ -75,7 +75,7 @@ def compete(
     _download(workspace, slug)
     _refuse_code(workspace, slug)
     if not (workspace.experiments / slug / "competition.toml").is_file():
-        print_scaffold(workspace, slug, metric)
+        _refuse_metric(slug, print_scaffold(workspace, slug, metric).unknown_metric)
     _send(workspace, slug, run_whole(workspace, slug, experiment, minutes), False, wait)
 
 
@@ -241,6 +241,16 @@ def _look_at_limits(link: Link) -> list[Finding]:
     found = limits(link)
     out.print(f"{found['today']} submissions today, {found['left']} left")
     return check_left(found, link.slug)
+
+
+def _refuse_metric(slug: str, unknown: str) -> None:
+    """Send nothing that was tuned and blended for another metric than Kaggle's, unless that is said to be meant."""
+    if unknown:
+        raise ConfigError(
+            f"Kaggle judges {slug} by {unknown}, which is none of our metrics for it: nothing was run or sent",
+            hint=f"put the nearest one, or metric = 'own' beside a metric.py, into experiments/{slug}/competition.toml "
+            "and say make compete again",
+        )
 
 
 def _refuse_code(workspace: Workspace, slug: str) -> None:

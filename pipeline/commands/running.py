@@ -49,7 +49,7 @@ def run_whole(workspace: Workspace, slug: str, name: str, minutes: float | None)
     check_place(workspace.submissions / slug)
     with standing_in(workspace, slug, name, nodes, console) as watch:
         outcome = run_experiment(workspace, competition, experiment, nodes, console, watch)
-        path = shown.finish(workspace, competition, experiment, outcome, out)
+        path = shown.finish(workspace, competition, experiment, outcome, out, minutes)
     track(workspace, competition, experiment, outcome, console)
     return path
 

@@ -32,9 +32,17 @@ NOISE = 0.1
 
 
 def finish(
-    workspace: Workspace, competition: Competition, experiment: Experiment, outcome: Outcome, out: Console
+    workspace: Workspace,
+    competition: Competition,
+    experiment: Experiment,
+    outcome: Outcome,
+    out: Console,
+    minutes: float | None = None,
 ) -> Path:
-    """Verify the last results, publish the submission, print what was found and return the CSV's path."""
+    """Verify the last results, publish the submission, print what was found and return the CSV's path.
+
+    minutes: those asked for in place of the experiment's own, if any.
+    """
     slug, name, results = competition.slug, experiment.name, outcome.results
     store = Store(workspace.cache(slug))
     store.open(results["ensemble"])
@@ -50,7 +58,8 @@ def finish(
     _print_figures(summary, path, out)
     _print_truncated(summary, slug, out)
     out.print()
-    for label, command in _next(workspace, slug, name):
+    asked = "" if minutes is None else f" MINUTES={minutes:g}"  # without them it would be another run
+    for label, command in _next(workspace, slug, name, asked):
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
     return path
 
@@ -165,10 +174,13 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
         yield "best", judged.best_possible, "possible: knows everything but the noise"
 
 
-def _next(workspace: Workspace, slug: str, name: str) -> Iterator[tuple[str, str]]:
-    yield "details", f"make report COMPETITION={slug} EXPERIMENT={name}"
-    yield "check", f"make audit COMPETITION={slug} EXPERIMENT={name}"
+def _next(workspace: Workspace, slug: str, name: str, asked: str) -> Iterator[tuple[str, str]]:
+    this = f"COMPETITION={slug} EXPERIMENT={name}{asked}"
+    yield "details", f"make report {this}"
+    yield "check", f"make audit {this}"
     yield "compare", f"make show COMPETITION={slug}, or make ui"
+    if not workspace.solution(slug).is_file():
+        yield "send", f"make send {this}"
     for other in [e for e in workspace.experiments_of(slug) if e != name][:3]:
         yield "another", f"make run COMPETITION={slug} EXPERIMENT={other}"
     if workspace.solution(slug).is_file():
@@ -271,12 +283,14 @@ def _runs_table(runs: Sequence[Run]) -> Table:
 
 
 def _behind(best: Run, run: Run, places: int) -> str:
-    """Return by how much a run's error is larger, paired fold by fold; empty where the folds are not the same.
+    """Return by how much a run's error is larger, paired fold by fold, where the folds are the same.
 
     Noise is what two equal runs would differ by in one of ten competitions.
     """
-    if run is best or run.folds != best.folds:
+    if run is best:
         return ""
+    if run.folds != best.folds:
+        return "other folds"
     import numpy as np
 
     from pipeline.uncertainty import paired_difference

@@ -266,6 +266,17 @@ def test_a_code_competition_takes_no_file(kaggle: Kaggle, tiny: Competition, rea
     assert kaggle.asked("StartSubmissionUpload") == 0
 
 
+def test_nothing_is_run_or_sent_where_kaggle_s_metric_is_none_of_ours(tiny: Competition, folder: Path) -> None:
+    tiny.facts["evaluationMetric"] = "WRMSSE"
+    assert kaggle_process.run(folder, "compete", "houses", **OFF) == 2
+    said = " ".join(log(folder).split())
+    assert "Kaggle judges houses by WRMSSE" in said
+    assert "metric.py" in said
+    assert not tiny.submissions
+    assert not (folder / "submissions").exists()
+    assert (folder / "experiments/houses/competition.toml").is_file()
+
+
 def test_a_dry_run_says_what_a_send_does_with_what_was_sent_before(kaggle: Kaggle, ready: Path) -> None:
     send = ("send", "houses", "--file", "mine.csv")
     assert killed_at(kaggle, ("on_request", "CreateSubmission"), ready, *send)

@@ -43,6 +43,17 @@ def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any)
     assert "make run COMPETITION=made-up-houses EXPERIMENT=other" in text
 
 
+def test_what_comes_next_is_of_the_same_minutes_and_a_real_competition_s_can_be_sent(classified: Any) -> None:
+    text = printed(
+        lambda out: show.finish(
+            classified.workspace, classified.competition, classified.experiment, classified.outcome, out, minutes=30.0
+        )
+    )
+    slug = classified.competition.slug
+    assert f"make report COMPETITION={slug} EXPERIMENT=default MINUTES=30" in text
+    assert f"make send COMPETITION={slug} EXPERIMENT=default MINUTES=30" in text
+
+
 def test_what_each_model_is_worth_and_cost_is_printed(finished: Any) -> None:
     text = finish(finished)
     assert re.search(r"model +worth +± se +took", text)
@@ -96,6 +107,14 @@ def test_compare_shows_a_line_a_result_and_only_settings_that_differ(run_of: Cal
     differing = text[text.index("differs in") :]
     assert sorted(re.search(r"minutes +(\S+) +(\S+) +(\S+)", differing).groups()) == ["10.0", "20.0", "3.0"]
     assert "n_folds" not in differing
+
+
+def test_compare_says_of_runs_on_other_folds_that_they_are(run_of: Callable[..., Any]) -> None:
+    for made in (run_of(), run_of("other", minutes=20)):
+        finish(made)
+    assert "other folds" not in printed(show.compare, made.workspace, "made-up-houses")
+    first, second = show.find_runs(made.workspace, "made-up-houses")
+    assert show._behind(first, replace(second, folds="others"), 4) == "other folds"
 
 
 def test_compare_cuts_nothing_at_the_usual_width_of_a_terminal(run_of: Callable[..., Any]) -> None:
