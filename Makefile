@@ -147,7 +147,7 @@ bench-search: setup ## measure searches against Optuna on one network at a time 
 bench-guard: setup ## compare what tuning ends with to the default, on held-out rows
 	@GOMP_SPINCOUNT=1000 $(BIN)/python -m tests.benchmarks.guard
 
-bench-calibration: setup ## hold intervals of expected scores against held-out rows (an hour)
+bench-calibration: setup ## hold intervals of expected scores against held-out rows (half an hour)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration_autogluon
 

@@ -56,7 +56,7 @@ def send(
     _refuse_code(workspace, slug)
     path = file or run_whole(workspace, slug, experiment, minutes)
     if dry_run:
-        _rehearse(workspace, slug, path)
+        _rehearse(workspace, slug, path, again)
     else:
         _send(workspace, slug, path, again, wait)
 
@@ -204,21 +204,20 @@ def _sent_before(line: Line | None, again: bool) -> Line | None:
     return line
 
 
-def _rehearse(workspace: Workspace, slug: str, path: Path) -> None:
+def _rehearse(workspace: Workspace, slug: str, path: Path, again: bool) -> None:
     from pipeline.kaggle.client import connect
     from pipeline.kaggle.roundtrip import begun, refuse
     from pipeline.kaggle.submission import read_submission
 
     console, submission = Console(), read_submission(path, slug)
-    before = _sent_before(begun(workspace.ledger(slug), submission), False)
-    findings = _look(workspace, slug, path, console)
-    try:
-        with connect(slug, console) as link:
-            findings += _look_at_limits(link)
-    except KaggleError as error:
-        console.warn(f"Kaggle was not asked how many submissions are left: {error}")
-    refuse(findings)
-    if before is None:
+    if _sent_before(begun(workspace.ledger(slug), submission), again) is None:
+        findings = _look(workspace, slug, path, console)
+        try:
+            with connect(slug, console) as link:
+                findings += _look_at_limits(link)
+        except KaggleError as error:
+            console.warn(f"Kaggle was not asked how many submissions are left: {error}")
+        refuse(findings)
         out.print(f"would send {escape(str(path))} with the message: {escape(submission.message())}", soft_wrap=True)
     out.print("a dry run: nothing was sent")
 

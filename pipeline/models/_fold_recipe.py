@@ -107,11 +107,11 @@ class BoosterRecipe(FoldRecipe):
         description="what is minimised: squared for values; 'absolute' aims at the median; classes know no other",
     )
     n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
-    rounds: Count = Field(3000, description="trees (for each class one), fewer where stopping rows choose")
+    rounds: Count = Field(3000, description="trees (for each class one), fewer where rows choose them")
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
     stop_on: Literal["inner", "fold", "none"] = Field(
         "inner",
-        description="what chooses the rounds: stopping rows (then refitted on all), the fold itself, or nothing",
+        description="what chooses the rounds: rows inside the fold (then refitted on all), the fold itself, or nothing",
     )
 
     def loss_for(self, task: TaskKind) -> str:
@@ -122,15 +122,22 @@ class BoosterRecipe(FoldRecipe):
             raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
         return task
 
-    def pace(self, found: float) -> float:
+    def pace(self, found: float, n_rows: int) -> float:
         """Return how many times what was planned for it takes, where so many rounds were found."""
-        return self.rounds_fitted(found) / self.rounds_fitted(min(self.rounds, ENOUGH_ROUNDS))
+        return self.rounds_fitted(found, n_rows) / self.usual_rounds(n_rows)
 
-    def rounds_fitted(self, found: float, cuts: int = 1) -> float:
-        """Return for how many rounds a fold is fitted, with all its seeds, where each of so many cuts finds so many."""
+    def usual_rounds(self, n_rows: int) -> float:
+        """Return for how many rounds a fold of so many rows of train is fitted, if as many are found as usually are."""
+        return self.rounds_fitted(min(self.rounds, ENOUGH_ROUNDS), n_rows)
+
+    def rounds_fitted(self, found: float, n_rows: int) -> float:
+        """Return for how many rounds a fold is fitted, with all its seeds, where so many are found.
+
+        Folds are taken for five, and not of time, which have one cut.
+        """
         if self.stop_on == "none":
             return self.n_seeds * self.rounds
-        looking = min(self.rounds, found + self.patience)
+        looking, cuts = min(self.rounds, found + self.patience), MOST_CUTS if 0.8 * n_rows <= FEW else 1
         return cuts * looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
 
     def shortened(self, share: float) -> Self:
@@ -215,8 +222,8 @@ def prices(
     def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
         """Return the recipe with as many seeds, then rounds, as so many minutes allow on two cores.
 
-        Fewer rounds learn faster (see `settler`). Their number is searched for as long as there are enough to choose
-        from: deep trees overfit even after few.
+        Where the learning rate is "auto", fewer rounds learn faster (see `settler`): their number is then searched for
+        as long as there are enough to choose from, since deep trees overfit even after few.
         """
         allowed = 60 * minutes
         if seconds(recipe, **size) > allowed and recipe.n_seeds > 1:
@@ -225,7 +232,7 @@ def prices(
             return recipe
         wanted = min(recipe.rounds, ENOUGH_ROUNDS) if recipe.stop_on == "inner" else recipe.rounds
         rounds = rounds_within(recipe, allowed, size)
-        if recipe.stop_on == "inner" and rounds >= FEWEST_SEARCHED:
+        if recipe.stop_on == "inner" and recipe.lr == "auto" and rounds >= FEWEST_SEARCHED:
             rounds = min(rounds, wanted)
             patience = max(1, recipe.patience * rounds // ENOUGH_ROUNDS)
             return recipe.model_copy(update={"rounds": rounds, "patience": patience})
@@ -244,8 +251,6 @@ def prices(
         del n_test
         a_tree = a_round + a_column * n_columns + n_train * (a_row + a_cell * n_columns)
         speed = TWO_CORES if n_train * n_columns >= LARGE else 1.0
-        cuts = MOST_CUTS if 0.8 * n_train <= FEW else 1  # of five folds
-        rounds = recipe.rounds_fitted(min(recipe.rounds, ENOUGH_ROUNDS), cuts)
-        return n_fits * (0.3 + rounds * (n_outputs if n_outputs > 2 else 1) * a_tree / speed)
+        return n_fits * (0.3 + recipe.usual_rounds(n_train) * (n_outputs if n_outputs > 2 else 1) * a_tree / speed)
 
     return affordable, seconds

@@ -33,8 +33,6 @@ Key = tuple[int, int]  # repeat, fold
 Made = TypeVar("Made")
 
 LATE = "not begun: time was up"
-LEARNT_ROWS = 5_000
-"""Of as many of its training rows, evenly spaced, at most, a fold's training error is told."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,6 @@ class Part:
     valid: np.ndarray
     test: np.ndarray
     error: float
-    train_error: float
     seconds: float
 
 
@@ -244,18 +241,14 @@ def _tried(make: Callable[[Case, str, Key], Made | str], case: Case, name: str, 
 
 
 def _part(case: Case, name: str, key: Key) -> Part | str:
-    began, table, judge = time.perf_counter(), case.table, case.table.task.metric.error
+    began, table, valid = time.perf_counter(), case.table, case.folds.valid_rows(*key)
     fit, rounds = _fit(case.kind, case.recipes[name], table, case.folds, key, derive(case.seed, "fold", *key))
-    train, valid = case.folds.train_rows(*key), case.folds.valid_rows(*key)
-    train = train[:: -(-len(train) // LEARNT_ROWS)]
-    held, learnt, test = (
-        fit.predict(rows) for rows in (table.train.iloc[valid], table.train.iloc[train], table.test)
-    )  # fmt: skip
+    held, test = fit.predict(table.train.iloc[valid]), fit.predict(table.test)
     if not (np.isfinite(held).all() and np.isfinite(test).all()):
         return _unsound(key)
-    error, train_error = judge(table.target[valid], held), judge(table.target[train], learnt)
+    error = table.task.metric.error(table.target[valid], held)
     kept = fit if len(table.test) else None  # or the models of a whole wave of trials would fill the memory
-    return Part(kept, rounds, held, test, error, train_error, time.perf_counter() - began)
+    return Part(kept, rounds, held, test, error, time.perf_counter() - began)
 
 
 def _error(case: Case, name: str, key: Key) -> float | str:
@@ -273,16 +266,16 @@ def _entry(case: Case, name: str, parts: Mapping[Key, Part]) -> CrossFit:
     """Put the folds of one recipe together."""
     table, folds = case.table, case.folds
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
-    errors, train_errors, rounds = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
+    errors, unknown, rounds = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
     for key, part in parts.items():
         oof[key[0], folds.valid_rows(*key)] = part.valid
-        errors[key], train_errors[key], rounds[key] = part.error, part.train_error, part.rounds
+        errors[key], rounds[key] = part.error, part.rounds
     tests = [part.test for part in parts.values()]
     return CrossFit(
         oof,
         np.mean(tests, axis=0),
         errors,
-        train_errors,
+        unknown,  # errors of the rows that were learnt from: nobody asks for them
         rounds,
         case.recipes[name].stop_on,
         seconds=sum(part.seconds for part in parts.values()),

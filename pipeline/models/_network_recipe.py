@@ -68,7 +68,7 @@ class NetworkRecipe(BaseModel):
         """How often every network is trained: once more to find the epoch."""
         return 2 if self.stop_on == "inner" else 1
 
-    def pace(self, found: float) -> float:
+    def pace(self, found: float, n_rows: int) -> float:  # noqa: ARG002 - boosters' depends on it
         """Return how many times what was planned for it, settled, takes, where so many epochs were found."""
         if self.stop_on == "none":
             return 1.0

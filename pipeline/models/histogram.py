@@ -1,4 +1,4 @@
-"""scikit-learn's histogram boosting, after LightGBM: fitted on all rows for as many rounds as stopping rows chose.
+"""scikit-learn's histogram boosting, after LightGBM: fitted on all rows for as many rounds as some of them chose.
 
 Levels and missing values are split natively. Defaults: those of `lightgbm`, whose algorithm it is; it draws columns
 for every split rather than for every tree, and no rows.

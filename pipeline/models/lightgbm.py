@@ -1,4 +1,4 @@
-"""LightGBM: each fold is fitted on all its rows, for as many rounds as its stopping rows chose.
+"""LightGBM: each fold is fitted on all its rows, for as many rounds as some of them chose.
 
 Defaults: for small tables our own (see _fold_recipe.SMALL); else LGBM-TD of Holzmueller, Grinsztajn and Steinwart 2024,
 "Better by default: Strong pre-tuned MLPs and boosted trees on tabular data", as in the package pytabkit.

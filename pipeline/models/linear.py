@@ -59,6 +59,11 @@ class Recipe(NetworkRecipe):
     encode: Encode = Field(Encode(skew="yeo-johnson", min_rows=5), description="how columns become numbers")
 
 
+def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 - every plug-in's has the task
+    """Return the recipe with a number of epochs, which depends on the rows of a fold."""
+    return recipe.model_copy(update={"epochs": _epochs(recipe, n_rows)})
+
+
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture

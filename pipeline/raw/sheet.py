@@ -127,7 +127,7 @@ def _separator(text: Text) -> str:
 
     def fits(separator: str) -> tuple[bool, int]:
         header, *rows = (len(fields) for _, fields in islice(_records(text, separator), 2))
-        return all(row == header for row in rows), header
+        return header > 1 and all(row == header for row in rows), header
 
     return max(SEPARATORS, key=fits)
 

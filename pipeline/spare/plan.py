@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
-from pipeline.sharing import Claim, share_out
+from pipeline.sharing import STRETCH, Claim, share_out
 from pipeline.stages.budget import Work, plan_of, seconds_of, works_of
 from pipeline.types import Metric, Task
 
@@ -85,8 +85,9 @@ def _larger(
     plan: dict[str, Work] = {}
     for name in sorted(cut, key=lambda name: -cut[name].weight):
         waiting = {n: Claim(work.weight, 0.0, work.seconds) for n, work in cut.items() if n not in plan}
-        more = cut[name].within(share_out(left, {**others, **waiting})[name])
-        if more.seconds <= left and _worth(more, done.get(name)):
+        share = share_out(left, {**others, **waiting})[name]
+        more = cut[name].within(share)
+        if more.seconds <= min(left, STRETCH * share) and _worth(more, done.get(name)):
             plan[name] = more
             left -= more.seconds
     return plan
@@ -97,14 +98,19 @@ def _worth(more: Work, done: Work | None) -> bool:
 
 
 def _as_found(job: Job, name: str, work: Work) -> Work:
-    """Return a model's whole work, as early as it would stop by what its cut form found."""
-    given = read_json(job.inputs["budget"] / name / "recipe.json")
-    if given is None:
+    """Return a model's whole work, as early as it would stop by what its cut form found, if that says so."""
+    given, found = read_json(job.inputs["budget"] / name / "recipe.json"), _found(job, name)
+    if given is None or found is None:
         return work
-    cut, whole = (
-        _settled(job, work.plugin, recipe) for recipe in (work.plugin.Recipe.model_validate(given), work.recipe)
-    )
-    return replace(work, passes=work.passes * _pace(job, name, whole, faster=cut.lr / whole.lr))
+    cut = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
+    whole = _settled(job, work.plugin, work.recipe)
+    if cut.stop_on != whole.stop_on or found >= _length(cut):
+        return work
+    return replace(work, passes=work.passes * _pace(whole, found * cut.lr / whole.lr, work))
+
+
+def _length(recipe: Any) -> float:
+    return float(recipe.rounds if hasattr(recipe, "rounds") else recipe.epochs)
 
 
 def _done(job: Job) -> dict[str, Work | None]:
@@ -116,7 +122,7 @@ def _done(job: Job) -> dict[str, Work | None]:
             found[name] = None
             continue
         settled = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
-        found[name] = replace(work, recipe=settled, passes=work.passes * _pace(job, name, settled))
+        found[name] = replace(work, recipe=settled, passes=work.passes * _pace(settled, _found(job, name), work))
     return found
 
 
@@ -132,16 +138,17 @@ def _task(job: Job) -> Task:
     return Task(task["kind"], Metric.from_module(job.plugins["metric"]), tuple(task["classes"]))
 
 
-def _pace(job: Job, name: str, recipe: Any, faster: float = 1.0) -> float:
-    """Return how many times what was planned a model takes, by the rounds or epochs that its folds found.
-
-    faster: how many times as fast as by this recipe they learnt.
-    """
-    entry = read_entries(job.inputs[f"train:{name}"] / "entries").get(name) if f"train:{name}" in job.inputs else None
-    if entry is None or not hasattr(recipe, "pace"):
+def _pace(recipe: Any, found: float | None, work: Work) -> float:
+    """Return how many times what was planned a model takes, where its folds find so many rounds or epochs."""
+    if found is None or not hasattr(recipe, "pace"):
         return 1.0
-    found = float(np.nanmean(entry.epochs)) if np.isfinite(entry.epochs).any() else None
-    return 1.0 if found is None else float(recipe.pace(found * faster))
+    return float(recipe.pace(found, work.size["n_train"]))
+
+
+def _found(job: Job, name: str) -> float | None:
+    """Return the rounds or epochs that a model's folds found, on average, if they are known."""
+    entry = read_entries(job.inputs[f"train:{name}"] / "entries").get(name) if f"train:{name}" in job.inputs else None
+    return float(np.nanmean(entry.epochs)) if entry is not None and np.isfinite(entry.epochs).any() else None
 
 
 def _again(done: Work) -> Work:

@@ -288,6 +288,8 @@ def test_a_dry_run_says_what_a_send_does_with_what_was_sent_before(kaggle: Kaggl
     assert kaggle_process.run(ready, *send, "--dry-run", **OFF) == 0, log(ready)
     assert "it is scored, nothing is sent" in " ".join(log(ready).split())
     assert "would send" not in log(ready)
+    assert kaggle_process.run(ready, *send, "--dry-run", "--again", **OFF) == 0, log(ready)
+    assert "would send" in log(ready)
 
 
 @pytest.mark.parametrize("command", ["download", "send", "compete"])

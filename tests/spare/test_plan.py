@@ -15,6 +15,7 @@ from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_entry, write_folds, write_table
 from pipeline.metrics import rmse
 from pipeline.models import lightgbm, mlp, ridge, tabm
+from pipeline.sharing import Claim
 from pipeline.spare import plan
 from pipeline.stages import budget
 from pipeline.types import CrossFit
@@ -95,8 +96,8 @@ def _fitted(recipe: dict[str, Any], found: int) -> dict[str, Any]:
         return {}
     length = "rounds" if "rounds" in recipe else "epochs"
     looked = min(math.inf if recipe[length] == "auto" else recipe[length], found + recipe["patience"])
-    if length == "rounds":  # boosters look once for all their seeds, networks with each
-        return {"stop_on": "none", "rounds": looked + recipe["n_seeds"] * found, "n_seeds": 1}
+    if length == "rounds":  # boosters look for all their seeds at once, here in three cuts; networks with each
+        return {"stop_on": "none", "rounds": 3 * looked + recipe["n_seeds"] * found, "n_seeds": 1}
     return {"stop_on": "none", "epochs": looked + found}
 
 
@@ -113,3 +114,36 @@ def test_what_was_cut_or_left_out_is_fitted_larger_before_others_are_fitted_agai
     assert given["tabm"]["k"] < tabm.Recipe().k
     assert more["tabm"]["k"] > given["tabm"]["k"]
     assert any("larger fits of tabm" in text for text in heard.infos)
+
+
+class Toy:
+    """A model whose recipe is the seconds that it takes, `least` at least."""
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+
+    def seconds(self, recipe: float, **_: int) -> float:
+        return recipe
+
+    def affordable(self, recipe: float, minutes: float, **_: int) -> float:
+        return max(self.least, min(recipe, 60 * minutes))
+
+
+def toy(seconds: float, least: float = 1.0) -> budget.Work:
+    return budget.Work(Toy(least), seconds, {"n_fits": 4}, weight=1.0)
+
+
+def test_of_what_is_left_a_larger_fit_takes_its_part_and_none_that_begins_far_above_it() -> None:
+    others = {"again": Claim(1.0, 10.0, 100.0)}
+    larger = plan._larger(300.0, {"cut": toy(600.0), "dear": toy(600.0, least=280.0)}, {"cut": toy(50.0)}, others)
+    assert {name: work.seconds for name, work in larger.items()} == {"cut": pytest.approx(100.0)}
+
+
+def test_a_fit_that_would_hardly_be_larger_is_not_made_again() -> None:
+    assert not plan._larger(300.0, {"cut": toy(600.0)}, {"cut": toy(250.0)}, {})
+
+
+def test_of_few_rows_a_booster_takes_the_time_of_all_looks() -> None:
+    recipe = lightgbm.Recipe()
+    assert recipe.pace(50, 1_000) == pytest.approx((4 * 250 + 50) / (4 * 700 + 500))
+    assert recipe.pace(50, 10_000) == pytest.approx((250 + 50) / (700 + 500))

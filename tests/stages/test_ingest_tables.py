@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 
+from pipeline.errors import DataError
 from pipeline.raw.labels import spell_labels
 from pipeline.raw.sheet import parse
 from pipeline.raw.source import Text
@@ -299,6 +300,11 @@ def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("header", "columns"), [("id;a, m2;y", ["id", "a, m2", "y"]), ("id,y;z|x", ["id", "y;z|x"])])
 def test_a_separator_may_stand_in_a_name_of_the_header(header: str, columns: list[str]) -> None:
     assert parse(Text("train.csv", f"{header}\n".encode() + header.encode())).columns == columns
+
+
+def test_a_ragged_second_line_does_not_change_the_separator() -> None:
+    with pytest.raises(DataError, match="line 2: found 3 fields, expected 2"):
+        parse(Text("train.csv", b"id,text\n1,hello, world\n2,b\n"))
 
 
 @pytest.mark.parametrize("name", ["Action|Comedy|Drama", '"Which of these; a; b; c"'])
