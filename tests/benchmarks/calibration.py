@@ -2,8 +2,8 @@
 
 Small, quick runs, tuned and blended all the same, on whatever of eleven data sets has its files here: scikit-learn's
 own, the made-up houses, and real competitions in data/. Every run draws its train and held-out rows anew, and as many
-go on at once as there are cores. What ran before is kept in data/calibration and not run again; judging all of it takes
-some minutes. Results land in tests/benchmarks/results/: calibration.json and calibration.md.
+go on at once as there are cores. What ran before is kept in data/calibration, whatever the code was, and not run again;
+judging all of it takes some minutes. Results land in tests/benchmarks/results/: calibration.json and calibration.md.
 
 What is measured on data (how much stopping on the fold flatters) is judged on each set by the figure of all others.
 """
