@@ -21,7 +21,7 @@ from forked import ROOT
 
 SLUG = "practice-diabetes"
 SO_FAR = "quick-so-far.csv"
-PLAIN = """
+TWO = """
 minutes = 5
 [split]
 n_folds = 3
@@ -29,7 +29,11 @@ n_folds = 3
 penalty = 0.1
 [models.linear]
 epochs = 15
-lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
+"""
+"""Two quick models; what is added goes to the last one first."""
+
+PLAIN = f"""{TWO}
+lr = {{ tune = "loguniform", low = 1e-3, high = 1e-1 }}
 [tune]
 trials = 2
 wave = 2

@@ -54,7 +54,7 @@ def run(job: Job) -> dict[str, Any]:
     left = seconds_of(job) - sum(work.seconds for work in done.values())
     wanted = {name: _again(done[name]) for name in job.config["again"] if name in done}
     whole = {name: _as_found(job, name, works[name]) for name in job.config["again"]}
-    cut = {name: work for name, work in whole.items() if _worth(work, done.get(name))}
+    cut = {name: work for name, work in whole.items() if _clearly_larger(work, done.get(name))}
     larger = _larger(left, cut, done, {name: work.claim for name, work in wanted.items() if name not in cut})
     rest = left - sum(work.seconds for work in larger.values())
     fitting = {name: work for name, work in wanted.items() if name not in larger and work.claim.least <= rest}
@@ -87,13 +87,13 @@ def _larger(
         waiting = {n: Claim(work.weight, 0.0, work.seconds) for n, work in cut.items() if n not in plan}
         share = share_out(left, {**others, **waiting})[name]
         more = cut[name].within(share)
-        if more.seconds <= min(left, STRETCH * share) and _worth(more, done.get(name)):
+        if more.seconds <= min(left, STRETCH * share) and _clearly_larger(more, done.get(name)):
             plan[name] = more
             left -= more.seconds
     return plan
 
 
-def _worth(more: Work, done: Work | None) -> bool:
+def _clearly_larger(more: Work, done: Work | None) -> bool:
     return done is None or more.seconds >= LARGER * done.seconds
 
 

@@ -6,19 +6,9 @@ import json
 
 import pytest
 from audit import audit_stages
-from shop import SLUG, Call, Shop, ran
+from shop import SLUG, TWO, Call, Shop, ran
 
-STACK = """
-minutes = 5
-[split]
-n_folds = 3
-[models.ridge]
-penalty = 0.1
-[models.linear]
-epochs = 15
-[ensemble]
-kind = "stack"
-"""
+STACK = f'{TWO}[ensemble]\nkind = "stack"\n'
 
 
 def test_a_stack_is_run_and_repeated_on_new_rows(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

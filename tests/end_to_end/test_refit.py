@@ -8,26 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audit import audit_stages
-from shop import SLUG, Call, Shop, ran
+from shop import PLAIN, SLUG, Call, Shop, ran
 
 from pipeline.engine.store import Result, Store
 from pipeline.files import read_entries
 
-PLAIN = """
-minutes = 5
-[split]
-n_folds = 3
-[models.ridge]
-penalty = 0.1
-[models.linear]
-epochs = 15
-lr = { tune = "loguniform", low = 1e-3, high = 1e-1 }
-[models.lightgbm]
-rounds = 60
-[tune]
-trials = 2
-wave = 2
-"""
+SEARCHED = PLAIN.replace("[tune]", "[models.lightgbm]\nrounds = 60\n[tune]")
 REFITTED = ("ridge", "linear", "linear-tuned")
 
 
@@ -41,8 +27,8 @@ def published(shop: Shop, experiment: str) -> tuple[Path, dict[str, Result]]:
 
 def test_all_rows_are_learnt_and_nothing_else_changes(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shop.folder / "experiments" / SLUG
-    (folder / "plain.toml").write_text(PLAIN)
-    (folder / "more.toml").write_text(PLAIN.replace("[models.l", "refit = true\n[models.l"))
+    (folder / "plain.toml").write_text(SEARCHED)
+    (folder / "more.toml").write_text(SEARCHED.replace("[models.l", "refit = true\n[models.l"))
     ran(call, "run", SLUG, "-e", "plain")
     planned = [line.split()[0] for line in call("plan", SLUG, "-e", "more").stdout.splitlines() if " run " in line]
     assert "train[ridge" in planned, "the refit"

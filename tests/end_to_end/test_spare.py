@@ -6,20 +6,9 @@ import json
 
 import pytest
 from audit import audit_stages
-from shop import SLUG, Call, Shop, ran
+from shop import SLUG, TWO, Call, Shop, ran
 
-SPARE = """
-minutes = 5
-use_spare_minutes = true
-[split]
-n_folds = 3
-[models.ridge]
-penalty = 0.1
-[models.linear]
-epochs = 15
-[models.lightgbm]
-rounds = 20
-"""
+SPARE = f"use_spare_minutes = true{TWO}[models.lightgbm]\nrounds = 20\n"
 
 
 def test_what_is_left_is_used_and_found_again(shop: Shop, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
