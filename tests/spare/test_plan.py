@@ -14,11 +14,11 @@ from heard import Heard
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_entry, write_folds, write_table
 from pipeline.metrics import rmse
-from pipeline.models import lightgbm, mlp, ridge, tabm
+from pipeline.models import lightgbm, linear, mlp, ridge, tabm
 from pipeline.sharing import Claim
 from pipeline.spare import plan
 from pipeline.stages import budget
-from pipeline.types import CrossFit
+from pipeline.types import CrossFit, Metric, Task
 
 MODELS = {"lightgbm": lightgbm, "mlp": mlp, "ridge": ridge, "tabm": tabm}
 AGAIN = ["lightgbm", "mlp", "tabm"]
@@ -147,3 +147,9 @@ def test_of_few_rows_a_booster_takes_the_time_of_all_looks() -> None:
     recipe = lightgbm.Recipe()
     assert recipe.pace(50, 1_000) == pytest.approx((4 * 250 + 50) / (4 * 700 + 500))
     assert recipe.pace(50, 10_000) == pytest.approx((250 + 50) / (700 + 500))
+
+
+def test_what_a_linear_network_leaves_by_stopping_is_known() -> None:
+    task = Task("regression", Metric.from_module(rmse))
+    recipe = linear.settled(linear.Recipe(stop_on="inner"), task, 500)
+    assert recipe.pace(recipe.epochs / 2, 500) < recipe.pace(recipe.epochs, 500)
