@@ -158,6 +158,9 @@ bench-equal-time: setup ## compare the experiment `best` with AutoGluon's best_q
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,distributed]"
 	@$(BIN)/python -m tests.benchmarks.equal_time $(if $(MINUTES),--minutes "$(MINUTES)")
 
+bench-stack: setup ## compare the ensemble with its entries on rows held out of Mercedes, five times (half an hour)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.stack
+
 bench-ray: setup ## measure one Ray node against two, one core each; installs Ray
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,distributed]"
 	@$(BIN)/python -m tests.benchmarks.workers

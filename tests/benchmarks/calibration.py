@@ -30,7 +30,7 @@ from pipeline.honesty.rivals import simulate
 from pipeline.stages.score import bias_of
 from pipeline.types import CrossFit
 from pipeline.uncertainty import cv_figure, rows_ratio
-from tests.benchmarks.calibration_runs import Kept, here, kept, run, table_of
+from tests.benchmarks.calibration_runs import Kept, codes, here, kept, run, table_of
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import publish, table
 
@@ -91,6 +91,7 @@ def judge(names: Sequence[str]) -> None:
     gaps = _gaps(judged)
     found = {
         "date": datetime.now(UTC).date().isoformat(),
+        "code": codes(folder for name in names for folder in _folders(name)),
         "machine": machine(),
         "stopped": {name: _stopped(judged, name) for name in names} | {"all": _stopped(judged, "")},
         "runs": {name: [_short(gap) for gap in gaps["the ensemble"][name]] for name in names},
@@ -263,8 +264,8 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
     return "\n\n".join(
         [
             "# Does the interval hold what it says?",
-            f"`make bench-calibration`, {found['date']}, {on['cores']} cores of {on['cpu']}. {n_runs} runs "
-            f"on {len(judged)} data sets, train and held-out rows drawn anew each time (whole groups in "
+            f"`make bench-calibration`, {found['date']}, code {found['code']}, {on['cores']} cores of {on['cpu']}. "
+            f"{n_runs} runs on {len(judged)} data sets, train and held-out rows drawn anew each time (whole groups in "
             "spaceship-titanic); a linear model, LightGBM, an MLP and what tuning made of it, blended greedily. "
             "Coverage: how often the error of the held-out rows lies in the 90 % interval (aim: 85 to 95 %). Gap: "
             "held-out less expected error in standard deviations of the interval, cut at "

@@ -35,8 +35,8 @@ from pipeline.honesty.expectation import STOPPED, Bias
 from pipeline.models import autogluon
 from pipeline.types import CrossFit, Metric
 from tests.benchmarks.calibration import Gap, Gaps, gap_of, overall, per_set, say
-from tests.benchmarks.calibration_runs import Kept, draw, folds_of, here, metric_of, table_of
-from tests.benchmarks.machine import machine
+from tests.benchmarks.calibration_runs import CODE, Kept, codes, draw, folds_of, here, metric_of, table_of
+from tests.benchmarks.machine import code, machine
 from tests.benchmarks.turns import publish, standard_error
 
 HERE = Path("data/calibration-autogluon")
@@ -84,6 +84,7 @@ def judge(names: Sequence[str]) -> None:
     gaps = {what: {name: [run.gaps[what] for run in runs] for name, runs in judged.items()} for what in _whats(judged)}
     found = {
         "date": datetime.now(UTC).date().isoformat(),
+        "code": codes(folder for found in folders.values() for folder in found),
         "machine": machine(),
         "flattery": {name: [round(run.flattery, 4) for run in runs] for name, runs in judged.items()},
         "share": {name: [round(run.share, 4) for run in runs] for name, runs in judged.items()},
@@ -117,6 +118,7 @@ def _fit(wanted: tuple[str, int]) -> str:
     metric = table.task.metric
     facts = {"metric": metric.name, "error": _own_error(metric, entries[NAME]), "seconds": entries[NAME].seconds}
     write_json(aside / "facts.json", facts)
+    write_json(aside / CODE, code())
     aside.rename(folder)
     return f"{name} {seed}: {', '.join(sorted(entries))}"
 
@@ -155,10 +157,11 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
     return "\n\n".join(
         [
             "# Does AutoGluon's own score hold?",
-            f"`make bench-calibration`, {found['date']}, {on['cores']} cores of {on['cpu']}. {len(runs)} runs on "
-            f"{len(judged)} data sets, rows and five folds as in calibration.md; AutoGluon's LightGBM, CatBoost, extra "
-            "trees and linear model on our folds, and its weighted ensemble of them. Its score_val has no interval: it "
-            "is given ours, so that only the middle differs. Columns as in calibration.md.",
+            f"`make bench-calibration`, {found['date']}, code {found['code']}, {on['cores']} cores of {on['cpu']}. "
+            f"{len(runs)} runs on {len(judged)} data sets, rows and five folds as in calibration.md; AutoGluon's "
+            "LightGBM, CatBoost, extra trees and linear model on our folds, and its weighted ensemble of them. Its "
+            "score_val has no interval: it is given ours, so that only the middle differs. Columns as in "
+            "calibration.md.",
             overall(gaps),
             f"score_val was better than the score of the held-out rows in {too_good:.0%} of the runs; it is lower than "
             f"the held-out error by {statistics.mean(means):.1%} ± {standard_error(means):.1%} of it, on average over "

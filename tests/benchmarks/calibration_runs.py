@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -43,10 +43,14 @@ from pipeline.stages import ensemble, tune
 from pipeline.stages.split import make_folds
 from pipeline.types import CrossFit, Folds, Metric, Table, Task
 from pipeline.workspace import Workspace
+from tests.benchmarks.machine import code
 
 TRIALS = 8
 FEWEST, MOST, MOST_HELD = 150, 600, 1000
 """Rows that are trained on, which are drawn anew for every run, and at most held out."""
+
+CODE = "code.json"
+"""Which version of the pipeline a kept run is of."""
 
 BOOSTER: dict[str, Any] = {"rounds": 120, "lr": 0.1, "patience": 15}
 NETWORK: dict[str, Any] = {"width": 32, "depth": 1, "epochs": 10, "n_seeds": 1}
@@ -166,6 +170,7 @@ def run(name: str, seed: int, folder: Path) -> None:
     write_table(aside / "preprocess", table)
     np.save(aside / "truth.npy", truth)
     write_json(aside / "metric.json", table.task.metric.name)
+    write_json(aside / CODE, code())
     repeats = 2 if seed % 4 == 3 else 1
     for part, own in (("split", seed), ("tune", 1000 + seed), ("fresh", 2000 + seed)):
         write_folds(aside / part, folds_of(table, own, repeats if part == "split" else 1))
@@ -180,6 +185,11 @@ def run(name: str, seed: int, folder: Path) -> None:
         shutil.rmtree(aside / part)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside.rename(folder)
+
+
+def codes(folders: Iterable[Path]) -> str:
+    """Name the versions of the pipeline that kept runs are of."""
+    return ", ".join(sorted({str(read_json(folder / CODE)) for folder in folders}))
 
 
 def folds_of(table: Table, seed: int, repeats: int) -> Folds:

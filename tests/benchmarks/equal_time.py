@@ -26,20 +26,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config import Competition, load_competition, load_experiment, metric_plugin
-from pipeline.engine import plugins
-from pipeline.engine.plan import plan
-from pipeline.engine.store import Result, Store
-from pipeline.entries import BEST, ENSEMBLE
-from pipeline.files import read_entries, read_json, read_table
-from pipeline.graph import build
+from pipeline.config import Competition, load_competition
+from pipeline.engine.store import Result
+from pipeline.entries import BEST
+from pipeline.files import read_json
 from pipeline.models._autogluon_fit import METRICS, TASK_METRIC
-from pipeline.practice.catalogue import SLUGS
-from pipeline.practice.judge import truths
-from pipeline.types import Metric, Table
+from pipeline.types import Metric
 from pipeline.workspace import Workspace
-from tests.benchmarks.holdouts import call, hold_out
-from tests.benchmarks.machine import machine
+from tests.benchmarks.holdouts import Outcome, below, call, competitions, hold_out, outcome
+from tests.benchmarks.machine import code, machine
 from tests.benchmarks.turns import RESULTS, publish, table
 
 HERE = Path("data/equal-time")
@@ -50,16 +45,15 @@ FOUND = "equal_time"
 def main() -> None:
     """Run what is not there, judge, write."""
     wanted = _arguments()
-    source, workspace = Workspace(), Workspace(HERE / "data", HERE / "experiments", HERE / "submissions")
-    here = [slug for slug in source.competitions() if slug not in SLUGS and any(source.raw_folder(slug).glob("*"))]
+    source, workspace = Workspace(), below(HERE)
     path = RESULTS / f"{FOUND}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
-    for slug in wanted.slugs or here:
+    for slug in wanted.slugs or competitions(source):
         asked = {"minutes": wanted.minutes, "experiment": wanted.experiment}
         if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
             continue
         hold_out(HERE, source, slug)
-        today = {"date": datetime.now(UTC).date().isoformat()}
+        today = {"date": datetime.now(UTC).date().isoformat(), "code": code()}
         found["competitions"][slug] = asked | today | _compete(workspace, f"{slug}-holdout", wanted)
         found["machine"] = machine()
         publish(FOUND, found, _markdown(found))
@@ -88,17 +82,14 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
     shutil.rmtree(workspace.cache(slug), ignore_errors=True)
     words = ("run", slug, "--experiment", wanted.experiment, "--minutes", str(wanted.minutes))
     seconds = {"ours": _timed(lambda: call(HERE, *words))}
-    results = _results(workspace, competition, wanted)
-    metric = Metric.from_module(plugins.load(metric_plugin(workspace, competition)))
-    rows = read_table(results["preprocess"].folder, metric)
+    run = outcome(workspace, slug, wanted.experiment, wanted.minutes)
     rival = HERE / "autogluon" / slug
-    _prepare(workspace, competition, results, rows, rival)
+    _prepare(workspace, competition, run, rival)
     command = [sys.executable, "-m", "tests.benchmarks.equal_time_autogluon", str(rival), str(60 * wanted.minutes)]
     seconds["autogluon"] = _timed(lambda: subprocess.run(command, check=True))
-    truth = truths(workspace.solution(slug), competition.model_dump(), rows.task.classes)
-    target = truth.loc[[str(row) for row in rows.test_ids]].to_numpy()
-    theirs, own = np.load(rival / "predicted.npy"), read_entries(results["ensemble"].folder)[ENSEMBLE].test
-    together = _groups(competition, results, len(target))
+    metric, target = run.metric, run.target
+    theirs, own = np.load(rival / "predicted.npy"), run.ensemble
+    together = _groups(competition, run.results, len(target))
     return {
         "metric": metric.name,
         "greater_is_better": metric.greater_is_better,
@@ -107,38 +98,30 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
         "autogluon": metric.score(target, theirs),
         "loss": _loss(metric, target, (own, theirs), together),
         "seconds": seconds,
-        "left_out": results["budget"].facts["notes"],
+        "left_out": run.results["budget"].facts["notes"],
         "autogluon_models": read_json(rival / "models.json"),
-    } | _singles(results, metric, target, own, together)
+    } | _singles(run, together)
 
 
-def _results(workspace: Workspace, competition: Competition, wanted: argparse.Namespace) -> dict[str, Result]:
-    experiment = load_experiment(workspace, competition.slug, wanted.experiment, wanted.minutes)
-    steps = plan(build(workspace, competition, experiment), Store(workspace.cache(competition.slug)))
-    return {step.node.name: step.result for step in steps if step.result is not None}
-
-
-def _prepare(
-    workspace: Workspace, competition: Competition, results: Mapping[str, Result], rows: Table, folder: Path
-) -> None:
+def _prepare(workspace: Workspace, competition: Competition, run: Outcome, folder: Path) -> None:
     """Write what AutoGluon is given: the raw columns and our features, and how it is judged."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     raw = workspace.raw_folder(competition.slug)
     for part, file in (("train", competition.files.train), ("test", competition.files.test)):
-        made = [result.folder for name, result in results.items() if name.startswith("preprocess[")]
+        made = [result.folder for name, result in run.results.items() if name.startswith("preprocess[")]
         features = [pd.read_parquet(own / f"{part}.parquet") for own in made]
         columns = [pd.read_csv(raw / file, low_memory=False), *features]
         assert len({len(frame) for frame in columns}) == 1, f"{file}: other rows than our features"
         pd.concat(columns, axis=1).drop(columns=competition.id, errors="ignore").to_parquet(folder / f"{part}.parquet")
-    metric = rows.task.metric
+    metric = run.metric
     how = {
         "target": competition.target,
         "problem_type": competition.task,
         "eval_metric": METRICS.get(metric.name, TASK_METRIC[metric.reads]),
         "logs": metric.name == "rmsle",
         "labels": metric.reads == "label",
-        "classes": list(rows.task.classes),
+        "classes": list(run.table.task.classes),
     }
     (folder / "how.json").write_text(json.dumps(how), encoding="utf-8")
 
@@ -169,22 +152,14 @@ def _loss(
     return {"mean": gap(np.arange(len(target))), "se": statistics.stdev(resampled)}
 
 
-def _singles(
-    results: Mapping[str, Result], metric: Metric, target: np.ndarray, own: np.ndarray, together: np.ndarray
-) -> dict[str, Any]:
+def _singles(run: Outcome, together: np.ndarray) -> dict[str, Any]:
     """Return how our ensemble stands beside its entries: the one that CV prefers, and the best on the held-out rows."""
-    entries = {
-        name: entry.test
-        for node, result in results.items()
-        if node.startswith("train[")
-        for name, entry in read_entries(result.folder / "entries").items()
-        if not entry.reference
-    }
-    rows = [row for row in read_json(results["ensemble"].folder / "leaderboard.json") if row["entry"] in entries]
-    chosen = {BEST: rows[0]["entry"], "best held out": min(entries, key=lambda n: metric.error(target, entries[n]))}
+    metric, target, entries = run.metric, run.target, run.entries
+    preferred = next(row["entry"] for row in run.leaderboard if row["entry"] in entries)
+    chosen = {BEST: preferred, "best held out": min(entries, key=lambda name: metric.error(target, entries[name]))}
     singles = {
         what: {"entry": name, "score": metric.score(target, entries[name])}
-        | {"loss": _loss(metric, target, (own, entries[name]), together)}
+        | {"loss": _loss(metric, target, (run.ensemble, entries[name]), together)}
         for what, name in chosen.items()
     }
     return {"n_entries": len(entries), "singles": singles}
@@ -197,13 +172,13 @@ def _markdown(found: Mapping[str, Any]) -> str:
         scores = [f"{own[who]:.5f}" for who in ("ours", "autogluon")]
         minutes = [f"{own['seconds'][who] / 60:.1f}" for who in ("ours", "autogluon")]
         counts = [own["n_entries"], len(own["autogluon_models"])]
-        what = [slug, own["date"], f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
+        what = [slug, own["date"], own["code"], f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
         rows.append([*what, *scores, _surely(own["loss"]), *minutes, *counts])
         each = [f"{one['entry']} {one['score']:.5f} ({_surely(one['loss'])})" for one in own["singles"].values()]
         singles.append([slug, own["metric"], scores[0], *each])
     n_ahead = sum(own["loss"]["mean"] < 0 for own in competitions.values())
     worst = max(own["loss"]["mean"] / (own["loss"]["se"] or 1.0) for own in competitions.values())
-    header = ["competition", "date", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss", "our minutes"]
+    header = ["competition", "date", "code", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss"]
     return "\n\n".join(
         [
             "# Equal time",
@@ -212,7 +187,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "saw. Loss: our error less AutoGluon's ± its standard error (rows or whole groups resampled), and in such "
             f"errors; below zero we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
             f"{worst:+.1f} standard errors.",
-            table([*header, "AutoGluon's minutes", "our entries", "AutoGluon's models"], rows),
+            table([*header, "our minutes", "AutoGluon's minutes", "our entries", "AutoGluon's models"], rows),
             "Does the ensemble overfit? Beside it the single entry that cross-validation prefers, and the one that "
             "happens to be best on the held-out rows; in brackets the ensemble's loss against it.",
             table(["competition", "metric", "ensemble", "best by CV", "best on held-out rows"], singles),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,16 @@ def machine() -> dict[str, Any]:
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
     return {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+
+
+def code() -> str:
+    """Return the last commit that changed the pipeline or its experiments, with a + where files differ from it."""
+    parts = ("--", "pipeline", "experiments")
+    last, changed = (
+        subprocess.run(["git", *words, *parts], capture_output=True, text=True, check=False).stdout.strip()
+        for words in (("log", "-1", "--format=%h"), ("status", "--porcelain"))
+    )
+    return (last or "unknown") + ("+" if changed else "")
 
 
 def multiplies_bfloat16() -> bool:

@@ -18,17 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Competition, load_competition, load_experiment, metric_plugin
-from pipeline.engine import plugins
-from pipeline.engine.plan import plan
-from pipeline.engine.store import Result, Store
-from pipeline.files import read_entries, read_table
-from pipeline.graph import build
-from pipeline.practice.catalogue import SLUGS
-from pipeline.practice.judge import truths
+from pipeline.config import Competition, load_competition
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
-from tests.benchmarks.holdouts import call, hold_out
+from tests.benchmarks.holdouts import below, call, competitions, hold_out, outcome
 from tests.benchmarks.machine import machine
 from tests.benchmarks.turns import table
 
@@ -64,11 +57,10 @@ kind = "best"
 
 def main() -> None:
     """Run, judge, write."""
-    source, workspace = Workspace(), Workspace(HERE / "data", HERE / "experiments", HERE / "submissions")
-    here = [slug for slug in source.competitions() if slug not in SLUGS and any(source.raw_folder(slug).glob("*"))]
+    source, workspace = Workspace(), below(HERE)
     path = RESULTS / "quality.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
-    for slug in sys.argv[1:] or here:
+    for slug in sys.argv[1:] or competitions(source):
         hold_out(HERE, source, slug)
         found["competitions"][slug] = _compete(workspace, load_competition(workspace, f"{slug}-holdout"))
         found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "minutes": MINUTES}
@@ -81,15 +73,15 @@ def main() -> None:
 def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
     """Return each entry's held-out score by seed, and by how much, and how surely, ours are worse than AutoGluon's."""
     kind = "kfold" if competition.task == "regression" else "stratified"
-    metric = Metric.from_module(plugins.load(metric_plugin(workspace, competition)))
     seeds = []
     for seed in SEEDS:
         name = f"nets-{seed}"
         text = EXPERIMENT.format(seed=seed, minutes=MINUTES, kind=kind)
         (workspace.competition(competition.slug) / f"{name}.toml").write_text(text, encoding="utf-8")
         call(HERE, "run", competition.slug, "--experiment", name)
-        seeds.append(_predictions(workspace, competition, name, metric))
-    truth, entries = seeds[0][0], {name: [predicted[name] for _, predicted in seeds] for name in seeds[0][1]}
+        seeds.append(outcome(workspace, competition.slug, name))
+    metric, truth = seeds[0].metric, seeds[0].target
+    entries = {name: [run.entries[name] for run in seeds] for name in seeds[0].entries}
     scores = {name: [metric.score(truth, one) for one in predicted] for name, predicted in entries.items()}
     rivals = {name: predicted for name, predicted in entries.items() if name not in OURS}
     losses = {
@@ -101,23 +93,6 @@ def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
         "scores": scores,
         "losses": losses,
     }
-
-
-def _predictions(
-    workspace: Workspace, competition: Competition, name: str, metric: Metric
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the held-out rows' truth, and each network's predictions of them."""
-    nodes = build(workspace, competition, load_experiment(workspace, competition.slug, name))
-    steps = plan(nodes, Store(workspace.cache(competition.slug)))
-    results: dict[str, Result] = {step.node.name: step.result for step in steps if step.result is not None}
-    rows = read_table(results["preprocess"].folder, metric)
-    truth = truths(workspace.solution(competition.slug), competition.model_dump(), rows.task.classes)
-    found: dict[str, np.ndarray] = {}
-    for node, result in results.items():
-        if node.startswith("train["):
-            entries = read_entries(result.folder / "entries")
-            found |= {entry: own.test for entry, own in entries.items() if not own.reference}
-    return truth.loc[[str(row) for row in rows.test_ids]].to_numpy(), found
 
 
 def _loss(metric: Metric, truth: np.ndarray, ours: list[np.ndarray], theirs: list[np.ndarray]) -> dict[str, float]:
