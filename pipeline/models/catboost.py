@@ -154,4 +154,4 @@ settled = settler(
     one_hot=(2, 20, 15),
 )
 cross_fit, load = verbs(_kind, settled)
-affordable, seconds = prices(a_round=2e-3, a_column=3e-4, a_row=2.8e-7, a_cell=5e-9)
+affordable, seconds = prices(a_round=3e-4, a_column=2e-4, a_row=3.2e-7, a_cell=5e-9)

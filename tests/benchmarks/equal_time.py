@@ -5,6 +5,7 @@ after the other works alone on this machine: `pipeline run`, from the files to t
 AutoGluon, which gets the same files and the columns that the competition's features.py makes. Whatever competition's
 files lie in data/ takes part, or those named. Results land in tests/benchmarks/results/ after each competition; one
 that is there, for the same minutes and experiment, is not run again, so that an interrupted measurement goes on.
+With --keep what AutoGluon predicted stays where it would be given the same once more: its turn knows nothing of ours.
 
     python -m tests.benchmarks.equal_time titanic --minutes 1 --experiment best
 """
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ import pandas as pd
 from pipeline.config import Competition, load_competition
 from pipeline.engine.store import Result
 from pipeline.entries import BEST
-from pipeline.files import read_json
+from pipeline.files import read_json, write_json
 from pipeline.models._autogluon_fit import METRICS, TASK_METRIC
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
@@ -53,7 +55,7 @@ def main() -> None:
         if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
             continue
         hold_out(HERE, source, slug)
-        today = {"date": datetime.now(UTC).date().isoformat(), "code": code()}
+        today = {"date": _today(), "code": code()}
         found["competitions"][slug] = asked | today | _compete(workspace, f"{slug}-holdout", wanted)
         found["machine"] = machine()
         publish(FOUND, found, _markdown(found))
@@ -67,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="of each of the two")
     parser.add_argument("--experiment", default="best", help="ours: a TOML file beside competition.toml")
     parser.add_argument("--again", action="store_true", help="run what is there already, too")
+    parser.add_argument("--keep", action="store_true", help="what AutoGluon predicted, where it was given the same")
     return parser.parse_args()
 
 
@@ -84,9 +87,8 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
     seconds = {"ours": _timed(lambda: call(HERE, *words))}
     run = outcome(workspace, slug, wanted.experiment, wanted.minutes)
     rival = HERE / "autogluon" / slug
-    _prepare(workspace, competition, run, rival)
-    command = [sys.executable, "-m", "tests.benchmarks.equal_time_autogluon", str(rival), str(60 * wanted.minutes)]
-    seconds["autogluon"] = _timed(lambda: subprocess.run(command, check=True))
+    turn = _autogluon(rival, _given(workspace, competition, run, wanted.minutes), wanted.keep)
+    seconds["autogluon"] = turn["seconds"]
     metric, target = run.metric, run.target
     theirs, own = np.load(rival / "predicted.npy"), run.ensemble
     together = _groups(competition, run.results, len(target))
@@ -98,22 +100,44 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
         "autogluon": metric.score(target, theirs),
         "loss": _loss(metric, target, (own, theirs), together),
         "seconds": seconds,
+        "autogluon_date": turn["date"],
         "left_out": run.results["budget"].facts["notes"],
         "autogluon_models": read_json(rival / "models.json"),
     } | _singles(run, together)
 
 
-def _prepare(workspace: Workspace, competition: Competition, run: Outcome, folder: Path) -> None:
-    """Write what AutoGluon is given: the raw columns and our features, and how it is judged."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    raw = workspace.raw_folder(competition.slug)
+@dataclass(frozen=True)
+class Given:
+    """What AutoGluon is given: the raw columns and our features, how it is judged, and its seconds."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    how: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write it to an empty folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.train.to_parquet(folder / "train.parquet")
+        self.test.to_parquet(folder / "test.parquet")
+        (folder / "how.json").write_text(json.dumps(self.how), encoding="utf-8")
+
+    def is_in(self, folder: Path) -> bool:
+        """Say whether this is what a folder's predictions were made from."""
+        if not (folder / "turn.json").is_file() or read_json(folder / "how.json") != self.how:
+            return False
+        parts = {"train": self.train, "test": self.test}
+        return all(own.to_parquet() == (folder / f"{part}.parquet").read_bytes() for part, own in parts.items())
+
+
+def _given(workspace: Workspace, competition: Competition, run: Outcome, minutes: float) -> Given:
+    raw, parts = workspace.raw_folder(competition.slug), {}
     for part, file in (("train", competition.files.train), ("test", competition.files.test)):
         made = [result.folder for name, result in run.results.items() if name.startswith("preprocess[")]
         features = [pd.read_parquet(own / f"{part}.parquet") for own in made]
         columns = [pd.read_csv(raw / file, low_memory=False), *features]
         assert len({len(frame) for frame in columns}) == 1, f"{file}: other rows than our features"
-        pd.concat(columns, axis=1).drop(columns=competition.id, errors="ignore").to_parquet(folder / f"{part}.parquet")
+        parts[part] = pd.concat(columns, axis=1).drop(columns=competition.id, errors="ignore")
     metric = run.metric
     how = {
         "target": competition.target,
@@ -122,8 +146,24 @@ def _prepare(workspace: Workspace, competition: Competition, run: Outcome, folde
         "logs": metric.name == "rmsle",
         "labels": metric.reads == "label",
         "classes": list(run.table.task.classes),
+        "seconds": 60 * minutes,
     }
-    (folder / "how.json").write_text(json.dumps(how), encoding="utf-8")
+    return Given(parts["train"], parts["test"], how)
+
+
+def _autogluon(folder: Path, given: Given, keep: bool) -> dict[str, Any]:
+    """Let AutoGluon fit and predict in `folder`, unless it has; return when that was, and how long it took."""
+    if not (keep and given.is_in(folder)):
+        given.write(folder)
+        command = [sys.executable, "-m", "tests.benchmarks.equal_time_autogluon", str(folder)]
+        seconds = _timed(lambda: subprocess.run(command, check=True))
+        write_json(folder / "turn.json", {"date": _today(), "seconds": seconds})
+    turn: dict[str, Any] = read_json(folder / "turn.json")
+    return turn
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def _groups(competition: Competition, results: Mapping[str, Result], n_rows: int) -> np.ndarray:
@@ -171,7 +211,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
     for slug, own in competitions.items():
         scores = [f"{own[who]:.5f}" for who in ("ours", "autogluon")]
         minutes = [f"{own['seconds'][who] / 60:.1f}" for who in ("ours", "autogluon")]
-        counts = [own["n_entries"], len(own["autogluon_models"])]
+        counts = [own["autogluon_date"], own["n_entries"], len(own["autogluon_models"])]
         what = [slug, own["date"], own["code"], f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
         rows.append([*what, *scores, _surely(own["loss"]), *minutes, *counts])
         each = [f"{one['entry']} {one['score']:.5f} ({_surely(one['loss'])})" for one in own["singles"].values()]
@@ -179,6 +219,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
     n_ahead = sum(own["loss"]["mean"] < 0 for own in competitions.values())
     worst = max(own["loss"]["mean"] / (own["loss"]["se"] or 1.0) for own in competitions.values())
     header = ["competition", "date", "code", "minutes", "metric", "rows held out", "ours", "AutoGluon", "loss"]
+    header += ["our minutes", "AutoGluon's minutes", "AutoGluon's date", "our entries", "AutoGluon's models"]
     return "\n\n".join(
         [
             "# Equal time",
@@ -187,7 +228,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "saw. Loss: our error less AutoGluon's ± its standard error (rows or whole groups resampled), and in such "
             f"errors; below zero we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
             f"{worst:+.1f} standard errors.",
-            table([*header, "our minutes", "AutoGluon's minutes", "our entries", "AutoGluon's models"], rows),
+            table(header, rows),
             "Does the ensemble overfit? Beside it the single entry that cross-validation prefers, and the one that "
             "happens to be best on the held-out rows; in brackets the ensemble's loss against it.",
             table(["competition", "metric", "ensemble", "best by CV", "best on held-out rows"], singles),

@@ -13,7 +13,7 @@ import pandas as pd
 from autogluon.tabular import TabularPredictor
 
 
-def main(folder: Path, seconds: float) -> None:
+def main(folder: Path) -> None:
     """Fit train.parquet as how.json says; write predicted.npy (n_test, n_outputs), models.json and leaderboard.csv."""
     how = json.loads((folder / "how.json").read_text(encoding="utf-8"))
     train, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
@@ -22,7 +22,7 @@ def main(folder: Path, seconds: float) -> None:
     predictor = TabularPredictor(
         how["target"], problem_type=how["problem_type"], eval_metric=how["eval_metric"], path=str(folder / "predictor")
     )
-    predictor.fit(train, presets="best_quality", time_limit=seconds)
+    predictor.fit(train, presets="best_quality", time_limit=how["seconds"])
     np.save(folder / "predicted.npy", _predicted(predictor, test, how))
     board = predictor.leaderboard()
     board.to_csv(folder / "leaderboard.csv", index=False)
@@ -45,4 +45,4 @@ def _predicted(predictor: TabularPredictor, test: pd.DataFrame, how: dict[str, A
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    main(Path(sys.argv[1]))
