@@ -151,7 +151,8 @@ bench-calibration: setup ## hold intervals of expected scores against held-out r
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.calibration_autogluon
 
-bench-quality: setup ## compare networks with AutoGluon's on held-out rows (hours)
+bench-quality: setup ## compare networks with AutoGluon's on held-out rows; installs pytabkit (hours)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,rivals]"
 	@$(BIN)/python -m tests.benchmarks.quality
 
 bench-equal-time: setup ## compare the experiment `best` with AutoGluon's best_quality; installs Ray (two hours)

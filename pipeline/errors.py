@@ -3,7 +3,7 @@
 PipelineError
 ├── ConfigError     a TOML file, a command-line value or an unknown name
 ├── DataError       a competition's raw files
-├── FeatureError    the competition's own features.py or postprocess.py
+├── FeatureError    the competition's own features.py, metric.py or postprocess.py
 ├── ModelError      a model could not be fitted or gave unusable predictions
 ├── StoreError      the cache: not writable, not deterministic
 │   └── DamagedError  a result whose bytes are not those that were written; it is set aside

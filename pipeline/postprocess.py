@@ -23,6 +23,8 @@ Own = Callable[[np.ndarray, pd.DataFrame], np.ndarray]
 They are (n,) values, (n, n_targets) values of several targets or (n, n_classes) probabilities."""
 
 WHO = "postprocess.py: postprocess()"
+ROUNDING = 1e-9
+"""Steps by which a multiple of one may miss a whole number, as .3 / .1 does."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,18 @@ class Finish:
             predictions = np.clip(predictions, *self.clip)
         if self.round is not None:
             predictions = np.round(predictions / self.round) * self.round
+            predictions = predictions if self.clip is None else _inside(predictions, self.clip, self.round)
         if self.own is not None:
             assert rows is not None
             predictions = _call(self.own, predictions, rows)
         return predictions if predictions.shape[1] == self.n_targets else _shares(predictions)
+
+
+def _inside(rounded: np.ndarray, clip: tuple[Any, Any], step: float) -> np.ndarray:
+    """Return multiples of a step that rounding took out of a range as its outermost ones, where it holds any."""
+    low, high = np.asarray(clip[0]) / step, np.asarray(clip[1]) / step
+    low, high = np.ceil(low - ROUNDING) * step, np.floor(high + ROUNDING) * step
+    return np.where(low <= high, np.clip(rounded, low, np.maximum(low, high)), rounded)
 
 
 def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
@@ -108,7 +118,7 @@ class Finisher:
         done = oof.copy()
         for repeat, fold in self.folds:
             valid = self.folds.valid_rows(repeat, fold)
-            cut = Finish(self._range(self.folds.train_rows(repeat, fold)), n_targets=self._n_targets)
+            cut = Finish(self._range(self.folds.train_rows(repeat, fold)), self.round, n_targets=self._n_targets)
             done[repeat, valid] = cut.apply(oof[repeat, valid], None)
         for repeat, own in enumerate(done):
             there = np.flatnonzero(~np.isnan(own).any(axis=1))

@@ -40,6 +40,17 @@ def test_values_are_in_range_and_multiples(values: list[float], multiple: float)
     np.testing.assert_allclose(done / multiple, np.round(done / multiple), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("clip", "multiple", "wanted"),
+    [((0, 11), 4, [0, 8]), ((0.3, 9.8), 0.5, [0.5, 9.5]), ((0.3, 0.9), 0.1, [0.3, 0.9]), ((0.2, 0.4), 1, [0, 0])],
+)
+def test_rounding_leads_out_of_no_range_that_holds_a_multiple(clip: Any, multiple: float, wanted: list[float]) -> None:
+    ends = np.array([[-5.0], [50.0]])
+    assert Finish(clip, multiple).apply(ends, None).ravel() == pytest.approx(wanted)
+    n_folds_agree = finisher(clip=clip, round=multiple).oof(np.full((1, N, 1), 50.0))
+    assert n_folds_agree == pytest.approx(wanted[1])
+
+
 def test_a_fold_is_clipped_by_what_it_trains_on() -> None:
     oof = np.full((1, N, 1), 1e9)
     done = finisher(clip="train").oof(oof)[0, :, 0]

@@ -36,6 +36,9 @@ GROUPS_A_FOLD = 8
 MINUTES = 0.001
 """What a recipe is cut down to by its own `affordable`: the fewest epochs or rounds that it knows."""
 
+INNER = "inner"
+"""A recipe's word for what rows inside the fold choose."""
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -116,12 +119,13 @@ def marked(recipe: Any) -> bool:
 
 
 def fit(job: Job, name: str, recipe: Any, table: Table, folds: Folds) -> CrossFit:
-    """Cross-fit one model, its recipe cut down to a few seconds' work."""
+    """Cross-fit one model, its recipe cut down to a few seconds' work, but for what it chooses inside the fold."""
     model = job.plugins[f"model:{name}"]
     quick = model.for_tuning(recipe) if hasattr(model, "for_tuning") else recipe
     size = {"n_train": len(table.train), "n_test": len(table.test), "n_columns": table.train.shape[1]}
     size |= {"n_outputs": table.task.n_outputs, "n_fits": folds.n_repeats * folds.n_folds}
-    quick = model.affordable(quick, MINUTES, **size)
+    chosen = {field: value for field, value in quick if value == INNER}
+    quick = model.affordable(quick, MINUTES, **size).model_copy(update=chosen)
     seed = derive(0, "rehearsal", name)
     return cross_fit(model, {name: quick}, table, folds, None, seed=seed, log=Console(quiet=True))[name]
 

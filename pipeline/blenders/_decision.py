@@ -24,6 +24,9 @@ STEPS = (1.0, 0.5, 0.25, 0.125)
 """By how much a number is moved, up and down, while that helps: log weights, shares of the way between classes, or (see
 _shift.py) of what values are off by."""
 
+MAX_ROWS = 20_000
+"""Rows that a decision is learnt on; a number for each class needs no more."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -66,6 +69,8 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
     """Return the decision of highest score for probabilities (n, n_classes) of the classes in target (n,)."""
     if metric.decision not in ("weights", "cuts"):
         return Decision()
+    rows = np.unique(np.linspace(0, len(target) - 1, min(len(target), MAX_ROWS)).astype(int))
+    probabilities, target = probabilities[rows], target[rows]
 
     def error(numbers: np.ndarray) -> float:
         labels = Decision(metric.decision, tuple(numbers.tolist())).labels(probabilities)

@@ -17,7 +17,7 @@ from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.store import Store
 from pipeline.graph import up_to
 from pipeline.publish import trace
-from pipeline.report.audit import checked
+from pipeline.report.audit import checked, verdict
 from pipeline.show import runs as shown
 
 app = typer.Typer()
@@ -75,7 +75,7 @@ def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
 
 @app.command()
 def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "default", minutes: Minutes = None) -> None:
-    """Write the HTML report of an experiment, which is run and audited first where that is not cached."""
+    """Write the HTML report of an experiment, run and audited first where that is not cached; exit code 1: a leak."""
     competition, wanted, nodes = load(context.obj, slug, experiment, minutes)
     console = console_for(wanted)
     outcome = ensure_run(context.obj, competition, wanted, nodes, console)
@@ -85,6 +85,9 @@ def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "def
 
         path = html.write(context.obj, slug, experiment, outcome, competition.title, checks)
     out.print(escape(str(path)), soft_wrap=True)
+    if any(check.count("leak") for check in checks):
+        out.print(f"[bold red]{verdict(checks)}[/]; `pipeline audit` says where")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +13,7 @@ from typing import Any
 
 from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Plugin
-from pipeline.errors import ConfigError, FeatureError, nearest
+from pipeline.errors import ConfigError, FeatureError, PipelineError, nearest
 
 PACKAGE = Path(__file__).resolve().parent.parent
 METRIC = "competition_metric"
@@ -56,9 +57,19 @@ def _load_file(name: str, file: Path) -> ModuleType:
 
 
 def _sealed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
+    """Return a score that is kept from files, and is NaN of rows that it refuses, such as those of a single class."""
+
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        with sealed(who):
-            return function(*arguments, **named)
+        try:
+            with sealed(who):
+                return function(*arguments, **named)
+        except (ValueError, ZeroDivisionError) as error:
+            call.refused = f"{who} refuses them: {type(error).__name__}: {error}"  # type: ignore[attr-defined]
+            return math.nan
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise FeatureError(f"{who} failed: {type(error).__name__}: {error}") from error
 
     return call

@@ -37,7 +37,9 @@ def cross_fit_twice(
     weight: what a labelled row counts beside one of train. An entry that has no model of each fold stays as it is.
     """
     entries = {}
-    for name, recipe in recipes.items():
+    n_rows, settled = join_folds(folds, table, extra).n_fit_rows, getattr(model, "settled", lambda recipe, *_: recipe)
+    for name, given in recipes.items():
+        recipe = settled(given, table.task, n_rows)  # "auto" is what it is without labelled rows, in trials and refits
         first = cross_fit(model, {name: recipe}, table, folds, extra, **how)
         entry = first.get(name)
         if entry is None or set(entry.fitted) != set(folds):

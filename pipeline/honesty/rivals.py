@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,15 +19,13 @@ NOISE = 1.645
 class Comparison:
     """One submission against another, on the same rows: negative differences are better for the first.
 
-    difference, se: of their expected errors, and how far that is known. in_public, in_private: how often the one with
-    the lower expected error has the higher error there; split: how often public and private disagree.
+    difference, se: of their expected errors, and how far that is known. in_public: how often the one with the lower
+    expected error has the higher error there; NaN where the metric has no value on so few rows (AUC of one class).
     """
 
     difference: float
     se: float
     in_public: float
-    in_private: float
-    split: float
 
     @property
     def is_noise(self) -> bool:
@@ -67,20 +66,10 @@ class Leaderboards:
     def compare(self, first: int, second: int) -> Comparison:
         """Compare two submissions."""
         difference = float(self.errors[first] - self.errors[second])
-        own, public, private = (part[:, first] - part[:, second] for part in (self.own, self.public, self.private))
-        sign = 1.0 if difference <= 0 else -1.0
-        public, private = sign * (difference + public), sign * (difference + private)
-        return Comparison(
-            difference,
-            float(own.std()),
-            _share(public > 0),
-            _share(private > 0),
-            _share((public > 0) != (private > 0)),
-        )
-
-
-def _share(found: np.ndarray) -> float:
-    return float(found.mean())
+        own, public = (part[:, first] - part[:, second] for part in (self.own, self.public))
+        ahead = (difference + public) * (1.0 if difference <= 0 else -1.0) > 0
+        in_public = math.nan if np.isnan(public).any() else float(ahead.mean())
+        return Comparison(difference, float(own.std()), in_public)
 
 
 def simulate(
@@ -103,9 +92,10 @@ def simulate(
     own, public, private = (
         draw(rows, pooled, size, DRAWS, rng).deviations for size in (len(rows.target), n_public, n_private)
     )
-    n_draws = min(len(own), len(public), len(private))
-    own = factor * own[:n_draws]
-    return Leaderboards(np.asarray(errors, dtype=float), own, public[:n_draws], private[:n_draws])
+    # where a metric has no value on some draws, others of them stand for these: the three are drawn independently
+    shape = max(map(len, (own, public, private))), len(pooled)
+    own, public, private = (np.resize(part, shape) for part in (factor * own, public, private))
+    return Leaderboards(np.asarray(errors, dtype=float), own, public, private)
 
 
 @dataclass(frozen=True)

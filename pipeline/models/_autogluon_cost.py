@@ -1,7 +1,9 @@
 """What AutoGluon's models cost on two cores: a formula of the table's size, that turns minutes into work.
 
 Calibrated on single-thread CPU seconds of one fold's fit on House Prices (1,168 rows, 79 columns), s4e4 (72,000 rows,
-8 columns) and otto (50,000 rows, 93 columns, 9 classes). It is an estimate within a factor of two or so.
+8 columns) and otto (50,000 rows, 93 columns, 9 classes), TABM on made-up tables of 300 to 1,200 rows, 5 and 40 columns;
+REALMLP after pytabkit's own five folds of House Prices (tests/benchmarks/rivals.py). It is an estimate within a factor
+of two or so.
 """
 
 from __future__ import annotations
@@ -49,13 +51,15 @@ RATES: Mapping[str, Rate] = {
     "RF": Rate("n_estimators", 300, 0.3, 0.0, 5.0e-6, 1.8e-7, fewest=50),
     "XT": Rate("n_estimators", 300, 0.3, 0.0, 1.2e-6, 1.0e-7, fewest=50),
     "NN_TORCH": Rate("num_epochs", 1000, 1.0, 0.0, 5.0e-5, 2.0e-6, usual=0.5, open_end=0.1, fewest=20),
+    "TABM": Rate("n_epochs", 1000, 1.0, 0.0, 8.0e-4, 2.5e-5, open_end=0.05, fewest=10),
+    "REALMLP": Rate("n_epochs", 256, 2.0, 0.0, 3.0e-5, 5.0e-7, fewest=64),
     "LR": Rate("", 1, 0.3, 0.0, 0.0, 2.0e-6, per_output=True),
     "KNN": Rate("", 1, 0.3, 0.0, 0.0, 1.0e-6),
 }
 UNKNOWN = "NN_TORCH"
 """What a family of which nothing was measured is taken for: one of the slow ones."""
 
-ORDER = ("XGB", "GBM", "CAT", "NN_TORCH", "LR", "XT", "RF", "KNN")
+ORDER = ("XGB", "GBM", "CAT", "NN_TORCH", "LR", "XT", "RF", "KNN", "REALMLP", "TABM")
 """Which family is kept first: by what it added to the blend for its seconds."""
 
 LARGEST_SHARE = 0.4

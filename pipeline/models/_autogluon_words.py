@@ -73,6 +73,12 @@ WORDS: Mapping[str, frozenset[str]] = {
             learning_rate loss_function max_batch_size max_embedding_dim num_epochs num_layers optimizer seed_value
             use_batchnorm use_ngram_features weight_decay y_range y_range_extend
         """,
+        "TABM": """
+            allow_amp arch_type average_logits batch_size bool_to_cat compile_model d_block d_embedding dropout
+            eval_batch_size gradient_clipping_norm lr n_blocks n_epochs num_emb_n_bins num_emb_type patience
+            random_state share_training_batches tabm_k weight_decay
+        """,
+        "REALMLP": "",  # it refuses what it does not know by itself
         "RF": _FOREST,
         "XT": _FOREST,
     }.items()
@@ -124,6 +130,7 @@ def _check_numbers(family: str, config: Mapping[str, Any]) -> None:
     for word, kinds, wanted in (
         (RATES[family].name, int, "a whole number"),
         ("learning_rate", int | float, "a number"),
+        ("lr", int | float, "a number"),
     ):
         value = config.get(word, 1)
         if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:

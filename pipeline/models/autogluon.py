@@ -27,24 +27,27 @@ if TYPE_CHECKING:
     from pipeline.models._autogluon_presets import Order
     from pipeline.types import CrossFit, Folds, Log, Table, TaskKind
 
-LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch")
+LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch", "pytabkit")
 WEIGHING = ("LightGBM", "CatBoost", "XGBoost", "RandomForest", "ExtraTrees", "LinearModel")
 """How names of models begin that take rows' weights; AutoGluon's others ignore them."""
 
 SHARE = 2.0
 """Of an experiment's minutes, beside the 1.0 of an MLP: it is a whole library of models."""
 
+LEAST_LIMIT = 30.0
+"""Seconds that a time limit is cut to at most: in less hardly a model of AutoGluon's is fitted."""
+
 TARGETS = "one"
 
-Family = Literal["GBM", "CAT", "XGB", "RF", "XT", "LR", "KNN", "NN_TORCH"]
+Family = Literal["GBM", "CAT", "XGB", "RF", "XT", "LR", "KNN", "NN_TORCH", "TABM", "REALMLP"]
+"""REALMLP needs the package pytabkit: `pip install -c constraints.txt -e ".[rivals]"`."""
 
 # Seconds of one thread for five folds of House Prices and CV RMSLE (5 shuffled folds, split seed 0), all of them below:
 #   XGB 15 s 0.1182 | GBM second 14 s 0.1189, first 8 s 0.1211 | CAT 22 s 0.1194 | NN_TORCH 68 s 0.1230
 #   XT 8 s 0.1402 | LR 2 s 0.1430 | together 170 s; cross-fitted greedy blend 0.1145
 # Left out as slower or worse: AutoGluon's own XGB 19 s 0.1338, GBM 20 s 0.1260, CAT more than 300 s (ordered boosting,
-#   combined categories), RF 33 s 0.1417 and no weight beside XT, KNN.
-# Not offered: FASTAI (its extra breaks torch), TABM, REALMLP and the foundation models (extras that are not installed,
-# weights that are downloaded), GBM_PREP (minutes).
+#   combined categories), RF 33 s 0.1417 and no weight beside XT, KNN; TABM and REALMLP (minutes).
+# Not offered: FASTAI (its extra breaks torch), the foundation models (weights that are downloaded), GBM_PREP (minutes).
 DEFAULT: dict[Family, list[dict[str, Any]]] = {
     "XGB": [
         {
@@ -171,7 +174,7 @@ def affordable(
     del n_test
     budget = 60.0 * minutes
     if recipe.time_limit is not None:
-        return recipe.model_copy(update={"time_limit": min(recipe.time_limit, budget)})
+        return recipe.model_copy(update={"time_limit": min(recipe.time_limit, max(budget, LEAST_LIMIT))})
     size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
     budget /= recipe.stack_levels + 1
     if recipe.models:

@@ -19,10 +19,13 @@ from pipeline.models._fold_recipe import for_tuning as for_tuning
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.models._folds import Kind, Learnt, Lesson
+    from pipeline.models._folds import Kind, Learnt, Lesson, Rows
 
 LIBRARIES = ("catboost", "numpy", "pandas")
 SHARE = 1.0
+
+HARDLY = 1e-6
+"""The weight of a row that is there for its target alone."""
 
 MODEL = "model.cbm"
 NEEDED = {"class_params", "params"}
@@ -75,7 +78,7 @@ def _learn(lesson: Lesson) -> Learnt:
 
     from pipeline.models._folds import Learnt
 
-    recipe = lesson.recipe
+    recipe, train = lesson.recipe, _of_two_values(lesson.train, len(lesson.task.classes))
     rounds = lesson.rounds or recipe.rounds
     loss = recipe.loss_for(lesson.task.kind)
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
@@ -101,9 +104,23 @@ def _learn(lesson: Lesson) -> Learnt:
     )
     held = None if lesson.stop is None else _pool(lesson.stop.X, lesson.stop.y, lesson.stop.weight)
     stopping = {} if held is None else {"early_stopping_rounds": recipe.patience, "use_best_model": True}
-    model.fit(_pool(lesson.train.X, lesson.train.y, lesson.train.weight), eval_set=held, **stopping)
+    model.fit(_pool(train.X, train.y, train.weight), eval_set=held, **stopping)
     _forget_the_moment(model)
     return Learnt(model, model.tree_count_)
+
+
+def _of_two_values(rows: Rows, n_classes: int) -> Rows:
+    """Return rows whose target CatBoost takes: it refuses a constant, so another value comes with hardly any weight."""
+    import numpy as np
+    import pandas as pd
+
+    from pipeline.models._folds import Rows
+
+    if len(np.unique(rows.y)) > 1:
+        return rows
+    other = (rows.y[:1] + 1) % n_classes if n_classes else rows.y[:1] + 1
+    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    return Rows(pd.concat([rows.X, rows.X[:1]]), np.concatenate([rows.y, other]), np.append(weight, HARDLY))
 
 
 def _forget_the_moment(model: Any) -> None:

@@ -225,7 +225,10 @@ def compare(workspace: Workspace, slug: str, out: Console) -> None:
 
 
 def find_runs(workspace: Workspace, slug: str) -> list[Run]:
-    """Return the newest result of every experiment under every configuration, the best CV first."""
+    """Return the newest result of every experiment under every configuration, the best CV first.
+
+    Before runs that were judged by another metric than the last one was.
+    """
     results = {result.key: result for result in Store(workspace.cache(slug)).results()}
     newest: dict[str, Run] = {}
     for name, family in _families(workspace.submissions / slug, results):
@@ -239,7 +242,10 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run
-    return sorted(newest.values(), key=lambda run: (run.summary.ensemble.cv_error, run.name))
+    metric = max(newest.values(), key=_finished).summary.metric if newest else ""
+    return sorted(
+        newest.values(), key=lambda run: (run.summary.metric != metric, run.summary.ensemble.cv_error, run.name)
+    )
 
 
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
@@ -289,6 +295,8 @@ def _behind(best: Run, run: Run, places: int) -> str:
     """
     if run is best:
         return ""
+    if run.summary.metric != best.summary.metric:
+        return "other metric"
     if run.folds != best.folds:
         return "other folds"
     import numpy as np

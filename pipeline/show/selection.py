@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,7 @@ def _behind(comparison: Comparison, places: int) -> tuple[str, str, str]:
     return (
         number(-comparison.difference, places) + (" noise" if comparison.is_noise else ""),
         number(comparison.se, places),
-        f"{comparison.in_public:.0%}",
+        "unknown" if math.isnan(comparison.in_public) else f"{comparison.in_public:.0%}",
     )
 
 

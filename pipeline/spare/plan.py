@@ -17,7 +17,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
 from pipeline.sharing import STRETCH, Claim, share_out
-from pipeline.stages.budget import Work, plan_of, seconds_of, works_of
+from pipeline.stages.budget import Work, extra_rows, plan_of, seconds_of, works_of
 from pipeline.types import Metric, Task
 
 MOST = 4
@@ -98,19 +98,22 @@ def _clearly_larger(more: Work, done: Work | None) -> bool:
 
 
 def _as_found(job: Job, name: str, work: Work) -> Work:
-    """Return a model's whole work, as early as it would stop by what its cut form found, if that says so."""
+    """Return a model's whole work, as early as it would stop by what its cut form found, if recipes can say so."""
     given, found = read_json(job.inputs["budget"] / name / "recipe.json"), _found(job, name)
     if given is None or found is None:
         return work
     cut = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
     whole = _settled(job, work.plugin, work.recipe)
-    if cut.stop_on != whole.stop_on or found >= _length(cut):
+    length = _length(cut)
+    if length is None or not {"stop_on", "lr"} <= set(dir(cut)) or cut.stop_on != whole.stop_on or found >= length:
         return work
     return replace(work, passes=work.passes * _pace(whole, found * cut.lr / whole.lr, work))
 
 
-def _length(recipe: Any) -> float:
-    return float(recipe.rounds if hasattr(recipe, "rounds") else recipe.epochs)
+def _length(recipe: Any) -> float | None:
+    """Return a recipe's rounds or epochs; None of a plug-in that counts neither."""
+    length: float | None = getattr(recipe, "rounds", None) or getattr(recipe, "epochs", None)
+    return length
 
 
 def _done(job: Job) -> dict[str, Work | None]:
@@ -127,10 +130,10 @@ def _done(job: Job) -> dict[str, Work | None]:
 
 
 def _settled(job: Job, plugin: Any, recipe: Any) -> Any:
-    """Return a recipe with a number for every "auto", where its plug-in has them."""
+    """Return a recipe with the number for every "auto" that it was trained with, where its plug-in has them."""
     if not hasattr(plugin, "settled"):
         return recipe
-    return plugin.settled(recipe, _task(job), read_folds(job.inputs["split"]).n_fit_rows)
+    return plugin.settled(recipe, _task(job), read_folds(job.inputs["split"]).n_fit_rows + extra_rows(job))
 
 
 def _task(job: Job) -> Task:

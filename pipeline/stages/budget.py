@@ -149,7 +149,8 @@ def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     recipe = plugin.Recipe.model_validate(job.config["models"][name]["recipe"])
     n_values, n_times = _targets(job, plugin)
     size = {**size, "n_outputs": size["n_outputs"] * n_values, "n_fits": size["n_fits"] * n_times}
-    passes = 2 if "pseudo" in job.config else 1
+    labels = "pseudo" in job.config and hasattr(recipe, "stop_on")  # others keep no model of each fold to label with
+    passes = 2 if labels else 1
     refits = passes * n_times * job.config["models"][name].get("refit", False)
     return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name)), refits)
 
@@ -243,7 +244,7 @@ def _size(job: Job) -> dict[str, int]:
     train, test = (pq.ParquetFile(folder / f"{part}.parquet").metadata for part in ("train", "test"))
     folds = read_folds(job.inputs["split"])
     return {
-        "n_train": train.num_rows + _extra_rows(job),
+        "n_train": train.num_rows + extra_rows(job),
         "n_test": test.num_rows,
         "n_columns": _n_columns(folder / "train.parquet"),
         "n_outputs": len(read_json(folder / "task.json")["classes"]) or 1,
@@ -259,7 +260,8 @@ def _n_columns(train: Path) -> int:
     return max(1, round(sum(min(1.0, n / WHOLE) for n in distinct)))
 
 
-def _extra_rows(job: Job) -> int:
+def extra_rows(job: Job) -> int:
+    """Return how many rows every fold trains on beside train's."""
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(job.inputs["extra"] / "extra.parquet").metadata.num_rows if "extra" in job.inputs else 0

@@ -24,7 +24,7 @@ from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, read_table, write_json
 from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
-from pipeline.tuning.choice import UNKNOWN, Optimism, optimism, persistence, safest
+from pipeline.tuning.choice import UNCORRECTED, UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
 from pipeline.tuning.halving import FIRST_REPEAT, RECENT, first_wave, limit_of, rungs_for, shares_of, wave_of
 from pipeline.types import VALID, CrossFit, Folds, Metric, Rung, Table
@@ -51,7 +51,11 @@ def run(job: Job) -> dict[str, Any]:
     write_json(job.out / "best.json", study.best_of(trials.values(), search.space))
     best = _best(search, trials)
     verdict = _settle(search, best)
-    write_json(job.out / "optimism.json", {"optimism": _carried(search, best, trials, verdict)})
+    carried = _carried(search, best, trials, verdict)
+    write_json(job.out / "optimism.json", {"optimism": carried})
+    if carried is None and verdict is not None:
+        job.log.warn(f"{search.entry}: {UNCORRECTED}")
+        verdict = replace(verdict, text=f"{verdict.text}; {UNCORRECTED}")
     cut = [f"{len(trials)} of {search.n_trials} trials"] * (len(trials) < search.n_trials)
     if verdict is not None and verdict.truncated:
         cut.append(f"the test of what was found: {verdict.truncated}")

@@ -39,6 +39,10 @@ class Optimism:
 
 
 UNKNOWN = Optimism(float("nan"), float("nan"))
+UNCORRECTED = (
+    "how much the choice among trials flatters is not known (trials of other machines, or too many of too many rows), "
+    "and the expected score is not corrected for it"
+)
 
 
 def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) -> Optimism:

@@ -61,6 +61,9 @@ def confirm(
         if trouble := entry.failed or entry.truncated:
             text = f"the default is kept: on fresh folds {trouble}"
             return Verdict(False, math.nan, math.nan, text, entry.truncated)
+        if not np.isfinite(entry.fold_errors).all():
+            text = "the default is kept: on fresh folds the metric has no value for some predictions"
+            return Verdict(False, math.nan, math.nan, text)
     where = "fresh folds"
     gain = paired_difference(entries["default"].fold_errors, entries["found"].fold_errors, rows_ratio(folds))
     if optimism is not None:

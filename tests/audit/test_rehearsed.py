@@ -69,6 +69,19 @@ def test_honest_models_pass(jobs: Any, check: str) -> None:
     assert leaks(found) == []
 
 
+def test_what_is_chosen_inside_the_fold_is_chosen_there_in_small_too(jobs: Any) -> None:
+    tried: list[Any] = []
+
+    def cross_fit(recipes: Any, *given: Any, **more: Any) -> dict[str, CrossFit]:
+        tried.extend(recipes.values())
+        return lightgbm.cross_fit(recipes, *given, **more)
+
+    spied = SimpleNamespace(**{**vars(lightgbm), "cross_fit": cross_fit})
+    assert leaks(audited(jobs, "permuted_target", {"spied": (spied, {})})) == []
+    assert {recipe.stop_on for recipe in tried} == {"inner"}
+    assert max(recipe.rounds for recipe in tried) <= 100
+
+
 @pytest.mark.parametrize("check", ["validation_rows", "validation_target"])
 def test_a_file_that_differs_with_every_fit_is_no_trace(jobs: Any, check: str) -> None:
     """CatBoost writes the time and an id of the fit into its model."""

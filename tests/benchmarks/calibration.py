@@ -266,7 +266,7 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
             "# Does the interval hold what it says?",
             f"`make bench-calibration`, {found['date']}, code {found['code']}, {on['cores']} cores of {on['cpu']}. "
             f"{n_runs} runs on {len(judged)} data sets, train and held-out rows drawn anew each time (whole groups in "
-            "spaceship-titanic); a linear model, LightGBM, an MLP and what tuning made of it, blended greedily. "
+            "spaceship-titanic); a linear model, LightGBM, an MLP and what tuning made of it, blended by `shrunk`. "
             "Coverage: how often the error of the held-out rows lies in the 90 % interval (aim: 85 to 95 %). Gap: "
             "held-out less expected error in standard deviations of the interval, cut at "
             f"{MOST_Z:.0f}; mean over data sets ± its standard error over data sets (aim: within two of zero). "

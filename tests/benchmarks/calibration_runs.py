@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 
-from pipeline.blenders import greedy
+from pipeline.blenders import shrunk
 from pipeline.blenders._blend import Blend
 from pipeline.commands.experiment import load, run_nodes
 from pipeline.engine.console import Console
@@ -240,7 +240,7 @@ def blend(folder: Path, part: str, entries: Mapping[str, CrossFit], table: Table
         write_entry(made, name, entry)
     inputs = {"preprocess": folder / "preprocess", "split": folder / "split", "train:all": made.parent}
     inputs |= {"tune:mlp": folder / "out"} if "mlp-tuned" in entries else {}
-    plugins = {"blender": greedy, "metric": importlib.import_module(f"pipeline.metrics.{table.task.metric.name}")}
+    plugins = {"blender": shrunk, "metric": importlib.import_module(f"pipeline.metrics.{table.task.metric.name}")}
     ensemble.run(Job({}, inputs, {}, plugins, folder / part, folder, seed, Console(quiet=True)))
     shutil.rmtree(made.parent)
 

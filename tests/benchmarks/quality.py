@@ -1,10 +1,10 @@
 """make bench-quality: our networks with their defaults against AutoGluon's on rows held out of real competitions.
 
 A fifth of each train file is held out (`pipeline holdout`); the networks are trained on five folds of the rest, with
-three seeds for folds and networks, and judged on what was held out. AutoGluon's networks get the same folds. Whatever
-competition's files lie in data/ takes part, or those named: `python -m tests.benchmarks.quality titanic mercedes...`.
-What ran before is kept in data/quality and not run again. Results land in tests/benchmarks/results/: quality.json and
-quality.md.
+three seeds for folds and networks, and judged on what was held out. AutoGluon's networks get the same folds: its own,
+its TabM, and RealMLP, which is that of the package pytabkit. Whatever competition's files lie in data/ takes part, or
+those named: `python -m tests.benchmarks.quality titanic mercedes...`. What ran before is kept in data/quality and not
+run again. Results land in tests/benchmarks/results/: quality.json and quality.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.config import Competition, load_competition
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
 from tests.benchmarks.holdouts import below, call, competitions, hold_out, outcome
-from tests.benchmarks.machine import machine
+from tests.benchmarks.machine import code, machine
 from tests.benchmarks.turns import table
 
 RESULTS = Path(__file__).with_name("results")
@@ -45,7 +45,7 @@ seed = {seed}
 [models.realmlp]
 
 [models.autogluon]
-models = {{ NN_TORCH = [{{}}] }}
+models = {{ NN_TORCH = [{{}}], TABM = [{{}}], REALMLP = [{{}}] }}
 
 [tune]
 trials = 0
@@ -62,8 +62,9 @@ def main() -> None:
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
     for slug in sys.argv[1:] or competitions(source):
         hold_out(HERE, source, slug)
-        found["competitions"][slug] = _compete(workspace, load_competition(workspace, f"{slug}-holdout"))
-        found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), "minutes": MINUTES}
+        today = {"date": datetime.now(UTC).date().isoformat(), "code": code()}
+        found["competitions"][slug] = today | _compete(workspace, load_competition(workspace, f"{slug}-holdout"))
+        found |= {"machine": machine(), "minutes": MINUTES}
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     text = _markdown(found)
     (RESULTS / "quality.md").write_text(text + "\n", encoding="utf-8")
@@ -81,7 +82,8 @@ def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
         call(HERE, "run", competition.slug, "--experiment", name)
         seeds.append(outcome(workspace, competition.slug, name))
     metric, truth = seeds[0].metric, seeds[0].target
-    entries = {name: [run.entries[name] for run in seeds] for name in seeds[0].entries}
+    names = [name for name in seeds[0].entries if all(name in run.entries for run in seeds)]
+    entries = {name: [run.entries[name] for run in seeds] for name in names}
     scores = {name: [metric.score(truth, one) for one in predicted] for name, predicted in entries.items()}
     rivals = {name: predicted for name, predicted in entries.items() if name not in OURS}
     losses = {
@@ -108,31 +110,31 @@ def _loss(metric: Metric, truth: np.ndarray, ours: list[np.ndarray], theirs: lis
 
 
 def _markdown(found: dict[str, Any]) -> str:
-    competitions: dict[str, Any] = found["competitions"]
-    on, names = found["machine"], list(next(iter(competitions.values()))["scores"])
+    on, rows = found["machine"], []
+    names = list(dict.fromkeys(name for own in found["competitions"].values() for name in own["scores"]))
     ranks: dict[str, list[int]] = {name: [] for name in names}
-    rows = []
-    for slug, own in competitions.items():
+    for slug, own in found["competitions"].items():
         mean = {name: statistics.mean(scores) for name, scores in own["scores"].items()}
-        order = sorted(mean, key=mean.__getitem__, reverse=own["greater_is_better"])
-        for name in names:
-            ranks[name].append(order.index(name) + 1)
-        surely = ", ".join(_surely(own["losses"][ours]) for ours in OURS)
-        rows.append([slug, own["metric"], *(f"{mean[name]:.5f}" for name in names), surely])
-    rows.append(["mean rank", "", *(f"{statistics.mean(ranks[name]):.2f}" for name in names), ""])
+        for place, name in enumerate(sorted(mean, key=mean.__getitem__, reverse=own["greater_is_better"]), 1):
+            ranks[name].append(place)
+        cells = [f"{mean[name]:.5f}" if name in mean else "-" for name in names]
+        rows.append([slug, own["date"], own["code"], own["metric"], *cells, *(_surely(own["losses"][n]) for n in OURS)])
+    rows.append(
+        ["mean rank", "", "", "", *(f"{statistics.mean(ranks[name]):.2f}" for name in names), *("" for _ in OURS)]
+    )
     return "\n\n".join(
         [
             "# Networks with their defaults, on rows held out",
-            f"`make bench-quality`, {found['date']}, {on['cores']} cores of {on['cpu']}, {found['minutes']} minutes "
-            f"planned for each run. Means of {len(SEEDS)} seeds, five folds. The last column: our error less "
-            "AutoGluon's in paired standard errors (of rows resampled), above 2 is a loss.",
-            table(["competition", "metric", *names, f"{', '.join(OURS)}: against AutoGluon"], rows),
+            f"`make bench-quality`, {on['cores']} cores of {on['cpu']}, {found['minutes']} minutes planned for each "
+            f"run. Means of {len(SEEDS)} seeds, five folds. The last columns: our error less that of each of "
+            "AutoGluon's, in paired standard errors (of rows resampled); above 2 is a loss.",
+            table(["competition", "date", "code", "metric", *names, *(f"{name} against each" for name in OURS)], rows),
         ]
     )
 
 
 def _surely(losses: dict[str, dict[str, float]]) -> str:
-    return "/".join(f"{loss['mean'] / loss['se']:+.1f}" if loss["se"] else "0" for loss in losses.values())
+    return ", ".join(f"{loss['mean'] / loss['se']:+.1f}" if loss["se"] else "0" for loss in losses.values())
 
 
 if __name__ == "__main__":

@@ -57,6 +57,10 @@ def test_a_feature_with_a_memory_fails_the_audit(linear: Shop, call: Call) -> No
     assert "a feature depends on other rows" in done.stdout
     assert "features.py: above_mean()" in done.stdout
     assert "1 leak, no warnings" in done.stdout
+    report = call("report", SLUG, "-e", "quick")
+    assert report.returncode == 1, report.stdout + report.stderr
+    assert "quick.html" in report.stdout
+    assert "1 leak, no warnings" in report.stdout
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,19 @@ def test_what_keeps_no_model_of_each_fold_says_that_it_goes_without() -> None:
     assert list(found) == ["entry", "entry/part"]
     assert all(entry.findings == (UNLABELLED,) for entry in found.values())
     np.testing.assert_array_equal(found["entry"].oof, first.oof)
+
+
+def test_labelled_rows_change_no_auto_value() -> None:
+    """Refits and trials settle "auto" by the rows of a fold that have labels of their own."""
+    data, settled = table("regression"), []
+
+    def settle(recipe: Any, _: Any, n_rows: int) -> Any:
+        settled.append(n_rows)
+        return recipe
+
+    model, seen = spied("ridge")
+    model.settled = settle
+    cross_fit_twice(model, recipe_of("ridge"), data, folds(), None, **HOW)
+    (_, first), (_, second) = seen
+    assert settled == [first.n_fit_rows]
+    assert second.n_fit_rows > first.n_fit_rows

@@ -7,11 +7,26 @@ import pytest
 
 from pipeline.honesty.resample import pool
 from pipeline.honesty.rivals import Leaderboards, select, simulate
-from pipeline.metrics import mse
+from pipeline.metrics import auc, mse
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
 
 N = 600
 METRIC = Metric.from_module(mse)
+
+
+def five_folds() -> Folds:
+    role = np.full((1, 5, N), TRAIN, dtype=np.int8)
+    for fold in range(5):
+        role[0, fold, fold::5] = VALID
+        role[0, fold, (fold + 1) % 5] = STOP
+    return Folds(role)
+
+
+def of_classes(predictions: list[np.ndarray], target: np.ndarray, n_public: float) -> Leaderboards:
+    metric = Metric.from_module(auc)
+    rows = pool(target, five_folds(), metric, None, None)
+    errors = [metric.error(target, one) for one in predictions]
+    return simulate(rows, [one[None] for one in predictions], errors, n_public=n_public, n_private=200, seed=0)
 
 
 def boards(
@@ -21,11 +36,7 @@ def boards(
     n_private: float = 200,
     groups: np.ndarray | None = None,
 ) -> Leaderboards:
-    role = np.full((1, 5, N), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5] = STOP
-    rows = pool(target, Folds(role), METRIC, groups, None)
+    rows = pool(target, five_folds(), METRIC, groups, None)
     oofs = [one[None, :, None] for one in predictions]
     errors = [METRIC.error(target, one[:, None]) for one in predictions]
     return simulate(rows, oofs, errors, n_public=n_public, n_private=n_private, seed=0)
@@ -38,7 +49,7 @@ def target() -> np.ndarray:
 
 def test_equal_submissions_differ_by_nothing(target: np.ndarray) -> None:
     found = boards(0.5 * target, 0.5 * target, target=target).compare(0, 1)
-    assert (found.difference, found.se, found.in_public, found.split) == (0.0, 0.0, 0.0, 0.0)
+    assert (found.difference, found.se, found.in_public) == (0.0, 0.0, 0.0)
     assert found.is_noise
 
 
@@ -89,7 +100,7 @@ def test_comparisons_read_the_same_from_both_sides(target: np.ndarray) -> None:
     found = boards(target + rng.normal(size=N), target + 1.1 * rng.normal(size=N), target=target)
     one, other = found.compare(0, 1), found.compare(1, 0)
     assert one.difference == -other.difference
-    assert (one.in_public, one.in_private, one.split) == (other.in_public, other.in_private, other.split)
+    assert one.in_public == other.in_public
 
 
 def test_the_hedge_is_another_kind_of_model_not_a_copy_nor_a_bad_one(target: np.ndarray) -> None:
@@ -101,6 +112,21 @@ def test_the_hedge_is_another_kind_of_model_not_a_copy_nor_a_bad_one(target: np.
     assert {found.best, found.hedge} in ({0, 2}, {1, 2})
     assert found.gain > 0
     assert found.correlation < 0.8
+
+
+def test_a_public_part_too_small_for_the_metric_leaves_everything_else_as_it_is() -> None:
+    """AUC of a single row has no value: who is ahead there is not known, and nothing else changes."""
+    rng = np.random.default_rng(6)
+    target = rng.integers(2, size=N)
+    chances = [np.clip(0.5 + 0.2 * (target - 0.5) + 0.2 * rng.normal(size=N), 0, 1) for _ in range(2)]
+    predictions = [np.stack([1 - chance, chance], axis=1) for chance in chances]
+    few, many = (of_classes(predictions, target, n_public) for n_public in (1, 300))
+    one, other = few.compare(0, 1), many.compare(0, 1)
+    assert np.isnan(one.in_public)
+    assert 0 < other.in_public < 1
+    assert (one.difference, one.se) == (other.difference, other.se)
+    assert one.se > 0
+    assert select(few).best == select(many).best
 
 
 def test_with_one_candidate_there_is_no_hedge(target: np.ndarray) -> None:

@@ -309,6 +309,23 @@ def test_the_cost_formula_knows_when_a_second_thread_is_used() -> None:
     assert cost_module.LARGE == 2 * fit_module.CELLS_A_THREAD
 
 
+def test_tabm_is_fitted_on_our_folds_as_many_epochs_as_asked_for() -> None:
+    models = {"TABM": [{"n_epochs": 2, "tabm_k": 4, "d_block": 16}]}
+    table, folds = table_of(learnable(60), rmse), folds_of(np.arange(60), n_folds=2)
+    first, again = (cross_fit(table, folds, models)["ag/TabM"] for _ in range(2))
+    assert np.isfinite(first.oof).all()
+    assert first.oof.tobytes() == again.oof.tobytes()
+
+
+def test_few_minutes_are_few_epochs_of_a_network_or_none_of_it() -> None:
+    size = {"n_train": 1460, "n_test": 1459, "n_columns": 79, "n_outputs": 1, "n_fits": 5}
+    recipe = autogluon.Recipe.model_validate({"models": {"LR": [{}], "TABM": [{}], "REALMLP": [{}]}})
+    many, some, few = (autogluon.affordable(recipe, minutes, **size).models for minutes in (600.0, 15.0, 0.5))
+    assert many == recipe.models
+    assert some["TABM"][0]["n_epochs"] < 50
+    assert few.keys() == {"LR"}
+
+
 def test_a_misspelled_family_is_refused() -> None:
     with pytest.raises(ValueError, match="LGBM"):
         autogluon.Recipe.model_validate({"models": {"LGBM": [{}]}})

@@ -98,6 +98,13 @@ def test_a_time_limit_is_cut_to_the_minutes_that_there_are() -> None:
     assert autogluon.affordable(wanted, 100.0, **HOUSE) == wanted
 
 
+def test_a_time_limit_has_a_least_so_that_it_can_be_left_out() -> None:
+    least = autogluon.affordable(recipe(time_limit=3600), 0.0, **HOUSE)
+    assert autogluon.seconds(least, **HOUSE) == least.time_limit == autogluon.LEAST_LIMIT
+    short = recipe(time_limit=5)
+    assert autogluon.affordable(short, 0.0, **HOUSE) == short
+
+
 class Told(Heard):
     """Remembers what it is informed of, too."""
 

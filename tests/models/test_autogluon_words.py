@@ -18,6 +18,8 @@ from pipeline.models import autogluon
         ("XT", {"n_estimator": 10}, "did you mean 'n_estimators'?"),
         ("XGB", {"n_estimators": "many"}, "XGB n_estimators: expected a whole number above 0, found 'many'"),
         ("CAT", {"learning_rate": 0}, "CAT learning_rate: expected a number above 0, found 0"),
+        ("TABM", {"n_epoch": 3}, "did you mean 'n_epochs'?"),
+        ("REALMLP", {"lr": "high"}, "REALMLP lr: expected a number above 0, found 'high'"),
     ],
 )
 def test_a_slip_in_a_parameter_is_refused(family: str, config: dict[str, Any], said: str) -> None:

@@ -217,3 +217,17 @@ def test_what_the_library_refuses_is_a_failed_entry_and_not_a_crash(
     found = fit(model, values())
     assert found.failed == f"{name}: all features are constant"
     assert np.isnan(found.fold_errors).all()
+
+
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_a_fold_may_train_on_one_value_of_the_target_alone(model: ModuleType, kind: str) -> None:
+    classes = {"binary": ("a", "b"), "multiclass": ("a", "b", "c")}.get(kind, ())
+    data, own = values(), folds().valid_rows(0, 0)
+    target = np.zeros(N, dtype=np.int64)
+    target[own[::3]] = 1
+    target[own[1::3]] = max(1, len(classes) - 1)
+    task = Task(kind, Metric.from_module(log_loss if classes else rmse), classes)
+    found = fit(model, replace(data, task=task, target=target if classes else target.astype(float)))
+    assert not found.failed
+    predicted = found.oof[0, own]
+    assert (predicted[:, 0] > 0.9).all() if classes else np.abs(predicted).max() < 0.01

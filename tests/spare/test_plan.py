@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from clean_tables import make_folds, make_table
 from heard import Heard
+from pydantic import BaseModel
 
 from pipeline.engine.stage import Job
-from pipeline.files import read_json, write_entry, write_folds, write_table
+from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json, write_table
 from pipeline.metrics import rmse
 from pipeline.models import lightgbm, linear, mlp, ridge, tabm
 from pipeline.sharing import Claim
@@ -25,7 +28,9 @@ AGAIN = ["lightgbm", "mlp", "tabm"]
 N_ROWS, N_FOLDS = 600, 4
 
 
-def planned(folder: Path, minutes: float, found: float) -> tuple[dict[str, Any], dict[str, Any], Heard]:
+def planned(
+    folder: Path, minutes: float, found: float, n_extra: int = 0
+) -> tuple[dict[str, Any], dict[str, Any], Heard]:
     """Return the recipes of both budgets, where every model found so many rounds or epochs."""
     inputs = {name: folder / name for name in ("preprocess", "split")}
     for path in (*inputs.values(), folder / "budget", folder / "spare"):
@@ -33,6 +38,10 @@ def planned(folder: Path, minutes: float, found: float) -> tuple[dict[str, Any],
     table = make_table(n_train=N_ROWS, n_test=30)
     write_table(inputs["preprocess"], table)
     write_folds(inputs["split"], make_folds(N_ROWS, N_FOLDS))
+    if n_extra:
+        inputs["extra"] = folder / "extra"
+        inputs["extra"].mkdir()
+        pd.DataFrame({"a": np.zeros(n_extra)}).to_parquet(inputs["extra"] / "extra.parquet")
     sections = {
         name: {"kind": name, "recipe": module.Recipe().model_dump(mode="json"), "tuned": False}
         for name, module in MODELS.items()
@@ -62,6 +71,29 @@ def test_where_much_is_left_everything_is_fitted_more_often_as_it_was(tmp_path: 
         assert recipe["n_seeds"] == plan.MOST
         same = [key for key, value in given[name].items() if value != "auto" and key != "n_seeds"]
         assert {key: recipe[key] for key in same} == {key: given[name][key] for key in same}
+
+
+def test_auto_is_what_it_was_for_a_model_that_learnt_from_extra_rows(tmp_path: Path) -> None:
+    n_extra = 50_000
+    _, more, _ = planned(tmp_path, 300.0, 40, n_extra)
+    task, n_own = Task("regression", Metric.from_module(rmse)), N_ROWS * (N_FOLDS - 1) // N_FOLDS
+    few, trained = (lightgbm.settled(lightgbm.Recipe(), task, n) for n in (n_own, n_own + n_extra))
+    assert few != trained
+    assert lightgbm.Recipe(**more["lightgbm"] | {"n_seeds": 1}) == trained
+
+
+def test_a_model_of_ones_own_may_count_neither_rounds_nor_epochs(tmp_path: Path) -> None:
+    class Own(BaseModel):
+        n_seeds: int = 1
+
+    planned(tmp_path, 300.0, 40)
+    (tmp_path / "budget/own").mkdir()
+    write_json(tmp_path / "budget/own/recipe.json", {"n_seeds": 1})
+    (tmp_path / "own/entries").mkdir(parents=True)
+    write_entry(tmp_path / "own/entries", "own", read_entries(tmp_path / "mlp/entries")["mlp"])
+    work = budget.Work(SimpleNamespace(Recipe=Own), Own(), SIZE, weight=1.0)
+    inputs = {"budget": tmp_path / "budget", "train:own": tmp_path / "own"}
+    assert plan._as_found(Job({}, inputs, {}, {}, tmp_path, tmp_path, 0, Heard()), "own", work) is work
 
 
 def test_where_nothing_is_left_nothing_is_fitted_again_and_said(tmp_path: Path) -> None:

@@ -167,3 +167,14 @@ def test_of_several_targets_networks_learn_all_at_once_and_others_take_as_many_f
     three = {name: work.seconds for name, work in budget.works_of(job).items()}
     assert three["ridge"] == pytest.approx(3 * one["ridge"])
     assert one["mlp"] <= three["mlp"] < 1.1 * one["mlp"]
+
+
+def test_only_models_that_label_for_themselves_are_fitted_twice_under_pseudo_labels(tmp_path: Path) -> None:
+    planned(tmp_path, 300.0, 1000)
+    models = {"mlp": mlp, "autogluon": autogluon}
+    config = {"models": {name: {"kind": name, "recipe": {}} for name in models}}
+    inputs = {name: tmp_path / name for name in ("preprocess", "split")}
+    job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, tmp_path, tmp_path, 0, Heard())
+    once = {name: work.seconds for name, work in budget.works_of(job).items()}
+    twice = budget.works_of(replace(job, config=config | {"pseudo": {"confidence": 0.9, "weight": 1.0}}))
+    assert {name: work.seconds / once[name] for name, work in twice.items()} == {"mlp": 2.0, "autogluon": 1.0}

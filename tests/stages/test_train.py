@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,13 @@ def test_an_entry_without_usable_predictions_is_refused_with_its_reason() -> Non
 def test_other_rows_are_refused(covered: slice) -> None:
     with pytest.raises(ModelError, match="5 rows validate"):
         check("net", entry(covered), folds())
+
+
+def test_predictions_without_a_score_are_refused_with_their_fold() -> None:
+    whole = entry(slice(1, 6))
+    unscored = replace(whole, fold_errors=np.array([[0.0, np.nan]]))
+    with pytest.raises(ModelError, match="net: its predictions of fold 1, repeat 0, have no score: nan"):
+        check("net", unscored, folds())
 
 
 def test_a_model_that_the_budget_left_out_has_no_entries(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from heard import Heard
 from searches import Model, Recipe, make_job, trials_of
 
 from pipeline.files import read_folds, read_json, write_folds, write_json
 from pipeline.report.trials import figures
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
+from pipeline.tuning.choice import UNKNOWN
 from pipeline.types import CrossFit, Folds, Table
 
 
@@ -223,3 +225,15 @@ def test_what_the_choice_flatters_on_other_folds_is_told_of_what_was_kept(
     found = read_json(tmp_path / "some/out/optimism.json")["optimism"]
     assert facts["kept"] is kept
     assert 0 < found < 1 if kept else found == 0.0
+
+
+def test_a_choice_that_flatters_by_nobody_knows_how_much_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "optimism", lambda *_: UNKNOWN)
+    log = Heard()
+    facts = tune.run(replace(make_job(tmp_path / "some", Lucky(), 14, tmp_path / "progress"), log=log))
+    assert facts["kept"]
+    assert read_json(tmp_path / "some/out/optimism.json")["optimism"] is None
+    assert facts["verdict"].endswith("the expected score is not corrected for it")
+    assert "how much the choice among trials flatters is not known" in log.warnings[-1]

@@ -1,0 +1,50 @@
+"""A competition's own metric.py: rows that it refuses have no score, and whatever else fails is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clean_tables import make_folds, make_table
+
+from pipeline.engine import plugins
+from pipeline.engine.stage import Plugin
+from pipeline.errors import ConfigError, FeatureError
+from pipeline.stages.split import check_metric
+from pipeline.types import Metric
+
+FACTS = "TASKS, READS, GREATER_IS_BETTER, OPTIMUM = ('multiclass',), 'probability', False, 0.0\n"
+WITHOUT_LABELS = (
+    "from sklearn.metrics import log_loss\ndef score(target, prediction): return log_loss(target, prediction)\n"
+)
+SURE = np.eye(3)
+
+
+def metric(folder: Path, body: str) -> Metric:
+    file = folder / "metric.py"
+    file.write_text(FACTS + body)
+    return Metric.from_module(plugins.load(Plugin(plugins.METRIC, file)))
+
+
+def test_rows_that_it_refuses_have_no_score(tmp_path: Path) -> None:
+    own = metric(tmp_path, WITHOUT_LABELS)
+    assert own.score(np.arange(3), SURE) == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(own.score(np.zeros(3, dtype=int), SURE))
+
+
+def test_folds_that_it_refuses_are_told_in_its_words(tmp_path: Path) -> None:
+    table = make_table(classes=True)
+    task = replace(table.task, metric=metric(tmp_path, WITHOUT_LABELS))
+    rare = replace(table, task=task, target=np.where(np.arange(400) < 2, np.arange(400) + 1, 0))
+    with pytest.raises(
+        ConfigError, match=r"competition_metric cannot be computed on fold 0 .*refuses them: ValueError"
+    ):
+        check_metric(make_folds(400), rare)
+
+
+def test_what_else_fails_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    own = metric(tmp_path, "def score(target, prediction): return target.no_such_thing\n")
+    with pytest.raises(FeatureError, match=r"metric\.py: score\(\) failed: AttributeError: .*no_such_thing"):
+        own.score(np.arange(3), SURE)
