@@ -16,6 +16,7 @@ from pipeline.types import CrossFit, Folds, Table
 
 UNKNOWN = "made elsewhere, on folds that are not known: its score and its weight may be flattered"
 ONCE = "made elsewhere, once for all repeats"
+UNCOMPARED = "made elsewhere, and no entry of ours to compare it with: nobody looked whether it is too good to be true"
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ def read_entry(recipe: Recipe, table: Table, folds: Folds, elsewhere: Elsewhere)
     predicted = _own_files.predictions(test, table.test_ids, table.task)
     entry = CrossFit(oof, predicted, errors, unknown, unknown, recipe.stop_on)
     wrong += doubts(entry, elsewhere.others, table, folds)
+    alone = [UNCOMPARED] * all(other.reference for other in elsewhere.others.values())
     if wrong and not recipe.trusted:
         raise ModelError(
             f"{sheet.name}: {'; '.join(wrong)}",
             hint="`pipeline folds` writes our folds, to predict on; trusted = true lets it join all the same",
         )
-    return replace(entry, findings=(*_marks(sheet, folds), *(f"trusted although {why}" for why in wrong)))
+    return replace(entry, findings=(*_marks(sheet, folds), *(f"trusted although {why}" for why in wrong), *alone))
 
 
 def _out_of_fold(sheet: _own_files.Sheet, table: Table, folds: Folds) -> tuple[np.ndarray, list[str]]:

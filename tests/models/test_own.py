@@ -16,6 +16,7 @@ from own_files import write_own
 from pipeline.errors import ConfigError, ModelError
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import own
+from pipeline.models._own_entry import UNCOMPARED
 from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
 
 N, N_TEST = 400, 200
@@ -87,7 +88,7 @@ def test_what_was_predicted_elsewhere_is_taken_as_it_is(tmp_path: Path, kind: st
     np.testing.assert_allclose(found.oof, made.oof)
     np.testing.assert_allclose(found.test, made.test)
     np.testing.assert_allclose(found.fold_errors, made.fold_errors)
-    assert found.findings == ()
+    assert found.findings == (UNCOMPARED,)
 
 
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
@@ -179,7 +180,7 @@ def test_rounded_probabilities_are_put_right(tmp_path: Path) -> None:
 def test_folds_may_be_numbered_otherwise(tmp_path: Path) -> None:
     data = table()
     edited(tmp_path, data, "oof", lambda rows: rows.assign(fold=rows["fold"].map({0: 3, 1: 1, 2: 4, 3: 2})))
-    assert bring(tmp_path, data, honest(data)).findings == ()
+    assert bring(tmp_path, data, honest(data)).findings == (UNCOMPARED,)
 
 
 def test_other_folds_are_refused_unless_they_are_trusted(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_other_folds_are_refused_unless_they_are_trusted(tmp_path: Path) -> None
     with pytest.raises(ModelError, match=r"folds are not ours: .* of 400 rows") as refused:
         bring(tmp_path, data, honest(data))
     assert "trusted = true" in refused.value.hint
-    (finding,) = bring(tmp_path, data, honest(data), trusted=True).findings
+    finding, _ = bring(tmp_path, data, honest(data), trusted=True).findings
     assert finding.startswith("trusted although its folds are not ours")
 
 
