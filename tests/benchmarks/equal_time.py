@@ -225,8 +225,9 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "# Equal time",
             f"`make bench-equal-time`, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
             "AutoGluon's `best_quality` on the same rows, one after the other, judged on a fifth of train that neither "
-            "saw. Loss: our error less AutoGluon's ± its standard error (rows or whole groups resampled), and in such "
-            f"errors; below zero we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
+            "saw. AutoGluon's turn is of its own date where it was given the same before (--keep). Loss: our error "
+            "less AutoGluon's ± its standard error (rows or whole groups resampled), and in such errors; below zero "
+            f"we are ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
             f"{worst:+.1f} standard errors.",
             table(header, rows),
             "Does the ensemble overfit? Beside it the single entry that cross-validation prefers, and the one that "
