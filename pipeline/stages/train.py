@@ -99,12 +99,13 @@ def check(name: str, entry: CrossFit, folds: Folds) -> None:
             f"{name} predicted {covered.sum()} rows out-of-fold, but {wanted.sum()} rows validate",
             hint="a model must predict every validation row of every repeat, and no other",
         )
-    for repeat, fold in np.argwhere(~np.isfinite(entry.fold_errors)):
+    for repeat, fold in folds:
         error = entry.fold_errors[repeat, fold]
-        raise ModelError(
-            f"{name}: its predictions of fold {fold}, repeat {repeat}, have no score: {error}",
-            hint="a metric of your own must have a number for any predictions, as for those that are all the same",
-        )
+        if not np.isfinite(error) and len(folds.valid_rows(repeat, fold)):  # a refit validates none
+            raise ModelError(
+                f"{name}: its predictions of fold {fold}, repeat {repeat}, have no score: {error}",
+                hint="a metric of your own must have a number for any predictions, as for those that are all the same",
+            )
 
 
 def save_fitted(entries: Mapping[str, CrossFit], folder: Path) -> None:
