@@ -155,16 +155,21 @@ def test_nested_fits_are_part_of_the_minutes(tmp_path: Path) -> None:
     assert few < many
 
 
+def seconds_of(folder: Path, models: dict[str, ModuleType], **config: Any) -> dict[str, float]:
+    """Return what each model's work takes, of the table that `planned` left in `folder`."""
+    config |= {"models": {name: {"kind": name, "recipe": {}} for name in models}}
+    inputs = {name: folder / name for name in ("preprocess", "split")}
+    job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, folder, folder, 0, Heard())
+    return {name: work.seconds for name, work in budget.works_of(job).items()}
+
+
 def test_of_several_targets_networks_learn_all_at_once_and_others_take_as_many_fits(tmp_path: Path) -> None:
     planned(tmp_path, 300.0, 1000)
     models = {"mlp": mlp, "ridge": ridge}
-    config = {"models": {name: {"kind": name, "recipe": {}} for name in models}}
-    inputs = {name: tmp_path / name for name in ("preprocess", "split")}
-    job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, tmp_path, tmp_path, 0, Heard())
-    one = {name: work.seconds for name, work in budget.works_of(job).items()}
+    one = seconds_of(tmp_path, models)
     task = {"kind": "regression", "classes": [], "targets": ["a", "b", "c"]}
     write_json(tmp_path / "preprocess/task.json", task)
-    three = {name: work.seconds for name, work in budget.works_of(job).items()}
+    three = seconds_of(tmp_path, models)
     assert three["ridge"] == pytest.approx(3 * one["ridge"])
     assert one["mlp"] <= three["mlp"] < 1.1 * one["mlp"]
 
@@ -172,9 +177,6 @@ def test_of_several_targets_networks_learn_all_at_once_and_others_take_as_many_f
 def test_only_models_that_label_for_themselves_are_fitted_twice_under_pseudo_labels(tmp_path: Path) -> None:
     planned(tmp_path, 300.0, 1000)
     models = {"mlp": mlp, "autogluon": autogluon}
-    config = {"models": {name: {"kind": name, "recipe": {}} for name in models}}
-    inputs = {name: tmp_path / name for name in ("preprocess", "split")}
-    job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, tmp_path, tmp_path, 0, Heard())
-    once = {name: work.seconds for name, work in budget.works_of(job).items()}
-    twice = budget.works_of(replace(job, config=config | {"pseudo": {"confidence": 0.9, "weight": 1.0}}))
-    assert {name: work.seconds / once[name] for name, work in twice.items()} == {"mlp": 2.0, "autogluon": 1.0}
+    once = seconds_of(tmp_path, models)
+    twice = seconds_of(tmp_path, models, pseudo={"confidence": 0.9, "weight": 1.0})
+    assert {name: seconds / once[name] for name, seconds in twice.items()} == {"mlp": 2.0, "autogluon": 1.0}
