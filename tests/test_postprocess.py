@@ -47,8 +47,8 @@ def test_values_are_in_range_and_multiples(values: list[float], multiple: float)
 def test_rounding_leads_out_of_no_range_that_holds_a_multiple(clip: Any, multiple: float, wanted: list[float]) -> None:
     ends = np.array([[-5.0], [50.0]])
     assert Finish(clip, multiple).apply(ends, None).ravel() == pytest.approx(wanted)
-    n_folds_agree = finisher(clip=clip, round=multiple).oof(np.full((1, N, 1), 50.0))
-    assert n_folds_agree == pytest.approx(wanted[1])
+    out_of_fold = finisher(clip=clip, round=multiple).oof(np.full((1, N, 1), 50.0))
+    assert out_of_fold == pytest.approx(wanted[1])
 
 
 def test_a_fold_is_clipped_by_what_it_trains_on() -> None:

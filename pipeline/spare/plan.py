@@ -100,20 +100,17 @@ def _clearly_larger(more: Work, done: Work | None) -> bool:
 def _as_found(job: Job, name: str, work: Work) -> Work:
     """Return a model's whole work, as early as it would stop by what its cut form found, if recipes can say so."""
     given, found = read_json(job.inputs["budget"] / name / "recipe.json"), _found(job, name)
-    if given is None or found is None:
+    if given is None or found is None or not hasattr(work.recipe, "pace"):
         return work
     cut = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
     whole = _settled(job, work.plugin, work.recipe)
-    length = _length(cut)
-    if length is None or not {"stop_on", "lr"} <= set(dir(cut)) or cut.stop_on != whole.stop_on or found >= length:
+    if cut.stop_on != whole.stop_on or found >= _length(cut):
         return work
     return replace(work, passes=work.passes * _pace(whole, found * cut.lr / whole.lr, work))
 
 
-def _length(recipe: Any) -> float | None:
-    """Return a recipe's rounds or epochs; None of a plug-in that counts neither."""
-    length: float | None = getattr(recipe, "rounds", None) or getattr(recipe, "epochs", None)
-    return length
+def _length(recipe: Any) -> float:
+    return float(recipe.rounds if hasattr(recipe, "rounds") else recipe.epochs)
 
 
 def _done(job: Job) -> dict[str, Work | None]:
