@@ -2,18 +2,23 @@
 
 Twenty entries that are nearly as good as each other have many blends of nearly the same error, so that the best of them
 is chosen by noise, and equal weights are often better; with one useless entry they are worse. Between both lies a path
-of ever weaker pulls. Each is tried on rows that were left out, and the weights are averaged over the path, by how
-plausible it is that a pull is the best: taking the best alone would follow noise again.
+of ever weaker pulls. Where one entry is clearly the best, even the end of that path gives the others too much: so equal
+weights of the better half, of the best quarter, down to the best entry alone are tried, too. Each way is tried on rows
+that were left out, and the weights are averaged over the ways, by how plausible it is that each is the best: taking the
+best alone would follow noise again.
 On rows held out of 44 small runs with eleven entries, some of them poor, on eleven data sets: an error 2.1 +- 1.7 %
 lower than that of `greedy` (the best of nine ways that were compared there, which flatters it); with the strongest pull
-within a standard error of the best 0.4 +- 2.6 %.
+within a standard error of the best 0.4 +- 2.6 %. The halves lowered it by .26 +- .12 % in 242 runs with four entries
+(on each of the eleven sets; one of some fifteen variants that were compared) and by .16 +- .19 % in 55 runs with nine.
 Sources: Breiman 1996, "Stacked regressions", for the weights; Diebold and Pauly 1990, "The use of prior information in
-forecast combination", for the pull; Buckland, Burnham and Augustin 1997, "Model selection: an integral part of
-inference", for the average.
+forecast combination", for the pull; Aiolfi and Favero 2005, "Model uncertainty, thick modelling and the predictability
+of stock returns", for equal weights of the better ones; Buckland, Burnham and Augustin 1997, "Model selection: an
+integral part of inference", for the average.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -43,14 +48,22 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
     """
     from pipeline.blenders._choice import between
 
-    return between(lambda parts: _path(seen.grams[parts].sum(axis=0), options.pulls), seen)
+    return between(lambda parts: _ways(seen.grams[parts].sum(axis=0), options.pulls), seen)
 
 
-def _path(gram: np.ndarray, pulls: tuple[float, ...]) -> np.ndarray:
-    """Return the weights (1 + n_pulls, n_entries): equal ones, and those of each pull."""
+def _ways(gram: np.ndarray, pulls: tuple[float, ...]) -> np.ndarray:
+    """Return the weights (n_ways, n_entries): those of each pull, and equal ones of ever fewer of the best entries."""
     scale = np.trace(gram) / len(gram)
     relative = gram / scale if scale > 0 else gram
-    return np.stack([np.full(len(gram), 1.0 / len(gram)), *(pulled(relative, pull) for pull in pulls)])
+    return np.stack([*(pulled(relative, pull) for pull in pulls), *halves(np.diag(gram))])
+
+
+def halves(errors: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield equal weights (n_entries,) of all entries, of the better half, of the best quarter, down to the best."""
+    n_best, ranks = len(errors), np.argsort(np.argsort(errors, kind="stable"))
+    while n_best:
+        yield (ranks < n_best) / n_best
+        n_best //= 2
 
 
 def pulled(gram: np.ndarray, pull: float) -> np.ndarray:

@@ -1,9 +1,10 @@
 """The second half of `make bench-calibration`: how much AutoGluon's own score flatters, on rows that nobody saw.
 
-Quick AutoGluon fits on the data sets, rows and folds of the first half, by the plug-in that the pipeline uses: four
-base models, stopped on the fold as AutoGluon stops them, and its weighted ensemble. What AutoGluon says of the ensemble
-(`score_val`) is held against the held-out score, and beside it what we say of the same predictions. What ran before is
-kept in data/calibration-autogluon. Results land in tests/benchmarks/results/calibration_autogluon.json and .md.
+Quick AutoGluon fits on the data sets of the first half, drawn and dealt as there, by the plug-in that the pipeline
+uses: four base models, stopped on the fold as AutoGluon stops them, and its weighted ensemble. What AutoGluon says of
+the ensemble (`score_val`) is held against the held-out score, and beside it what we say of the same predictions. What
+ran before is kept in data/calibration-autogluon. Results land in tests/benchmarks/results/calibration_autogluon.json
+and .md.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
         [
             "# Does AutoGluon's own score hold?",
             f"`make bench-calibration`, {found['date']}, code {found['code']}, {on['cores']} cores of {on['cpu']}. "
-            f"{len(runs)} runs on {len(judged)} data sets, rows and five folds as in calibration.md; AutoGluon's "
+            f"{len(runs)} runs on {len(judged)} data sets, drawn and dealt as those of calibration.md; AutoGluon's "
             "LightGBM, CatBoost, extra trees and linear model on our folds, and its weighted ensemble of them. Its "
             "score_val has no interval: it is given ours, so that only the middle differs. Columns as in "
             "calibration.md.",
