@@ -45,6 +45,19 @@ class Seen:
         grams = self.grams[:, entries][:, :, entries]
         return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
 
+    def cut(self, most: float) -> Seen:
+        """Return the same rows, no value further from the entries' median than `most` standard deviations.
+
+        The deviation is 1.4826 times the median distance. Classes stay, and values half of which are met exactly.
+        """
+        if self.oof.shape[2] > 1:
+            return self
+        middle = np.median(self.oof[:, :, 0], axis=1)
+        furthest = most * 1.4826 * float(np.median(np.abs(self.target - middle)))
+        if furthest == 0:
+            return self
+        return Seen.of(self.oof, self.target.clip(middle - furthest, middle + furthest), self.metric, self.part)
+
     def without(self, number: int) -> Seen:
         """Return the rows of all other parts."""
         kept = self.part != number

@@ -6,14 +6,20 @@ of ever weaker pulls. Where one entry is clearly the best, even the end of that 
 weights of the better half, of the best quarter, down to the best entry alone are tried, too. Each way is tried on rows
 that were left out, and the weights are averaged over the ways, by how plausible it is that each is the best: taking the
 best alone would follow noise again.
-On rows held out of 44 small runs with eleven entries, some of them poor, on eleven data sets: an error 2.1 +- 1.7 %
-lower than that of `greedy` (the best of nine ways that were compared there, which flatters it); with the strongest pull
-within a standard error of the best 0.4 +- 2.6 %. The halves lowered it by .26 +- .12 % in 242 runs with four entries
-(on each of the eleven sets; one of some fifteen variants that were compared) and by .16 +- .19 % in 55 runs with nine.
+Of values, a few that no entry foresees would decide it all by their squares: they are cut first.
+
+What it does on rows that were held out, in small runs on eleven data sets (± standard error):
+- with eleven entries, some of them poor, an error 2.1 ± 1.7 % lower than that of `greedy` (44 runs; the best of nine
+  ways that were compared, which flatters it); with the strongest pull within a standard error of the best 0.4 ± 2.6 %;
+- the halves lower it by .26 ± .12 % with four entries (242 runs; one of some fifteen additions that were compared), and
+  hardly with five (-.01 ± .15 %) or with nine (between .16 ± .19 and -.17 ± .22 %, by which nine);
+- the cut lowers it by .05 ± .02 % (110 runs of five sets with values), Mercedes' by .16 ± .07 %; of cuts from 2 to 10
+  those from 4 to 7 are alike, under RMSE, MAE and MAPE, too. On House Prices in dollars, with fourteen entries, it
+  lowers the cross-fitted RMSE by 1.5 ± .5 %.
 Sources: Breiman 1996, "Stacked regressions", for the weights; Diebold and Pauly 1990, "The use of prior information in
 forecast combination", for the pull; Aiolfi and Favero 2005, "Model uncertainty, thick modelling and the predictability
 of stock returns", for equal weights of the better ones; Buckland, Burnham and Augustin 1997, "Model selection: an
-integral part of inference", for the average.
+integral part of inference", for the average; Huber 1981, "Robust Statistics", for the cut.
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Options(BaseModel):
-    """The path."""
+    """What is tried, and how far a value may be off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,6 +43,12 @@ class Options(BaseModel):
         (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003),
         description="pulls towards equal weights that are tried beside an infinite one, as shares of the entries' mean "
         "squared error",
+    )
+    cut: float = Field(
+        5.0,
+        gt=0,
+        description="standard deviations (1.4826 median distances) beyond which a value's distance from the entries' "
+        "median is cut",
     )
 
 
@@ -48,6 +60,7 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
     """
     from pipeline.blenders._choice import between
 
+    seen = seen.cut(options.cut)
     return between(lambda parts: _ways(seen.grams[parts].sum(axis=0), options.pulls), seen)
 
 

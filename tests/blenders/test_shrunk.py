@@ -13,7 +13,7 @@ from pipeline.blenders import nnls, shrunk
 from pipeline.blenders._choice import plausible
 from pipeline.blenders._seen import Seen
 from pipeline.blenders.shrunk import halves, pulled
-from pipeline.metrics import log_loss, mae, rmse
+from pipeline.metrics import log_loss, mae, r2, rmse
 from pipeline.types import Metric
 
 RMSE = Metric.from_module(rmse)
@@ -67,6 +67,27 @@ def test_where_the_others_only_add_noise_to_one_entry_it_has_most_of_the_weight(
 )
 def test_the_better_half_counts_alike_down_to_the_best_entry(errors: list[float], wanted: list[list[float]]) -> None:
     assert np.stack([*halves(np.array(errors))]).tolist() == wanted
+
+
+def test_a_few_values_that_no_entry_foresees_do_not_decide_the_weights() -> None:
+    oof, target = values(500, [1.0, 1.5])
+    wild = target.copy()
+    wild[::50] += 100 * oof[::50, 1, 0]
+    np.testing.assert_allclose(fit(oof, wild), fit(oof, target), atol=0.05)
+    seen = Seen.of(oof, wild, RMSE, np.arange(500) % 5)
+    uncut = shrunk.fit_weights(seen, seed=0, options=shrunk.Options(cut=1e9))
+    assert np.abs(uncut - fit(oof, target)).max() > 0.15
+
+
+@pytest.mark.parametrize("metric", [rmse, r2])
+def test_no_value_is_cut_where_none_is_far_off_or_half_are_met(metric: ModuleType) -> None:
+    oof, target = values(200, [1.0, 2.0])
+    target = np.clip(target, -1, 1)
+    seen = Seen.of(oof, target, Metric.from_module(metric), np.arange(200) % 5)
+    assert seen.cut(100.0).target.tolist() == target.tolist()
+    oof[:150] = target[:150, None, None]
+    met = Seen.of(oof, target, Metric.from_module(metric), np.arange(200) % 5)
+    assert met.cut(1.0) is met
 
 
 def test_a_useless_classifier_has_hardly_any_weight() -> None:
