@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.metrics import log_loss, rmse
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
+from pipeline.types import Metric, Table, Task
 
 
 def make_table(seed: int = 0, n_train: int = 400, n_test: int = 200, *, classes: bool = False) -> Table:
@@ -27,16 +27,6 @@ def make_table(seed: int = 0, n_train: int = 400, n_test: int = 200, *, classes:
         target = np.searchsorted(np.quantile(target, [1 / 3, 2 / 3]), target)
     parts = rows.iloc[:n_train].reset_index(drop=True), rows.iloc[n_train:].reset_index(drop=True)
     return Table(task, *parts, target, rng.permutation(n)[:n_train], np.arange(n, n + n_test))
-
-
-def make_folds(n_rows: int, n_folds: int = 4, fold: np.ndarray | None = None) -> Folds:
-    """Return folds in which row i validates in fold[i]; every eighth training row stops."""
-    fold = np.arange(n_rows) % n_folds if fold is None else fold
-    role = np.full((1, n_folds, n_rows), TRAIN, dtype=np.int8)
-    for one in range(n_folds):
-        role[0, one, np.flatnonzero(fold != one)[::8]] = STOP
-        role[0, one, fold == one] = VALID
-    return Folds(role)
 
 
 def with_column(table: Table, name: str, train: Any, test: Any) -> Table:

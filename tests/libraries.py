@@ -15,18 +15,7 @@ from pipeline.blenders import greedy
 from pipeline.engine.stage import Job
 from pipeline.files import write_entry, write_folds
 from pipeline.metrics import rmse
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds
-
-
-def make_folds(n_rows: int, n_folds: int = 4, repeats: int = 1, uncovered: int = 0) -> Folds:
-    """Shuffled folds; the first `uncovered` rows are validated by none."""
-    role = np.full((repeats, n_folds, n_rows), TRAIN, dtype=np.int8)
-    for repeat in range(repeats):
-        order = np.random.default_rng(repeat).permutation(np.arange(uncovered, n_rows))
-        for fold, rows in enumerate(np.array_split(order, n_folds)):
-            role[repeat, fold, rows] = VALID
-            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::10]] = STOP
-    return Folds(role)
+from pipeline.types import VALID, CrossFit, Folds
 
 
 def make_entry(folds: Folds, oof: np.ndarray, test: np.ndarray, **facts: Any) -> CrossFit:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from heard import Heard
 from pydantic import BaseModel, ConfigDict
+from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import write_folds, write_json, write_table
@@ -21,7 +22,7 @@ from pipeline.metrics import rmse
 from pipeline.stages import tune
 from pipeline.tuning import storage
 from pipeline.tuning.address import STUDIES
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 N = 12
 
@@ -68,16 +69,13 @@ class Model(SimpleNamespace):
 def make_job(folder: Path, model: Model, trials: int, progress: Path, patience: int | None = None) -> Job:
     task = Task("regression", Metric.from_module(rmse))
     rows = pd.DataFrame({"x": np.arange(N, dtype=float)})
-    role = np.full((1, 3, N), TRAIN, dtype=np.int8)
-    for fold in range(3):
-        role[0, fold, fold::3] = VALID
-        role[0, fold, (fold + 1) % 3] = STOP
+    folds = alternating(N, 3)
     for name in ("preprocess", "split", "fresh", "budget/net", "out"):
         (folder / name).mkdir(parents=True)
     progress.mkdir(exist_ok=True)
     write_table(folder / "preprocess", Table(task, rows, rows, rows["x"].to_numpy(), np.arange(N), np.arange(N)))
-    write_folds(folder / "split", Folds(role))
-    others = role[..., np.random.default_rng(0).permutation(N)]
+    write_folds(folder / "split", folds)
+    others = folds.role[..., np.random.default_rng(0).permutation(N)]
     write_folds(folder / "fresh", Folds(np.concatenate([others, others[:, ::-1]])))
     write_json(folder / "budget/net/trials.json", trials)
     write_json(folder / "budget/net/recipe.json", Recipe().model_dump())

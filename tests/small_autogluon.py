@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from heard import Heard
+from small_folds import dealt
 
 from pipeline.models import autogluon
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 GBM: dict[str, Any] = {"GBM": [{"num_boost_round": 20, "min_data_in_leaf": 5}]}
 CHEAP = GBM | {"RF": [{"n_estimators": 10}], "CAT": [{"iterations": 10}]}
@@ -38,13 +39,12 @@ def learnable(n_rows: int) -> np.ndarray:
 
 def folds_of(groups: np.ndarray, n_folds: int = 3, repeats: int = 1) -> Folds:
     """Folds that keep groups together; number each row for plain K-fold."""
-    role = np.full((repeats, n_folds, len(groups)), TRAIN, dtype=np.int8)
-    for repeat in range(repeats):
+    fold = np.zeros((repeats, len(groups)), dtype=int)
+    for repeat, own in enumerate(fold):
         names = np.random.default_rng(repeat).permutation(np.unique(groups))
-        for fold, part in enumerate(np.array_split(names, n_folds)):
-            role[repeat, fold, np.isin(groups, part)] = VALID
-            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::7]] = STOP
-    return Folds(role)
+        for number, part in enumerate(np.array_split(names, n_folds)):
+            own[np.isin(groups, part)] = number
+    return dealt(fold, every=7)
 
 
 def cross_fit(table: Table, folds: Folds, models: dict[str, Any], log: Heard | None = None) -> dict[str, CrossFit]:

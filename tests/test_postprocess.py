@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from clean_tables import make_folds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from small_folds import alternating
 
 from pipeline.errors import FeatureError
 from pipeline.postprocess import Finish, Finisher, finish_of
 from pipeline.sections import Submit
 
 N = 40
-FOLDS = make_folds(N)
+FOLDS = alternating(N)
 TARGET = np.arange(N, dtype=float)
 
 

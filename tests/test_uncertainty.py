@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_folds import alternating
 
-from pipeline.types import STOP, TRAIN, VALID, Folds
 from pipeline.uncertainty import cv_figure, paired_difference, rows_ratio
 
 ERRORS = st.lists(st.floats(0.0, 10.0), min_size=2, max_size=20).map(np.array)
@@ -83,8 +83,4 @@ def test_different_folds_cannot_be_paired() -> None:
 
 
 def test_the_ratio_counts_stopping_rows_as_training_rows() -> None:
-    role = np.full((1, 5, 50), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold * 10 : fold * 10 + 10] = VALID
-        role[0, fold, (fold * 10 + 10) % 50] = STOP
-    assert rows_ratio(Folds(role)) == pytest.approx(0.25)
+    assert rows_ratio(alternating(50, 5)) == pytest.approx(0.25)

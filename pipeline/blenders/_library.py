@@ -16,7 +16,7 @@ from pipeline.blenders._combination import Combination
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._isotonic import Curves, fit_curves
 from pipeline.blenders._ranks import fit_quantiles
-from pipeline.blenders._seen import PARTS, Seen
+from pipeline.blenders._seen import Seen
 from pipeline.blenders._shift import fit_shift
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.errors import ConfigError
@@ -107,14 +107,10 @@ class Library:
 
     @cached_property
     def parts(self) -> np.ndarray:
-        """(n_repeats, n_train): a row's fold, or with a single fold a random fifth; -1 where uncovered."""
+        """(n_repeats, n_train): a row's fold; -1 where uncovered."""
         parts = np.full(self.folds.covered.shape, -1)
         for repeat, fold in self.folds:
             parts[repeat, self.folds.valid_rows(repeat, fold)] = fold
-        if self.folds.n_folds == 1:
-            for repeat, part in enumerate(parts):
-                rows = np.flatnonzero(part == 0)
-                part[rows] = np.random.default_rng(derive(0, "parts", repeat)).permutation(len(rows)) % PARTS
         return parts
 
     @property

@@ -14,6 +14,10 @@ PARTS = 5
 """Parts that rows are dealt into where they come in one only, as with two folds."""
 
 
+CUT_AT_MOST = 0.02
+"""Share of the rows whose targets may be cut: more of them are no accidents."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """Rows of the library, as often as repeats predict them; probabilities are calibrated.
@@ -46,17 +50,20 @@ class Seen:
         return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
 
     def cut(self, most: float) -> Seen:
-        """Return the same rows, no value further from the entries' median than `most` standard deviations.
+        """Return the same rows, targets that no entry foresees moved to where they are further off than most are.
 
-        The deviation is 1.4826 times the median distance. Classes stay, and values half of which are met exactly.
+        That is `most` standard deviations beyond all entries (1.4826 times the median distance from the entries'
+        median), or more where more than CUT_AT_MOST of the rows are further off than this. Classes stay.
         """
         if self.oof.shape[2] > 1:
             return self
-        middle = np.median(self.oof[:, :, 0], axis=1)
-        furthest = most * 1.4826 * float(np.median(np.abs(self.target - middle)))
-        if furthest == 0:
+        entries = self.oof[:, :, 0]
+        distance = np.abs(self.target - np.median(entries, axis=1))
+        furthest = max(most * 1.4826 * float(np.median(distance)), float(np.quantile(distance, 1 - CUT_AT_MOST)))
+        target = self.target.clip(entries.min(axis=1) - furthest, entries.max(axis=1) + furthest)
+        if (target == self.target).all():
             return self
-        return Seen.of(self.oof, self.target.clip(middle - furthest, middle + furthest), self.metric, self.part)
+        return Seen.of(self.oof, target, self.metric, self.part)
 
     def without(self, number: int) -> Seen:
         """Return the rows of all other parts."""

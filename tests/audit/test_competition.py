@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from clean_tables import make_folds, make_table, severities, with_column
+from clean_tables import make_table, severities, with_column
+from small_folds import alternating
 
 from pipeline.audit import cut_folds, equal_rows, own_label, row_order, telling_columns, unshared_values
 from pipeline.audit_graph import audit
@@ -32,7 +33,7 @@ N_CLEAN = 20
 
 
 def all_of(table: Table) -> list:
-    folds = make_folds(len(table.train))
+    folds = alternating(len(table.train))
     found = equal_rows.check(table, folds) + cut_folds.check(table, folds)
     return found + row_order.check(table) + telling_columns.check(table) + unshared_values.check(table)
 
@@ -141,7 +142,7 @@ def copied(table: Table, n_rows: int, *, into_test: bool) -> Table:
 @pytest.mark.parametrize("into_test", [True, False])
 def test_copies_are_found(into_test: bool) -> None:
     table = copied(make_table(), 11, into_test=into_test)
-    found = equal_rows.check(table, make_folds(len(table.train)))
+    found = equal_rows.check(table, alternating(len(table.train)))
     assert severities(found) == ["warning"]
     assert found[0].what == ("copies across train and test" if into_test else "copies across folds")
     assert ("no two training rows" if into_test else "of 11 pairs in train") in found[0].strength
@@ -158,7 +159,7 @@ def test_coincidences_of_coarse_columns_are_a_note_unless_test_has_many_more() -
         train=pd.concat([table.train[columns], coarse[0]], axis=1),
         test=pd.concat([table.test[columns], coarse[1]], axis=1),
     )
-    folds = make_folds(600)
+    folds = alternating(600)
     found = equal_rows.check(table, folds)
     assert {finding.severity for finding in found} == {"note"}
     assert severities(equal_rows.check(copied(table, 60, into_test=True), folds)) == ["warning"]
@@ -184,16 +185,16 @@ def test_values_of_one_side_only_are_found() -> None:
 
 def test_groups_cut_by_folds_fail() -> None:
     table = replace(make_table(), groups=np.arange(400) // 4)
-    found = cut_folds.check(table, make_folds(400))
+    found = cut_folds.check(table, alternating(400))
     assert {finding.severity for finding in found} == {"leak"}
     assert "400 of 400 rows" in found[0].strength
-    whole = Folds(np.repeat(make_folds(100).role, 4, axis=2))
+    whole = Folds(np.repeat(alternating(100).role, 4, axis=2))
     assert cut_folds.check(table, whole) == []
 
 
 def test_folds_that_train_on_later_rows_fail() -> None:
     table = replace(make_table(), time=np.arange(400) // 10 / 1.0)
-    assert "later than validation rows" in cut_folds.check(table, make_folds(400))[0].what
+    assert "later than validation rows" in cut_folds.check(table, alternating(400))[0].what
     forward = np.zeros((1, 3, 400), dtype=np.int8)
     for fold in range(3):
         end = 100 * (fold + 1)
@@ -203,7 +204,7 @@ def test_folds_that_train_on_later_rows_fail() -> None:
 
 def test_an_id_on_both_sides_of_a_fold_fails() -> None:
     table = replace(make_table(), train_ids=np.r_[0, 0, np.arange(2, 400)])
-    found = cut_folds.check(table, make_folds(400))
+    found = cut_folds.check(table, alternating(400))
     assert found[0].what == "the same id in training and validation rows"
     assert "2 of 400 rows" in found[0].strength
 

@@ -250,6 +250,19 @@ def _corrected(one: Mapping[str, Any], stopped: float) -> dict[str, Gap]:
 def _clustered(by_set: Mapping[str, Sequence[Gap]]) -> tuple[float, float]:
     """Return the mean over sets of their mean gap in standard deviations, and its standard error."""
     means = [statistics.mean(gap.z for gap in gaps) for gaps in by_set.values()]
+    return _with_se(means)
+
+
+def _of_means(by_set: Mapping[str, Sequence[Gap]]) -> tuple[float, float]:
+    """Return the mean over sets of mean held-out less mean expected error, in their runs' mean standard deviation."""
+    return _with_se([_gap_of_means(gaps) for gaps in by_set.values()])
+
+
+def _gap_of_means(gaps: Sequence[Gap]) -> float:
+    return statistics.mean(gap.held - gap.expected for gap in gaps) / statistics.mean(gap.se for gap in gaps)
+
+
+def _with_se(means: Sequence[float]) -> tuple[float, float]:
     return statistics.mean(means), statistics.stdev(means) / len(means) ** 0.5
 
 
@@ -270,6 +283,9 @@ def _markdown(found: Mapping[str, Any], gaps: Gaps, judged: Mapping[str, Sequenc
             "Coverage: how often the error of the held-out rows lies in the 90 % interval (aim: 85 to 95 %). Gap: "
             "held-out less expected error in standard deviations of the interval, cut at "
             f"{MOST_Z:.0f}; mean over data sets ± its standard error over data sets (aim: within two of zero). "
+            "Gap of means: a data set's mean errors compared, uncut, in its runs' mean standard deviation; where few "
+            "rows decide an error, a run with none of them among its train rows expects too little and has a narrow "
+            "interval, so that gaps by each run's own lie above zero even where what is expected is right on the mean. "
             "Below: how often the held-out error was lower than the interval (a pleasant surprise), above: higher.",
             overall(gaps),
             "By data set, the ensemble:",
@@ -290,24 +306,22 @@ def overall(gaps: Gaps) -> str:
     rows = []
     for what, by_set in gaps.items():
         every = [gap for one in by_set.values() for gap in one]
-        mean, se = _clustered(by_set)
+        own, means = (f"{mean:+.3f} ± {se:.3f}" for mean, se in (_clustered(by_set), _of_means(by_set)))
         below, above = (
             statistics.mean(side) for side in ([g.held < g.low for g in every], [g.held > g.high for g in every])
         )
         spread = statistics.stdev(gap.z for gap in every)
-        rows.append(
-            [what, _coverage(every), f"{below:.1%}", f"{above:.1%}", f"{mean:+.3f} ± {se:.3f}", f"{spread:.2f}"]
-        )
-    return table(["what was judged", "coverage", "below", "above", "gap", "spread of gaps"], rows)
+        rows.append([what, _coverage(every), f"{below:.1%}", f"{above:.1%}", own, f"{spread:.2f}", means])
+    return table(["what was judged", "coverage", "below", "above", "gap", "spread of gaps", "gap of means"], rows)
 
 
 def per_set(by_set: Mapping[str, Sequence[Gap]]) -> str:
     rows = []
     for name, gaps in by_set.items():
         expected, held = (statistics.mean(values) for values in ([g.expected for g in gaps], [g.held for g in gaps]))
-        gap = statistics.mean(one.z for one in gaps)
-        rows.append([name, len(gaps), _coverage(gaps), f"{expected:.4g}", f"{held:.4g}", f"{gap:+.2f}"])
-    return table(["data", "runs", "coverage", "expected error", "held-out error", "gap"], rows)
+        both = [f"{gap:+.2f}" for gap in (statistics.mean(one.z for one in gaps), _gap_of_means(gaps))]
+        rows.append([name, len(gaps), _coverage(gaps), f"{expected:.4g}", f"{held:.4g}", *both])
+    return table(["data", "runs", "coverage", "expected error", "held-out error", "gap", "gap of means"], rows)
 
 
 def _averaged(judged: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

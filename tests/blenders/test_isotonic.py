@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_folds import alternating
 
 from pipeline.blenders import mean
 from pipeline.blenders._blend import Blend
 from pipeline.blenders._isotonic import fit_curves
 from pipeline.blenders._library import Blender, Library
 from pipeline.metrics import log_loss
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Metric
 
 
 def bent(seed: int, n_rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,13 +53,10 @@ def test_of_two_classes_the_order_of_rows_stays(seed: int) -> None:
 
 def library(isotonic: bool) -> Library:
     _, said, target = bent(2, 3_000)
-    role = np.full((1, 5, 3_000), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5 :: 50] = STOP
+    folds = alternating(3_000, 5)
     oof = said[None, :, None]
     metric = Metric.from_module(log_loss)
-    return Library(("m",), oof, oof[0, :20], target, metric, Folds(role), False, oof[:, :20], isotonic)
+    return Library(("m",), oof, oof[0, :20], target, metric, folds, False, oof[:, :20], isotonic)
 
 
 def test_a_bent_blend_is_repaired_by_rows_that_it_is_not_judged_by() -> None:

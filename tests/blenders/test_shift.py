@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_folds import alternating
 
 from pipeline.blenders import mean
 from pipeline.blenders._library import Blender, Library
 from pipeline.blenders._shift import fit_shift
 from pipeline.metrics import mae, mape, medae, r2, rmse, rmspe, smape
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Metric
 
 
 def skewed(seed: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,12 +62,9 @@ def test_any_number_of_rows_will_do(n_rows: int, seed: int) -> None:
 
 def test_the_score_is_of_rows_that_the_shift_has_not_seen() -> None:
     values, target = skewed(3, 200)
-    role = np.full((1, 5, 200), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5 :: 50] = STOP
+    folds = alternating(200, 5)
     oof, metric, plain = values[None, :, None], Metric.from_module(mae), Blender(mean, mean.Options())
-    library = Library(("m",), oof, oof[0, :9], target, metric, Folds(role), False, oof[:, :9])
+    library = Library(("m",), oof, oof[0, :9], target, metric, folds, False, oof[:, :9])
     changed = target.copy()
     changed[::5] = changed[::5][::-1]
     other = Library(**{**vars(library), "target": changed})

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from small_folds import shuffled
 
 from pipeline.blenders import stack
 from pipeline.blenders._blend import Blend, read_blend
@@ -18,7 +19,7 @@ from pipeline.blenders._seen import Seen
 from pipeline.engine import plugins
 from pipeline.metrics import accuracy, auc, log_loss, mae, rmse
 from pipeline.nested.rounds import rounds
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Metric
 
 METRICS = [Metric.from_module(module) for module in (rmse, mae, log_loss, auc, accuracy)]
 
@@ -38,18 +39,8 @@ def example(metric: Metric, n_entries: int) -> tuple[np.ndarray, np.ndarray]:
     return odds / odds.sum(axis=2, keepdims=True), target
 
 
-def folds_of(n_rows: int, n_folds: int = 4, repeats: int = 1) -> Folds:
-    role = np.full((repeats, n_folds, n_rows), TRAIN, dtype=np.int8)
-    for repeat in range(repeats):
-        order = np.random.default_rng(repeat).permutation(n_rows)
-        for fold, rows in enumerate(np.array_split(order, n_folds)):
-            role[repeat, fold, rows] = VALID
-            role[repeat, fold, np.flatnonzero(role[repeat, fold] == TRAIN)[::10]] = STOP
-    return Folds(role)
-
-
 def library_of(metric: Metric, n_entries: int = 3, repeats: int = 2) -> Library:
-    folds = folds_of(120, n_folds=3, repeats=repeats)
+    folds = shuffled(120, n_folds=3, repeats=repeats)
     oof, target = example(metric, n_entries)
     rng = np.random.default_rng(0)
     oofs, nested = (oof * rng.uniform(0.9, 1.1, (n, *oof.shape)) for n in (repeats, repeats * len(rounds(3))))
@@ -128,7 +119,7 @@ def of_noise(n_folds: int = 10) -> Library:
 
     A fold's training rows have a low mean where its own rows have a high one, which no blend may make use of.
     """
-    folds, target = folds_of(200, n_folds), np.random.default_rng(3).normal(size=200)
+    folds, target = shuffled(200, n_folds), np.random.default_rng(3).normal(size=200)
     fold = folds.role[0].argmax(axis=0)
     means, pairs = np.empty((1, 200)), np.empty((len(rounds(n_folds)), 200))
     for number in range(n_folds):

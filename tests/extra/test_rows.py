@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clean_tables import make_folds, make_table
+from clean_tables import make_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_folds import alternating
 
 from pipeline.errors import ConfigError
 from pipeline.extra.rows import Extra, join_folds, join_table, read_extra
@@ -21,7 +22,7 @@ def extra_of(table: Table, n: int = 10, **beside: np.ndarray) -> Extra:
 
 
 def test_every_fold_trains_on_them_and_none_validates_or_stops_on_them() -> None:
-    table, folds = make_table(), make_folds(400)
+    table, folds = make_table(), alternating(400)
     joined = join_folds(folds, table, extra_of(table))
     assert (joined.role[:, :, :400] == folds.role).all()
     assert (joined.role[:, :, 400:] == TRAIN).all()
@@ -32,7 +33,7 @@ def test_a_fold_that_validates_a_group_leaves_its_extra_rows_out() -> None:
     fold = np.arange(400) % 4
     table = replace(make_table(), groups=fold)
     joined = join_folds(
-        Folds(make_folds(400).role, "group"), table, extra_of(table, groups=np.array([0, 1, 9] + [2] * 7))
+        Folds(alternating(400).role, "group"), table, extra_of(table, groups=np.array([0, 1, 9] + [2] * 7))
     )
     assert joined.role[0, 0, 400:403].tolist() == [UNUSED, TRAIN, TRAIN]
     assert joined.role[0, 1, 400:403].tolist() == [TRAIN, UNUSED, TRAIN]
@@ -53,7 +54,7 @@ def test_a_fold_in_time_leaves_later_rows_out() -> None:
 @given(seed=st.integers(0, 99))
 def test_rows_of_weight_0_are_validated_but_not_trained_on(seed: int) -> None:
     weight = np.random.default_rng(seed).integers(0, 2, 400).astype(float)
-    table, folds = replace(make_table(), weight=weight), make_folds(400)
+    table, folds = replace(make_table(), weight=weight), alternating(400)
     joined = join_folds(folds, table, None)
     assert ((joined.role == VALID) == (folds.role == VALID)).all()
     fitted = np.isin(joined.role, (TRAIN, STOP))
@@ -62,7 +63,7 @@ def test_rows_of_weight_0_are_validated_but_not_trained_on(seed: int) -> None:
 
 def test_weights_that_leave_a_fold_nothing_are_refused() -> None:
     with pytest.raises(ConfigError, match="no training row whose weight is above 0"):
-        join_folds(make_folds(400), replace(make_table(), weight=np.eye(400)[0]), None)
+        join_folds(alternating(400), replace(make_table(), weight=np.eye(400)[0]), None)
 
 
 def test_they_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_folds import alternating
 
 from pipeline.apart import keep_apart
 from pipeline.blenders._alone import ALONE, fit_alone
 from pipeline.blenders._library import Library, build_library
 from pipeline.honesty.averaging import averaging_gain, draw_values, gain_alone, gain_blended
 from pipeline.metrics import accuracy, auc, f1, log_loss, mae, mse, rmse, rmsle
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric
+from pipeline.types import CrossFit, Metric
 
 N, N_MODELS = 1_000, 5
-ROLE = np.full((1, N_MODELS, N), TRAIN, dtype=np.int8)
-for fold in range(N_MODELS):
-    ROLE[0, fold, fold::N_MODELS] = VALID
-    ROLE[0, fold, (fold + 1) % N_MODELS] = STOP
-FOLDS = Folds(ROLE)
+FOLDS = alternating(N, N_MODELS)
 
 
 def library_of(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from small_folds import alternating
 
 from pipeline.honesty.drift import find_drift, weigh
 from pipeline.honesty.resample import pool
 from pipeline.metrics import mae
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Metric
 
 
 def rows(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -49,11 +50,7 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
     train, test = rows(3000, 3), rows(3000, 4, shift=0.7)
     column = train["x[3]"].to_numpy()
     error = np.exp(0.8 * column)  # harder where test has more rows
-    role = np.full((1, 5, 3000), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5] = STOP
-    pooled = pool(error, Folds(role), Metric.from_module(mae), None, None)
+    pooled = pool(error, alternating(3000, 5), Metric.from_module(mae), None, None)
     drift = find_drift(train, test, None, 0)
     found = weigh(pooled, np.zeros((1, 3000, 1)), drift, 3000, 0)
     wanted = np.exp(0.8 * test["x[3]"]).mean() - error.mean()
@@ -66,13 +63,9 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
 def test_when_hardly_anything_of_train_looks_like_test_the_estimate_says_so(n_alike: int) -> None:
     train, test = rows(500, 5), rows(500, 6, shift=50.0)
     train.loc[train.index < n_alike, "x[3]"] += 50.0
-    role = np.full((1, 2, 500), TRAIN, dtype=np.int8)
-    for fold in range(2):
-        role[0, fold, fold::2] = VALID
-        role[0, fold, 1 - fold] = STOP
     drift = find_drift(train, test, None, 0)
     assert drift.auc > 0.98
-    pooled = pool(np.ones(500), Folds(role), Metric.from_module(mae), None, None)
+    pooled = pool(np.ones(500), alternating(500, 2), Metric.from_module(mae), None, None)
     found = weigh(pooled, np.zeros((1, 500, 1)), drift, 500, 0)
     assert not found.readable
 

@@ -8,27 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_folds import dealt
 
 from pipeline.honesty import expectation, resample
 from pipeline.honesty.expectation import Bias, expect, flattered_share, own_factor
 from pipeline.honesty.resample import Rows, draw, pool, stretches
 from pipeline.metrics import auc, mae, rmse
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Folds, Metric
 
 N_FOLDS = 5
 
 
-def folds_of(fold: np.ndarray, kind: str = "kfold") -> Folds:
-    role = np.full((1, N_FOLDS, len(fold)), TRAIN, dtype=np.int8)
-    for one in range(N_FOLDS):
-        role[0, one, fold == one] = VALID
-        role[0, one, np.flatnonzero(fold != one)[0]] = STOP
-    return Folds(role, kind)
-
-
 def rows_of(target: np.ndarray, groups: np.ndarray | None = None, module: object = mae) -> tuple[Rows, Folds]:
     unit = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    folds = folds_of(unit % N_FOLDS)
+    folds = dealt(unit % N_FOLDS)
     return pool(target, folds, Metric.from_module(module), groups, None), folds
 
 
@@ -71,7 +64,7 @@ def test_in_time_the_interval_covers_only_if_stretches_are_drawn(
 
     for seed in range(50):
         target, held = lasting(), lasting()
-        folds = folds_of(time * N_FOLDS // 400, "time" if in_time else "kfold")
+        folds = dealt(time * N_FOLDS // 400, kind="time" if in_time else "kfold")
         rows = pool(target, folds, Metric.from_module(mae), None, time)
         found = expect(rows, folds, target, np.zeros((1, 400, 1)), Bias(), n_private=400, seed=seed)
         covered.append(found.low <= np.abs(held).mean() <= found.high)
@@ -127,7 +120,7 @@ def test_stopping_on_the_fold_is_paid_for_by_its_share() -> None:
 
 
 def test_own_uncertainty_is_that_of_nadeau_and_bengio() -> None:
-    assert own_factor(folds_of(np.arange(100) % N_FOLDS)) == pytest.approx(1.5)
+    assert own_factor(dealt(np.arange(100) % N_FOLDS)) == pytest.approx(1.5)
 
 
 def test_a_score_cannot_be_better_than_perfect() -> None:
@@ -180,11 +173,8 @@ def test_balanced_draws_have_the_pools_mean_and_large_sets_stray_less(monkeypatc
 
 def test_of_a_split_in_time_stretches_are_drawn_and_rows_without_prediction_are_not() -> None:
     time = np.repeat(np.arange(27), 4)
-    role = np.full((1, N_FOLDS, 108), TRAIN, dtype=np.int8)
-    for fold in range(N_FOLDS):
-        role[0, fold, (time // 4) == fold + 1] = VALID
-        role[0, fold, 0] = STOP
-    rows = pool(np.zeros(108), Folds(role, "time"), Metric.from_module(mae), None, time)
+    fold = np.where(time < 24, time // 4 - 1, -1)
+    rows = pool(np.zeros(108), dealt(fold, kind="time"), Metric.from_module(mae), None, time)
     assert len(np.unique(stretches(time))) == 9
     assert rows.n_units == 7
     assert rows.positions.min() == 16

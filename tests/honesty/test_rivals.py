@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_folds import alternating
 
 from pipeline.honesty.resample import pool
 from pipeline.honesty.rivals import Leaderboards, select, simulate
 from pipeline.metrics import auc, mse
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric
+from pipeline.types import Metric
 
 N = 600
 METRIC = Metric.from_module(mse)
 
 
-def five_folds() -> Folds:
-    role = np.full((1, 5, N), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5] = STOP
-    return Folds(role)
-
-
 def of_classes(predictions: list[np.ndarray], target: np.ndarray, n_public: float) -> Leaderboards:
     metric = Metric.from_module(auc)
-    rows = pool(target, five_folds(), metric, None, None)
+    rows = pool(target, alternating(N, 5), metric, None, None)
     errors = [metric.error(target, one) for one in predictions]
     return simulate(rows, [one[None] for one in predictions], errors, n_public=n_public, n_private=200, seed=0)
 
@@ -36,7 +29,7 @@ def boards(
     n_private: float = 200,
     groups: np.ndarray | None = None,
 ) -> Leaderboards:
-    rows = pool(target, five_folds(), METRIC, groups, None)
+    rows = pool(target, alternating(N, 5), METRIC, groups, None)
     oofs = [one[None, :, None] for one in predictions]
     errors = [METRIC.error(target, one[:, None]) for one in predictions]
     return simulate(rows, oofs, errors, n_public=n_public, n_private=n_private, seed=0)

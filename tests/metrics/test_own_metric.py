@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clean_tables import make_folds, make_table
+from clean_tables import make_table
+from small_folds import alternating
 
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
@@ -41,7 +42,7 @@ def test_folds_that_it_refuses_are_told_in_its_words(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"competition_metric cannot be computed on fold 0 .*refuses them: ValueError"
     ):
-        check_metric(make_folds(400), rare)
+        check_metric(alternating(400), rare)
 
 
 def test_what_else_fails_is_a_mistake_of_the_file(tmp_path: Path) -> None:

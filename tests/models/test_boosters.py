@@ -9,30 +9,23 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
-from clean_tables import make_folds
 from elsewhere import elsewhere
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.errors import ConfigError
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import _folds, catboost, histogram, lightgbm, xgboost
 from pipeline.models._folds import Learnt, Lesson
 from pipeline.spread import Spread, in_turn
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Metric, Table, Task
 
 BOOSTERS = [catboost, histogram, lightgbm, xgboost]
 QUICK = {"rounds": 80, "patience": 5, "lr": 0.2}
 MORE = {histogram: {"min_rows": 3}, lightgbm: {"min_rows": 3}, catboost: {"depth": 4}, xgboost: {"depth": 3}}
 N = 200
+FOLDS = alternating(N, 2, every=4)
 pytestmark = pytest.mark.parametrize("model", BOOSTERS, ids=lambda model: model.__name__.rpartition(".")[2])
-
-
-def folds() -> Folds:
-    role = np.full((1, 2, N), TRAIN, dtype=np.int8)
-    for fold in range(2):
-        role[0, fold, fold::2] = VALID
-        role[0, fold, 1 - fold :: 8] = STOP
-    return Folds(role)
 
 
 def values(seed: int = 0) -> Table:
@@ -44,7 +37,7 @@ def values(seed: int = 0) -> Table:
 
 def fit(model: ModuleType, data: Table, **settings: object) -> CrossFit:
     recipe = model.Recipe(**(QUICK | MORE[model] | settings))
-    return model.cross_fit({"entry": recipe}, data, folds(), seed=0, log=Heard())["entry"]
+    return model.cross_fit({"entry": recipe}, data, FOLDS, seed=0, log=Heard())["entry"]
 
 
 def test_stopping_rows_find_the_rounds_and_are_learnt_from_after_all(model: ModuleType) -> None:
@@ -53,7 +46,7 @@ def test_stopping_rows_find_the_rounds_and_are_learnt_from_after_all(model: Modu
     assert (found.epochs >= 1).all()
     assert (found.epochs < 80).all()
     fixed = fit(model, data, stop_on="none", rounds=int(found.epochs[0, 0]))
-    rows = folds().valid_rows(0, 0)
+    rows = FOLDS.valid_rows(0, 0)
     np.testing.assert_allclose(found.oof[0, rows], fixed.oof[0, rows], rtol=1e-6)
 
 
@@ -70,7 +63,7 @@ def test_of_few_rows_all_other_folds_choose_the_rounds(
 
     monkeypatch.setattr(model, "_learn", watched)
     monkeypatch.setattr(_folds, "FEW", few)
-    cut = make_folds(N, 4)
+    cut = alternating(N, 4)
     model.cross_fit({"entry": model.Recipe(**(QUICK | MORE[model]))}, values(), cut, seed=0, log=Heard())
     assert fitted == [round(np.mean(of_fold)) for of_fold in np.reshape(found, (4, searches))]
 
@@ -85,7 +78,7 @@ def test_absolute_loss_aims_at_the_median_of_a_skewed_target(model: ModuleType, 
     data = values()
     noise = np.random.default_rng(1).exponential(size=N) ** 2  # its mean is 2, its median .48
     data = replace(data, target=data.train["a"].to_numpy() + noise)
-    rows = folds().valid_rows(0, 0)
+    rows = FOLDS.valid_rows(0, 0)
 
     def below(found: CrossFit) -> float:
         return float((data.target[rows] < found.oof[0, rows, 0]).mean())
@@ -143,7 +136,7 @@ def test_a_level_called_missing_is_not_a_missing_value(model: ModuleType, tmp_pa
 @pytest.mark.parametrize("spread", [in_turn, elsewhere])
 def test_recipes_that_time_leaves_no_room_for_are_not_begun(model: ModuleType, spread: Spread) -> None:
     recipes = {name: model.Recipe(**(QUICK | MORE[model])) for name in ("first", "second")}
-    entries = model.cross_fit(recipes, values(), folds(), seed=0, log=Heard(patience=0), spread=spread)
+    entries = model.cross_fit(recipes, values(), FOLDS, seed=0, log=Heard(patience=0), spread=spread)
     assert not entries["first"].truncated
     assert entries["second"].truncated
     assert entries["second"].failed
@@ -222,7 +215,7 @@ def test_what_the_library_refuses_is_a_failed_entry_and_not_a_crash(
 @pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
 def test_a_fold_may_train_on_one_value_of_the_target_alone(model: ModuleType, kind: str) -> None:
     classes = {"binary": ("a", "b"), "multiclass": ("a", "b", "c")}.get(kind, ())
-    data, own = values(), folds().valid_rows(0, 0)
+    data, own = values(), FOLDS.valid_rows(0, 0)
     target = np.zeros(N, dtype=np.int64)
     target[own[::3]] = 1
     target[own[1::3]] = max(1, len(classes) - 1)

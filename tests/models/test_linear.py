@@ -8,22 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.config import load_experiment
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import linear
 from pipeline.transforms.recipe import Encode
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
+from pipeline.types import Metric, Table, Task
 from pipeline.workspace import Workspace
 
 PLAIN = Encode(indicators=False)
-
-
-def folds(n: int) -> Folds:
-    role = np.full((1, 2, n), TRAIN, dtype=np.int8)
-    role[0, 0, ::2], role[0, 1, 1::2] = VALID, VALID
-    role[0, 0, 1::10], role[0, 1, ::10] = STOP, STOP
-    return Folds(role)
 
 
 def frame(n: int, seed: int) -> pd.DataFrame:
@@ -31,7 +25,8 @@ def frame(n: int, seed: int) -> pd.DataFrame:
 
 
 def fit(recipe: linear.Recipe, data: Table):
-    return linear.cross_fit({"linear": recipe}, data, folds(len(data.train)), seed=0, log=Heard())["linear"]
+    folds = alternating(len(data.train), 2, every=5)
+    return linear.cross_fit({"linear": recipe}, data, folds, seed=0, log=Heard())["linear"]
 
 
 def values(noise: float) -> Table:
@@ -54,7 +49,8 @@ def test_the_default_solver_ends_at_the_ridge_optimum(penalty: float) -> None:
     data = values(noise=1.0)
     recipe = linear.Recipe(weight_decay=penalty, encode=PLAIN, target="standardise")
     entry = fit(recipe, data)
-    rows, held = folds(400).train_rows(0, 0), folds(400).valid_rows(0, 0)
+    folds = alternating(400, 2, every=5)
+    rows, held = folds.train_rows(0, 0), folds.valid_rows(0, 0)
     center, scale = data.train.iloc[rows].mean(), data.train.iloc[rows].std(ddof=0)
     x, x_held = (((data.train.iloc[part] - center) / scale).to_numpy() for part in (rows, held))
     spread = data.target[rows].std()

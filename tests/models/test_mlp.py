@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from heard import Bar, Heard
 from pydantic import ValidationError
+from small_folds import alternating
 
 from pipeline.core import checkpoint
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, log_loss, quadratic_kappa, rmse
 from pipeline.models import mlp
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
+from pipeline.types import Folds, Metric, Table, Task
 
 QUICK = mlp.Recipe(hidden=(8,), epochs=6, n_seeds=2, batch_size=16)
 REGRESSION = Task("regression", Metric.from_module(rmse))
@@ -32,11 +33,7 @@ def table(task: Task = REGRESSION, n: int = 90) -> Table:
 
 
 def folds(n: int = 90) -> Folds:
-    role = np.full((1, 3, n), TRAIN, dtype=np.int8)
-    for fold in range(3):
-        role[0, fold, fold::3] = VALID
-        role[0, fold, (fold + 1) % 3 :: 12] = STOP
-    return Folds(role)
+    return alternating(n, 3)
 
 
 def fit(recipes: dict[str, mlp.Recipe], data: Table | None = None, seed: int = 0, log: Heard | None = None):

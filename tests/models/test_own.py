@@ -12,27 +12,20 @@ import pandas as pd
 import pytest
 from heard import Heard
 from own_files import write_own
+from small_folds import shuffled
 
 from pipeline.errors import ConfigError, ModelError
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import own
 from pipeline.models._own_entry import UNCOMPARED
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 N, N_TEST = 400, 200
 CLASSES = {"regression": (), "binary": ("no", "yes"), "multiclass": ("a", "b", "c")}
 
 
 def folds(n_repeats: int = 1, *, all_covered: bool = True) -> Folds:
-    role = np.full((n_repeats, 4, N), TRAIN, dtype=np.int8)
-    for repeat in range(n_repeats):
-        order = np.random.default_rng(repeat).permutation(N)
-        for fold in range(4):
-            role[repeat, fold, order[fold::4]] = VALID
-            role[repeat, fold, order[(fold + 1) % 4 :: 16]] = STOP
-    if not all_covered:
-        role[:, :, :10] = TRAIN
-    return Folds(role)
+    return shuffled(N, repeats=n_repeats, uncovered=0 if all_covered else 10)
 
 
 def table(kind: str = "regression", ids: str = "numbers") -> Table:

@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 from heard import Heard
 from pydantic import ValidationError
+from small_folds import alternating
 
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import _skops, extra_trees, forest, histogram, kernel, neighbours, ridge
 from pipeline.models._folds import Lesson, Rows
 from pipeline.transforms.recipe import Encode
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 FORESTS = [forest, extra_trees]
 OTHERS = [ridge, kernel, neighbours]
@@ -38,11 +39,7 @@ every = pytest.mark.parametrize(
 
 
 def folds(n: int = N, n_folds: int = 3, kind: str = "kfold") -> Folds:
-    role = np.full((1, n_folds, n), TRAIN, dtype=np.int8)
-    for fold in range(n_folds):
-        role[0, fold, fold::n_folds] = VALID
-        role[0, fold, (fold + 1) % n_folds :: 2 * n_folds] = STOP
-    return Folds(role, kind)
+    return alternating(n, n_folds, every=4, kind=kind)
 
 
 def values(noise: float = 0.3, n: int = N) -> Table:

@@ -12,12 +12,13 @@ import pytest
 import torch
 from elsewhere import elsewhere
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.metrics import rmse
 from pipeline.models import mlp
 from pipeline.models._side_by_side import run_side_by_side
 from pipeline.spread import Spread, Unit, in_turn
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Log, Metric, Table, Task
+from pipeline.types import CrossFit, Log, Metric, Table, Task
 
 N = 60
 SMALL = mlp.Recipe(hidden=(8,), epochs=4, n_seeds=1, batch_size=16)
@@ -88,20 +89,12 @@ def test_a_training_keeps_its_threads_whatever_others_say_meanwhile() -> None:
     assert found == [2, 2]
 
 
-def folds() -> Folds:
-    role = np.full((1, 3, N), TRAIN, dtype=np.int8)
-    for fold in range(3):
-        role[0, fold, fold::3] = VALID
-        role[0, fold, (fold + 1) % 3 :: 12] = STOP
-    return Folds(role)
-
-
 def fit(recipes: dict[str, mlp.Recipe], spread: Spread = in_turn) -> dict[str, CrossFit]:
     generator = np.random.default_rng(0)
     train, test = (pd.DataFrame(generator.normal(size=(n, 4)), columns=list("abcd")) for n in (N, 20))
     target = train["a"].to_numpy() - train["b"].to_numpy() * train["c"].to_numpy()
     data = Table(Task("regression", Metric.from_module(rmse)), train, test, target, np.arange(N), np.arange(20))
-    return mlp.cross_fit(recipes, data, folds(), seed=0, log=Heard(), spread=spread)
+    return mlp.cross_fit(recipes, data, alternating(N, 3), seed=0, log=Heard(), spread=spread)
 
 
 @pytest.mark.parametrize("stop_on", ["none", "inner"])

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.metrics import rmse
 from pipeline.models import realmlp, tabm
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Metric, Table, Task
 
 REGRESSION = Task("regression", Metric.from_module(rmse))
 BINARY = Task("binary", Metric.from_module(rmse), ("no", "yes"))
@@ -21,12 +22,8 @@ def fit(recipes: dict[str, tabm.Recipe]) -> dict[str, CrossFit]:
     generator = np.random.default_rng(0)
     train, test = (pd.DataFrame(generator.normal(size=(n, 3)), columns=list("abc")) for n in (120, 20))
     target = np.sin(3 * train["a"].to_numpy()) + train["b"].to_numpy()
-    role = np.full((1, 2, 120), TRAIN, dtype=np.int8)
-    for fold in range(2):
-        role[0, fold, fold::2] = VALID
-        role[0, fold, (fold + 1) % 2 :: 8] = STOP
     table = Table(REGRESSION, train, test, target, np.arange(120), np.arange(20))
-    return tabm.cross_fit(recipes, table, Folds(role), seed=0, log=Heard())
+    return tabm.cross_fit(recipes, table, alternating(120, 2, every=4), seed=0, log=Heard())
 
 
 def test_recipes_that_share_a_program_give_what_each_gives_alone() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clean_tables import make_folds, make_table
+from clean_tables import make_table
 from heard import Heard
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_entries, read_json, write_folds, write_json, write_table
@@ -35,7 +36,7 @@ def jobs(folder: Path, model: Any, recipe: dict[str, Any] | None, table: Table, 
     for path in (*inputs.values(), *outs):
         path.mkdir()
     write_table(inputs["preprocess"], table)
-    write_folds(inputs["split"], make_folds(N_ROWS, N_FOLDS))
+    write_folds(inputs["split"], alternating(N_ROWS, N_FOLDS))
     write_json(inputs["recipe"] / "recipe.json", recipe)
     config = {"entry": "one", "recipe": "recipe.json", **config}
     plugins = {"model": model, "metric": rmse}

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.blenders import greedy
 from pipeline.config import Competition, Experiment
@@ -22,7 +23,7 @@ from pipeline.engine.store import Result, Store
 from pipeline.files import write_entry, write_folds, write_json, write_table
 from pipeline.metrics import auc, rmsle
 from pipeline.stages import ensemble, score
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 from pipeline.workspace import Workspace
 
 SLUG = "made-up-houses"
@@ -87,7 +88,7 @@ def make_run(
         path = workspace.experiments / SLUG / f"{file}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    table, folds = make_table(metric), make_folds()
+    table, folds = make_table(metric), alternating(N_TRAIN, N_FOLDS)
     maker = Maker(workspace.cache(SLUG))
     _data_stages(maker, competition, experiment, table, folds)
     _model_stages(maker, table, folds, experiment)
@@ -105,14 +106,6 @@ def make_table(metric: str) -> Table:
     )
     target = (signal > 0).astype(np.int64) if binary else np.exp(12 + 0.3 * signal)
     return Table(task, train, test, target, np.arange(N_TRAIN), np.arange(N_TEST))
-
-
-def make_folds() -> Folds:
-    role = np.full((1, N_FOLDS, N_TRAIN), TRAIN, dtype=np.int8)
-    for fold in range(N_FOLDS):
-        role[0, fold, fold::N_FOLDS] = VALID
-        role[0, fold, (fold + 1) % N_FOLDS :: 2 * N_FOLDS] = STOP
-    return Folds(role)
 
 
 def make_entry(table: Table, folds: Folds, noise: float, seed: int, **more: Any) -> CrossFit:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from clean_tables import make_folds, make_table
+from clean_tables import make_table
 from heard import Heard
 from pydantic import BaseModel
+from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json, write_table
@@ -37,7 +38,7 @@ def planned(
         path.mkdir(parents=True)
     table = make_table(n_train=N_ROWS, n_test=30)
     write_table(inputs["preprocess"], table)
-    write_folds(inputs["split"], make_folds(N_ROWS, N_FOLDS))
+    write_folds(inputs["split"], alternating(N_ROWS, N_FOLDS))
     if n_extra:
         inputs["extra"] = folder / "extra"
         inputs["extra"].mkdir()

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
 from pipeline.models import autogluon, linear, mlp, ridge, tabm
 from pipeline.stages import budget
-from pipeline.types import STOP, TRAIN, VALID, Folds
 
 MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
@@ -32,11 +32,7 @@ def planned(
     pd.DataFrame(np.zeros((n_rows, 3)), columns=["a", "b", "c"]).to_parquet(folder / "preprocess/train.parquet")
     pd.DataFrame(np.zeros((9, 3)), columns=["a", "b", "c"]).to_parquet(folder / "preprocess/test.parquet")
     write_json(folder / "preprocess/task.json", {"kind": "regression", "classes": []})
-    role = np.full((1, 5, n_rows), TRAIN, dtype=np.int8)
-    for fold in range(5):
-        role[0, fold, fold::5] = VALID
-        role[0, fold, (fold + 1) % 5] = STOP
-    write_folds(folder / "split", Folds(role))
+    write_folds(folder / "split", alternating(n_rows, 5))
     sections = {
         name: {"kind": name, "recipe": module.Recipe().model_dump(mode="json"), "tuned": name == "mlp"}
         for name, module in MODELS.items()

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from libraries import job_of, make_entry, make_folds, noisy
+from libraries import job_of, make_entry, noisy
+from small_folds import shuffled
 
 from pipeline.blenders import mean, nnls
 from pipeline.blenders._blend import Blend
@@ -18,11 +19,11 @@ from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_entries, read_json
 from pipeline.metrics import accuracy, f1, log_loss, rmse, rmsle
 from pipeline.stages import ensemble
-from pipeline.types import STOP, TRAIN, UNUSED, VALID, CrossFit, Folds, Metric
+from pipeline.types import CrossFit, Folds, Metric
 
 
 def test_a_blend_of_independent_models_beats_each_and_says_by_how_much(tmp_path: Path) -> None:
-    folds = make_folds(400)
+    folds = shuffled(400)
     target, entries = noisy(400, [1.0, 1.0, 1.0], folds)
     facts = ensemble.run(job_of(tmp_path, target, folds, entries))
     result, rows = read_json(tmp_path / "out/result.json"), read_json(tmp_path / "out/leaderboard.json")
@@ -37,7 +38,7 @@ def test_a_blend_of_independent_models_beats_each_and_says_by_how_much(tmp_path:
 def test_the_reported_score_does_not_reward_fitting_noise(tmp_path: Path) -> None:
     """Weights among 40 models that know nothing look good in their own rows; the reported score must not."""
     rng = np.random.default_rng(0)
-    folds = make_folds(60)
+    folds = shuffled(60)
     target = rng.normal(size=60)
     entries = {f"m{i}": make_entry(folds, rng.normal(size=(60, 1)), np.zeros((5, 1))) for i in range(40)}
     ensemble.run(job_of(tmp_path, target, folds, entries, blender=nnls))
@@ -49,7 +50,7 @@ def test_the_reported_score_does_not_reward_fitting_noise(tmp_path: Path) -> Non
 
 
 def test_a_fold_never_sees_weights_fitted_on_its_own_rows(tmp_path: Path) -> None:
-    folds = make_folds(80)
+    folds = shuffled(80)
     target, entries = noisy(80, [1.0, 1.0], folds)
     ensemble.run(job_of(tmp_path / "a", target, folds, entries))
     changed = target.copy()
@@ -61,7 +62,7 @@ def test_a_fold_never_sees_weights_fitted_on_its_own_rows(tmp_path: Path) -> Non
 
 
 def test_test_rows_are_blended_with_the_written_weights(tmp_path: Path) -> None:
-    folds = make_folds(200)
+    folds = shuffled(200)
     target, entries = noisy(200, [0.5, 1.0, 3.0], folds)
     ensemble.run(job_of(tmp_path, target, folds, entries))
     weights = read_json(tmp_path / "out/weights.json")
@@ -71,7 +72,7 @@ def test_test_rows_are_blended_with_the_written_weights(tmp_path: Path) -> None:
 
 def test_values_beyond_all_that_were_seen_are_cut(tmp_path: Path) -> None:
     """One row that a linear model carries away would decide a fold."""
-    folds = make_folds(200)
+    folds = shuffled(200)
     target, entries = noisy(200, [0.5, 0.5], folds)
     entries["m0"].oof[0, 7] = entries["m0"].test[3] = 1e4
     ensemble.run(job_of(tmp_path, target, folds, entries, blender=mean))
@@ -81,7 +82,7 @@ def test_values_beyond_all_that_were_seen_are_cut(tmp_path: Path) -> None:
 
 
 def test_in_time_a_trend_may_lead_beyond_what_was_seen(tmp_path: Path) -> None:
-    folds = Folds(make_folds(200).role, "time")
+    folds = Folds(shuffled(200).role, "time")
     target, entries = noisy(200, [0.5, 0.5], folds)
     for entry in entries.values():
         entry.test[:] = 1e4
@@ -90,7 +91,7 @@ def test_in_time_a_trend_may_lead_beyond_what_was_seen(tmp_path: Path) -> None:
 
 
 def test_rmsle_averages_logs(tmp_path: Path) -> None:
-    folds = make_folds(100)
+    folds = shuffled(100)
     target = np.exp(np.random.default_rng(0).normal(loc=5, size=100))
     halves = {"low": target / 2, "high": target * 2}
     entries = {n: make_entry(folds, v[:, None], np.full((3, 1), v.mean())) for n, v in halves.items()}
@@ -99,7 +100,7 @@ def test_rmsle_averages_logs(tmp_path: Path) -> None:
 
 
 def test_repeats_are_kept_apart_and_averaged(tmp_path: Path) -> None:
-    folds = make_folds(90, n_folds=3, repeats=2)
+    folds = shuffled(90, n_folds=3, repeats=2)
     target, entries = noisy(90, [1.0, 2.0], folds)
     ensemble.run(job_of(tmp_path, target, folds, entries))
     result = read_json(tmp_path / "out/result.json")
@@ -109,7 +110,7 @@ def test_repeats_are_kept_apart_and_averaged(tmp_path: Path) -> None:
 
 
 def test_uncovered_rows_are_left_out_and_counted(tmp_path: Path) -> None:
-    folds = make_folds(100, uncovered=20)
+    folds = shuffled(100, uncovered=20)
     target, entries = noisy(100, [1.0, 1.0], folds)
     target[:20] = 1e9
     facts = ensemble.run(job_of(tmp_path, target, folds, entries))
@@ -119,21 +120,8 @@ def test_uncovered_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert result["cv_error"] < 2.0
 
 
-def test_a_single_holdout_fold_is_cross_fitted_within(tmp_path: Path) -> None:
-    role = np.full((1, 1, 200), TRAIN, dtype=np.int8)
-    role[0, 0, 100:] = VALID
-    role[0, 0, :10] = STOP
-    role[0, 0, 10:20] = UNUSED
-    folds = Folds(role)
-    target, entries = noisy(200, [1.0, 1.0], folds)
-    ensemble.run(job_of(tmp_path, target, folds, entries))
-    result = read_json(tmp_path / "out/result.json")
-    assert result["se"] is None
-    assert 0.5 < result["cv_error"] < 0.9
-
-
 def test_a_reference_is_listed_but_never_blended(tmp_path: Path) -> None:
-    folds = make_folds(100)
+    folds = shuffled(100)
     target, entries = noisy(100, [1.0, 2.0], folds)
     entries["autogluon"] = make_entry(folds, target[:, None], np.zeros((30, 1)), reference=True, stop_on="fold")
     ensemble.run(job_of(tmp_path, target, folds, entries))
@@ -146,7 +134,7 @@ def test_a_reference_is_listed_but_never_blended(tmp_path: Path) -> None:
 
 
 def test_a_part_that_stopped_on_its_fold_marks_the_whole(tmp_path: Path) -> None:
-    folds = make_folds(100)
+    folds = shuffled(100)
     target, entries = noisy(100, [1.0, 1.0], folds, stop_on="fold")
     ensemble.run(job_of(tmp_path, target, folds, entries))
     assert read_json(tmp_path / "out/result.json")["stop_on"] == "fold"
@@ -154,7 +142,7 @@ def test_a_part_that_stopped_on_its_fold_marks_the_whole(tmp_path: Path) -> None
 
 def test_probabilities_stay_probabilities(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    folds = make_folds(150)
+    folds = shuffled(150)
     target = rng.integers(3, size=150)
     share = {n: rng.dirichlet(np.ones(3), size=150) + np.eye(3)[target] for n in ("one", "two")}
     entries = {
@@ -168,7 +156,7 @@ def test_probabilities_stay_probabilities(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_come_out_again(tmp_path: Path) -> None:
-    folds = make_folds(100, repeats=2)
+    folds = shuffled(100, repeats=2)
     target, entries = noisy(100, [1.0, 1.5, 2.0], folds)
     for part in "ab":
         ensemble.run(job_of(tmp_path / part, target, folds, entries, bags=4))
@@ -178,7 +166,7 @@ def test_the_same_bytes_come_out_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["missing", "none", "only a reference", "option"])
 def test_mistakes_are_said(tmp_path: Path, broken: str) -> None:
-    folds = make_folds(60)
+    folds = shuffled(60)
     target, entries = noisy(60, [1.0, 1.0], folds)
     options: dict[str, Any] = {}
     if broken == "missing":
@@ -196,7 +184,7 @@ def test_mistakes_are_said(tmp_path: Path, broken: str) -> None:
 
 
 def test_curves_are_for_probabilities(tmp_path: Path) -> None:
-    folds = make_folds(60)
+    folds = shuffled(60)
     target, entries = noisy(60, [1.0], folds)
     job = job_of(tmp_path, target, folds, entries)
     curved = Job(**(vars(job) | {"config": {**job.config, "calibration": "isotonic"}}))
@@ -205,7 +193,7 @@ def test_curves_are_for_probabilities(tmp_path: Path) -> None:
 
 
 def test_two_models_with_one_name_are_refused(tmp_path: Path) -> None:
-    folds = make_folds(60)
+    folds = shuffled(60)
     target, entries = noisy(60, [1.0], folds)
     job = job_of(tmp_path, target, folds, entries)
     twice = Job(**(vars(job) | {"inputs": {**job.inputs, "train:again": job.inputs["train:all"]}}))
@@ -217,7 +205,7 @@ def test_an_entry_too_timid_for_an_average_is_not_drowned_by_bold_and_worse_ones
     """Label smoothing leaves a network's labels best and its probabilities flat."""
     rng = np.random.default_rng(0)
     target = rng.integers(0, 3, 900)
-    folds = make_folds(900)
+    folds = shuffled(900)
 
     def entry(accuracy_wanted: float, top: float) -> CrossFit:
         said = np.where(rng.random(900) < accuracy_wanted, target, (target + rng.integers(1, 3, 900)) % 3)
@@ -236,7 +224,7 @@ def test_a_mean_of_calibrated_entries_is_made_as_bold_as_it_is_right(tmp_path: P
     rng = np.random.default_rng(0)
     signals = rng.normal(size=(2000, 2))
     target = (rng.random(2000) < 1 / (1 + np.exp(-2 * signals.sum(axis=1)))).astype(np.int64)
-    folds = make_folds(2000)
+    folds = shuffled(2000)
 
     def entry(signal: np.ndarray) -> CrossFit:
         positive = 1 / (1 + np.exp(-1.4 * signal))
@@ -251,7 +239,7 @@ def test_a_mean_of_calibrated_entries_is_made_as_bold_as_it_is_right(tmp_path: P
 
 def test_labels_are_decided_on_other_folds_and_what_was_decided_is_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    folds = make_folds(600)
+    folds = shuffled(600)
     sure, test = rng.dirichlet([1.6, 0.4], 600), rng.dirichlet([1.6, 0.4], 50)
     target = (rng.random(600) < sure[:, 1]).astype(int)
     entries = {"m": make_entry(folds, sure, test)}
@@ -269,7 +257,7 @@ def test_labels_are_decided_on_other_folds_and_what_was_decided_is_written(tmp_p
 
 def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
     """With twice as many predictions of a row, weights follow noise less: the second repeat is seen by the first's."""
-    folds = make_folds(60, repeats=2)
+    folds = shuffled(60, repeats=2)
     target, entries = noisy(60, [1.0, 1.0], folds)
     ensemble.run(job_of(tmp_path / "a", target, folds, entries, blender=nnls))
     entries["m0"].oof[1] += np.random.default_rng(1).normal(size=(60, 1)) * 3
@@ -280,7 +268,7 @@ def test_repeats_are_blended_by_the_rows_of_both(tmp_path: Path) -> None:
 
 def test_what_is_scored_is_what_is_submitted(tmp_path: Path) -> None:
     """Predictions that stray beyond the target's range are scored, written and kept as they are clipped."""
-    folds = make_folds(400)
+    folds = shuffled(400)
     target, entries = noisy(400, [3.0], folds)
     job = job_of(tmp_path / "plain", target, folds, entries)
     ensemble.run(job)

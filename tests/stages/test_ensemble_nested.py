@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from libraries import job_of, make_entry, make_folds, noisy
+from libraries import job_of, make_entry, noisy
+from small_folds import shuffled
 
 from pipeline.blenders import chosen, stack
 from pipeline.blenders._blend import Blend
@@ -19,7 +20,7 @@ from pipeline.stages import ensemble
 from pipeline.types import CrossFit, Folds, Metric
 
 N = 240
-FOLDS = make_folds(N, n_folds=4)
+FOLDS = shuffled(N, n_folds=4)
 
 
 def nest(job: Job, entries: dict[str, CrossFit]) -> Job:

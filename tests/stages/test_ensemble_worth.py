@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from libraries import job_of, make_entry, make_folds, noisy
+from libraries import job_of, make_entry, noisy
+from small_folds import shuffled
 
 from pipeline.apart import keep_apart
 from pipeline.files import read_json, write_json
@@ -15,7 +16,7 @@ from pipeline.stages import ensemble
 
 
 def test_what_a_model_is_worth_is_the_error_without_all_of_its_entries(tmp_path: Path) -> None:
-    folds = make_folds(400, repeats=2)
+    folds = shuffled(400, repeats=2)
     target, entries = noisy(400, [1.0, 1.0, 1.0, 5.0], folds)
     entries = dict(zip(("net", "trees/a", "trees/b", "luck"), entries.values(), strict=True))
     ensemble.run(job_of(tmp_path / "all", target, folds, entries))
@@ -31,7 +32,7 @@ def test_what_a_model_is_worth_is_the_error_without_all_of_its_entries(tmp_path:
 
 
 def test_a_lone_model_cannot_be_left_out(tmp_path: Path) -> None:
-    folds = make_folds(60)
+    folds = shuffled(60)
     target, entries = noisy(60, [1.0, 1.0], folds)
     ensemble.run(job_of(tmp_path, target, folds, {f"ag/{name}": entry for name, entry in entries.items()}))
     assert read_json(tmp_path / "out/worth.json") == []
@@ -39,7 +40,7 @@ def test_a_lone_model_cannot_be_left_out(tmp_path: Path) -> None:
 
 def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    folds = make_folds(400)
+    folds = shuffled(400)
     target, entries = noisy(400, [1.0, 1.0], folds)
     tests = {name: [rng.normal(loc=10, size=(30, 1)) for _ in range(4)] for name in entries}
     entries = {
@@ -58,7 +59,7 @@ def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp
 
 
 def test_a_reference_is_flattered_by_weights_that_saw_the_rows_that_score_it(tmp_path: Path) -> None:
-    folds = make_folds(80)
+    folds = shuffled(80)
     target, base = noisy(80, [1.0] * 12, folds)
     mean = np.mean([entry.oof[0] for entry in base.values()], axis=0)
     entries = {f"ag/{name}": entry for name, entry in base.items()}

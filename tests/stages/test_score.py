@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from small_folds import dealt
 
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
@@ -19,7 +20,7 @@ from pipeline.metrics import auc, rmse
 from pipeline.report.expectation import lines
 from pipeline.report.summary import read_expected
 from pipeline.stages import score
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
 N_TRAIN, N_TEST = 120, 80
 
@@ -36,12 +37,8 @@ def make_table(module: ModuleType, shift: float = 0.0, **more: Any) -> Table:
 
 
 def make_folds(kind: str = "kfold") -> Folds:
-    role = np.full((1, 4, N_TRAIN), TRAIN, dtype=np.int8)
-    for fold in range(4):
-        valid = slice(24 * (fold + 1), 24 * (fold + 2)) if kind == "time" else slice(fold, None, 4)
-        role[0, fold, valid] = VALID
-        role[0, fold, np.flatnonzero(role[0, fold] == TRAIN)[:3]] = STOP
-    return Folds(role, kind)
+    rows = np.arange(N_TRAIN)
+    return dealt(rows // 24 - 1 if kind == "time" else rows % 4, every=30, kind=kind)
 
 
 def run(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from heard import Heard
+from small_folds import dealt
 
 from pipeline.engine.stage import Job
 from pipeline.entries import read_library
@@ -15,16 +16,12 @@ from pipeline.errors import ModelError
 from pipeline.files import write_json
 from pipeline.stages import train
 from pipeline.stages.train import check
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds
+from pipeline.types import CrossFit, Folds
 
 
 def folds() -> Folds:
     """Two folds of six rows, the first of which no fold validates."""
-    role = np.full((1, 2, 6), TRAIN, dtype=np.int8)
-    role[0, 0, 1:3] = VALID
-    role[0, 1, 3:6] = VALID
-    role[0, :, 0] = STOP
-    return Folds(role)
+    return dealt(np.array([-1, 0, 0, 1, 1, 1]))
 
 
 def entry(covered: slice) -> CrossFit:

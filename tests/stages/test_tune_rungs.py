@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from optuna.trial import FrozenTrial
 from searches import Model, Recipe, make_job, trials_of
+from small_folds import dealt
 
 from pipeline.engine.stage import Job
 from pipeline.files import write_folds, write_json, write_table
@@ -20,7 +21,7 @@ from pipeline.metrics import rmse
 from pipeline.models import lightgbm
 from pipeline.stages import tune
 from pipeline.tuning import storage
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Metric, Rung, Table, Task
+from pipeline.types import CrossFit, Folds, Metric, Rung, Table, Task
 
 
 class Watched(Model):
@@ -115,12 +116,8 @@ def boosted(
     write_table(job.inputs["preprocess"], Table(task, X, X, X["a"].to_numpy() + 0.1 * X["b"].to_numpy() ** 2, ids, ids))
     for seed, name in enumerate(("split", "fresh")):
         generator = np.random.default_rng(seed)
-        role = np.full((n_repeats, 3, SIZE), TRAIN, dtype=np.int8)
-        for own in role:
-            order = generator.permutation(SIZE)
-            for fold in range(3):
-                own[fold, order[fold::3]], own[fold, order[(fold + 1) % 3 :: 3]] = VALID, STOP
-        write_folds(job.inputs[name], Folds(role))
+        fold = np.stack([generator.permutation(SIZE) % 3 for _ in range(n_repeats)])
+        write_folds(job.inputs[name], dealt(fold, every=2))
     write_json(
         job.inputs["recipe"] / "net/recipe.json",
         lightgbm.Recipe(**{"rounds": 40, "min_rows": 2, **default}).model_dump(),

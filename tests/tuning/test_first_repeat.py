@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from small_folds import dealt
 
 from pipeline.tuning.first_repeat import cross_fit
-from pipeline.types import STOP, TRAIN, VALID, CrossFit, Folds, Rung
+from pipeline.types import CrossFit, Folds, Rung
 
 N_FOLDS, N = 3, 12
 ERRORS = {"good": (1.0, 2.0), "bad": (3.0, 9.0), "even": (2.0, 4.0), "diverges": (np.nan, 1.0)}
@@ -38,12 +39,7 @@ class Fits:
 @pytest.fixture
 def folds() -> Folds:
     """Three repeats, of which each cuts the rows elsewhere."""
-    fold = np.arange(N) % N_FOLDS
-    role = np.stack([[np.where(np.roll(fold, r) == f, VALID, TRAIN) for f in range(N_FOLDS)] for r in range(3)])
-    role = role.astype(np.int8)
-    for own in role.reshape(-1, N):
-        own[np.flatnonzero(own == TRAIN)[0]] = STOP
-    return Folds(role)
+    return dealt(np.stack([np.roll(np.arange(N) % N_FOLDS, repeat) for repeat in range(3)]))
 
 
 RUNGS = (Rung(0.2, 8.0),)
