@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 PARTS = 5
 """Parts that rows are dealt into where they come in one only, as with two folds."""
 
-
 CUT_AT_MOST = 0.02
 """Share of the rows whose targets may be cut: more of them are no accidents."""
 
@@ -50,10 +49,10 @@ class Seen:
         return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
 
     def cut(self, most: float) -> Seen:
-        """Return the same rows, targets that no entry foresees moved to where they are further off than most are.
+        """Return the same rows; numbers that lie far beyond what every entry says are moved nearer.
 
-        That is `most` standard deviations beyond all entries (1.4826 times the median distance from the entries'
-        median), or more where more than CUT_AT_MOST of the rows are further off than this. Classes stay.
+        Far: `most` standard deviations (1.4826 times the median distance from the entries' median), or the distance
+        that a share of CUT_AT_MOST exceeds, if that is longer.
         """
         if self.oof.shape[2] > 1:
             return self

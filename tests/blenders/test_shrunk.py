@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.blenders import nnls, shrunk
 from pipeline.blenders._choice import plausible
 from pipeline.blenders._seen import Seen
-from pipeline.blenders.shrunk import halves, pulled
+from pipeline.blenders.shrunk import pulled
 from pipeline.metrics import log_loss, mae, rmse
 from pipeline.types import Metric
 
@@ -44,29 +44,6 @@ def test_a_useless_entry_has_hardly_any_weight(metric: ModuleType) -> None:
     weights = fit(oof, target, Metric.from_module(metric))
     assert weights[3] < 0.05
     assert weights[:3].min() > 0.25
-
-
-def test_where_the_others_only_add_noise_to_one_entry_it_has_most_of_the_weight() -> None:
-    shares = []
-    for seed in range(5):
-        rng = np.random.default_rng(seed)
-        target = rng.normal(size=1500)
-        best = target + rng.normal(size=1500)
-        others = [best + 0.5 * rng.normal(size=1500) for _ in range(15)]
-        shares.append(fit(np.stack([*others, best], axis=1)[:, :, None], target)[-1])
-    assert np.mean(shares) > 0.5
-
-
-@pytest.mark.parametrize(
-    ("errors", "wanted"),
-    [
-        ([3.0, 1.0, 2.0], [[1 / 3, 1 / 3, 1 / 3], [0, 1, 0]]),
-        ([4.0, 1.0, 1.0, 2.0], [[0.25] * 4, [0, 0.5, 0.5, 0], [0, 1, 0, 0]]),
-        ([1.0], [[1]]),
-    ],
-)
-def test_the_better_half_counts_alike_down_to_the_best_entry(errors: list[float], wanted: list[list[float]]) -> None:
-    assert np.stack([*halves(np.array(errors))]).tolist() == wanted
 
 
 def test_a_few_values_that_no_entry_foresees_do_not_decide_the_weights() -> None:
@@ -156,8 +133,7 @@ def test_many_entries_are_fitted_and_judged_as_often_as_few(monkeypatch: pytest.
     n_pulls, n_parts = len(shrunk.Options().pulls), 5
     for n_entries in (3, 300):
         fit(*values(500, list(np.linspace(1, 3, n_entries))))
-        n_halves = n_entries.bit_length()
-        assert judged == [100] * n_parts * (n_pulls + n_halves)
+        assert judged == [100] * n_parts * (1 + n_pulls)
         assert fitted == [(n_entries, n_entries)] * (n_parts + 1) * n_pulls
         judged.clear()
         fitted.clear()
