@@ -40,7 +40,7 @@ def test_the_best_of_many_guesses_at_noise_is_told_to_be_no_better_than_they_are
     generator = np.random.default_rng(0)
     target = generator.normal(size=100)
     oofs = [generator.normal(size=(1, 100, 1)) * 0.3 for _ in range(40)]
-    table, folds = table_of(target), alternating(100)
+    table, folds = table_of(target), alternating(100, 2)
     errors = [float(np.sqrt(np.mean((target - oof[0, :, 0]) ** 2))) for oof in oofs]
     corrected = min(errors) + optimism(table, folds, oofs, seed=0).cautious
     assert abs(corrected - np.mean(errors)) < abs(min(errors) - np.mean(errors)) / 2
@@ -54,7 +54,7 @@ def test_the_plain_figure_is_what_the_choice_flatters_on_average() -> None:
         target = generator.normal(size=80)
         oofs = [generator.normal(size=(1, 80, 1)) * 0.5 for _ in range(10)]
         errors = [float(np.sqrt(np.mean((target - oof[0, :, 0]) ** 2))) for oof in oofs]
-        said.append(optimism(table_of(target), alternating(80), oofs, seed=seed).plain)
+        said.append(optimism(table_of(target), alternating(80, 2), oofs, seed=seed).plain)
         flattered.append(np.sqrt(1.25) - min(errors) - (np.sqrt(1.25) - np.mean(errors)))
     assert np.mean(said) == pytest.approx(np.mean(flattered), rel=0.35)
 
@@ -70,14 +70,14 @@ def test_luck_of_the_rows_persists_on_other_folds_and_luck_of_the_folds_does_not
     def oofs() -> list[np.ndarray]:
         return [0.4 * (shared * own + (1 - shared) * generator.normal(size=(1, n, 1))) for own in rows]
 
-    found = persistence(table_of(target), (alternating(n), oofs()), (alternating(n), oofs()), seed=0)
+    found = persistence(table_of(target), (alternating(n, 2), oofs()), (alternating(n, 2), oofs()), seed=0)
     assert least <= found <= most
 
 
 def test_one_trial_was_not_chosen() -> None:
     generator = np.random.default_rng(0)
     target = generator.normal(size=400)
-    found = optimism(table_of(target), alternating(400), [np.zeros((1, 400, 1))], seed=0)
+    found = optimism(table_of(target), alternating(400, 2), [np.zeros((1, 400, 1))], seed=0)
     assert found.cautious == pytest.approx(0.0, abs=0.01)
     assert found.plain == 0.0
 
@@ -87,6 +87,6 @@ def test_rows_of_a_group_are_drawn_together() -> None:
     groups = np.repeat(np.arange(10), 20)
     target = np.repeat(generator.normal(size=10), 20)  # 200 rows that say as much as 10
     oofs = [np.repeat(generator.normal(size=10), 20).reshape(1, 200, 1) for _ in range(20)]
-    apart = optimism(table_of(target), alternating(200), oofs, seed=0)
-    together = optimism(table_of(target, groups), alternating(200), oofs, seed=0)
+    apart = optimism(table_of(target), alternating(200, 2), oofs, seed=0)
+    together = optimism(table_of(target, groups), alternating(200, 2), oofs, seed=0)
     assert together.cautious > apart.cautious
