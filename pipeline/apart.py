@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.sampling import evenly
+
 MOST_ROWS = 1_000
 
 
 def rows_apart(n_test: int) -> np.ndarray:
-    """Return the positions of these test rows, evenly over the file."""
-    return np.unique(np.linspace(0, n_test - 1, min(n_test, MOST_ROWS)).astype(np.int64))
+    """Return the positions of these test rows."""
+    return evenly(n_test, MOST_ROWS)
 
 
 def keep_apart(tests: Sequence[np.ndarray]) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.blenders._temperature import FLOOR
+from pipeline.sampling import evenly
 
 if TYPE_CHECKING:
     from pipeline.types import DecisionKind, Metric
@@ -69,7 +70,7 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
     """Return the decision of highest score for probabilities (n, n_classes) of the classes in target (n,)."""
     if metric.decision not in ("weights", "cuts"):
         return Decision()
-    rows = np.unique(np.linspace(0, len(target) - 1, min(len(target), MAX_ROWS)).astype(int))
+    rows = evenly(len(target), MAX_ROWS)
     probabilities, target = probabilities[rows], target[rows]
 
     def error(numbers: np.ndarray) -> float:

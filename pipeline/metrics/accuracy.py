@@ -1,7 +1,7 @@
 """Share of rows whose class is right.
 
 The likeliest class is given: thresholds learnt out of fold were worse on rows held out of 22 small runs each, by
-.005 +- .002 on Titanic, .006 +- .002 on digits, and no better on spaceship-titanic (.000 +- .003).
+.005 ± .002 on Titanic, .006 ± .002 on digits, and no better on spaceship-titanic (.000 ± .003).
 """
 
 from __future__ import annotations

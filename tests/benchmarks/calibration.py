@@ -32,7 +32,7 @@ from pipeline.types import CrossFit
 from pipeline.uncertainty import cv_figure, rows_ratio
 from tests.benchmarks.calibration_runs import Kept, codes, here, kept, run, table_of
 from tests.benchmarks.machine import machine
-from tests.benchmarks.turns import publish, table
+from tests.benchmarks.turns import publish, standard_error, table
 
 HERE = Path("data/calibration")
 DRAWS = range(22, 44)
@@ -216,7 +216,7 @@ def _stopped(judged: Mapping[str, Sequence[Mapping[str, Any]]], left_out: str) -
             pairs = [(one["gaps"]["lightgbm-fold"], one["gaps"]["lightgbm"]) for one in runs]
             flattery = [((f.held - f.expected) - (i.held - i.expected)) / f.unit for f, i in pairs if f.unit > 0]
             means.append(float(np.mean(np.clip(flattery, -MOST_Z, MOST_Z))))
-    return {"mean": statistics.mean(means), "se": statistics.stdev(means) / len(means) ** 0.5}
+    return {"mean": statistics.mean(means), "se": standard_error(means)}
 
 
 def _gaps(judged: Mapping[str, Sequence[Mapping[str, Any]]]) -> Gaps:
@@ -263,7 +263,7 @@ def _gap_of_means(gaps: Sequence[Gap]) -> float:
 
 
 def _with_se(means: Sequence[float]) -> tuple[float, float]:
-    return statistics.mean(means), statistics.stdev(means) / len(means) ** 0.5
+    return statistics.mean(means), standard_error(means)
 
 
 def _coverage(gaps: Sequence[Gap]) -> str:
