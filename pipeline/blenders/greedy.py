@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.blenders._objective import candidate_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from pipeline.blenders._objective import Errors
     from pipeline.blenders._seen import Seen
 
 ROUNDING = 1e-12
@@ -59,12 +58,12 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:
     return weights
 
 
-def _select(errors: Callable[[np.ndarray], np.ndarray], allowed: np.ndarray, steps: int) -> np.ndarray:
+def _select(errors: Errors, allowed: np.ndarray, steps: int) -> np.ndarray:
     """Return the share of each entry in the best prefix of a greedy selection."""
     counts = np.zeros(len(allowed), dtype=np.int64)
     best, best_error = counts, np.inf
     for _ in range(steps):
-        candidates = np.where(allowed, errors(counts), np.inf)
+        candidates = np.where(allowed, errors(counts, allowed), np.inf)
         chosen = _lowest(candidates, counts)
         counts = counts.copy()
         counts[chosen] += 1

@@ -61,12 +61,13 @@ def test_no_blend_is_worse_than_the_best_entry_on_its_own_rows(metric: str, n_cl
     assert error(oof, target, metric, weights) <= min(error(oof, target, metric, w) for w in np.eye(3)) + 1e-12
 
 
-@pytest.mark.parametrize("metric", ["rmse", "log_loss"])
-def test_quick_formulas_agree_with_the_metric_itself(metric: str) -> None:
-    oof, target = values(300, [1, 2, 3]) if metric == "rmse" else probabilities(300, [1, 2, 3], 3)
-    counts = np.array([2, 0, 1])
-    found = candidate_errors(seen(oof, target, metric), max_rows=1000, rng=np.random.default_rng(0))(counts)
-    wanted = np.array([error(oof, target, metric, (counts + extra) / 4) for extra in np.eye(3)])
+@pytest.mark.parametrize(("metric", "n_classes"), [("rmse", 0), ("log_loss", 3), ("auc", 2)])
+def test_quick_formulas_agree_with_the_metric_itself(metric: str, n_classes: int) -> None:
+    oof, target = probabilities(300, [1, 2, 3], n_classes) if n_classes else values(300, [1, 2, 3])
+    counts, candidates = np.array([2, 0, 1]), np.array([True, False, True])
+    errors = candidate_errors(seen(oof, target, metric), max_rows=1000, rng=np.random.default_rng(0))
+    found = errors(counts, candidates)[candidates]
+    wanted = [error(oof, target, metric, (counts + extra) / 4) for extra in np.eye(3)[candidates]]
     np.testing.assert_allclose(np.sqrt(found) if metric == "rmse" else found, wanted, rtol=1e-12)
 
 
