@@ -36,9 +36,9 @@ def code() -> str:
 
 
 def multiplies_bfloat16() -> bool:
-    """Say whether the processor has units for products of bfloat16 (AMX)."""
+    """Say whether the processor has units for products of bfloat16 (AMX, or those of AVX-512)."""
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and "amx_bf16" in cpuinfo.read_text()
+    return cpuinfo.is_file() and not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpuinfo.read_text().split())
 
 
 @dataclass(frozen=True)
