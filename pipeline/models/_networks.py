@@ -22,6 +22,7 @@ from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
+from pipeline.core.schedule import rests
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
@@ -179,18 +180,27 @@ def _truncated(parts: Parts) -> str:
 
 
 def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts]) -> dict[str, dict[Key, int]]:
-    """Return each fold's best epoch: the lowest stopping loss, averaged over seeds."""
+    """Return each fold's best epoch: the lowest stopping loss, averaged over seeds, where the learning rate rests.
+
+    Another training ends there. In the middle of a cycle the lowest loss is a lucky moment that does not come again.
+    """
     return {
-        name: {key: _best_epoch([trained[name][key, s] for s in range(plan.n_seeds)]) for key, _ in trained[name]}
+        name: {
+            key: _best_epoch(plan.program, [trained[name][key, s] for s in range(plan.n_seeds)])
+            for key, _ in trained[name]
+        }
         for name, plan in plans.items()
     }
 
 
-def _best_epoch(members: Sequence[Trained]) -> int:
+def _best_epoch(program: Program, members: Sequence[Trained]) -> int:
     begun = [member.losses[:, 1] for member in members if len(member.losses)]
     length = min(map(len, begun), default=0)
-    curve = np.mean([losses[:length] for losses in begun], axis=0)
-    return 1 if np.isnan(curve).all() else int(np.nanargmin(curve)) + 1
+    if not length:
+        return 1
+    curve = np.nan_to_num(np.mean([losses[:length] for losses in begun], axis=0), nan=np.inf)
+    ends = [epoch for epoch in rests(program.schedule, program.epochs) if epoch <= length] or range(1, length + 1)
+    return min(ends, key=lambda epoch: curve[epoch - 1])
 
 
 def _train(

@@ -2,7 +2,7 @@
 
 "Better by default: Strong pre-tuned MLPs and boosted trees on tabular data" (NeurIPS 2024), appendix A, and the
 package pytabkit. Slower than `mlp` and closer to the paper: waves of each number (PBLD), parametric activations, 256
-epochs of which the best is kept, embeddings for columns of more than eight levels.
+epochs or one of their cycles' ends, embeddings for columns of more than eight levels.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.schedule import SCHEDULES, factor
+from pipeline.core.schedule import SCHEDULES, factor, rests
 
 T = np.linspace(0, 1, 1001)
 
@@ -21,6 +21,21 @@ def test_coslog4_has_four_cycles_of_doubling_length() -> None:
     values = factor("coslog4", np.array([0, 1 / 15, 3 / 15, 7 / 15, 1]))
     assert values == pytest.approx(0, abs=1e-12)
     assert factor("coslog4", np.array([(2**0.5 * 8 - 1) / 15])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 15, 60, 256])
+def test_coslog4_rests_after_each_cycle_and_at_the_end(epochs: int) -> None:
+    ends = rests("coslog4", epochs)
+    assert ends == sorted(set(ends))
+    assert ends[0] >= 1
+    assert ends[-1] == epochs
+    if epochs >= 60:
+        assert len(ends) == 4
+        assert (factor("coslog4", np.array(ends) / epochs) < 0.02).all()
+
+
+def test_a_rate_that_never_comes_back_to_zero_may_be_stopped_anywhere() -> None:
+    assert rests("constant", 3) == [1, 2, 3]
 
 
 def test_cosine_falls_from_one_to_zero() -> None:

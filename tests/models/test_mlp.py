@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,10 +66,14 @@ def test_the_seed_moves_the_result_and_the_name_does_not() -> None:
     assert np.nanmax(np.abs(one - fit({"a": QUICK}, seed=1)["a"].oof)) > 0
 
 
-def test_inner_stopping_finds_an_epoch_and_refits_on_all_rows() -> None:
-    recipe = QUICK.model_copy(update={"stop_on": "inner", "epochs": 12, "lr": 0.3})
+@pytest.mark.parametrize(("schedule", "candidates"), [("constant", range(1, 16)), ("coslog4", (1, 3, 7, 15))])
+def test_inner_stopping_finds_an_epoch_where_the_rate_rests_and_refits_on_all_rows(
+    schedule: str, candidates: Sequence[int]
+) -> None:
+    recipe = QUICK.model_copy(update={"stop_on": "inner", "epochs": 15, "lr": 0.3, "schedule": schedule})
     entry = fit({"a": recipe})["a"]
     curve = entry.curves.groupby(["repeat", "fold", "epoch"], as_index=False)["stop_loss"].mean()
+    curve = curve[curve["epoch"].isin(candidates)]
     best = curve.loc[curve.groupby("fold")["stop_loss"].idxmin(), "epoch"]
     assert entry.epochs[0].tolist() == best.tolist()
     assert entry.stop_on == "inner"
