@@ -15,7 +15,7 @@ SQUARED = ("mse", "rmse", "r2")
 FLOOR = 1e-15
 
 Errors = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From counts and candidates (a mask), (n_entries,) each, to errors (n_entries,), which say something of candidates."""
+"""From counts and a mask of candidates, (n_entries,) each, to the errors of the candidates."""
 
 
 def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> Errors:
@@ -38,10 +38,10 @@ def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> 
 def _squared(gram: np.ndarray) -> Errors:
     """Mean squared error by the Gram matrix of residuals: n_entries operations for a candidate, whatever the rows."""
 
-    def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:  # noqa: ARG001
+    def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         cross = gram @ counts
         total = counts @ cross + 2.0 * cross + np.diag(gram)
-        return np.asarray(total / (counts.sum() + 1) ** 2)
+        return np.asarray(total[candidates] / (counts.sum() + 1) ** 2)
 
     return errors
 
@@ -52,9 +52,8 @@ def _log_loss(oof: np.ndarray, target: np.ndarray) -> Errors:
     chosen = np.ascontiguousarray(share[np.arange(len(target)), :, target].T)
 
     def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        blend, found = (counts @ chosen + chosen[candidates]) / (counts.sum() + 1), np.full(len(chosen), np.inf)
-        found[candidates] = -np.log(np.clip(blend, FLOOR, 1.0 - FLOOR)).mean(axis=1)
-        return found
+        blend = (counts @ chosen + chosen[candidates]) / (counts.sum() + 1)
+        return np.asarray(-np.log(np.clip(blend, FLOOR, 1.0 - FLOOR)).mean(axis=1))
 
     return errors
 
@@ -63,9 +62,8 @@ def _any_metric(oof: np.ndarray, target: np.ndarray, metric: Metric) -> Errors:
     entries = np.ascontiguousarray(np.moveaxis(oof, 1, 0))
 
     def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        total, found = np.tensordot(counts.astype(np.float64), entries, axes=1), np.full(len(entries), np.inf)
-        for place in np.flatnonzero(candidates):
-            found[place] = metric.error(target, (total + entries[place]) / (counts.sum() + 1))
+        total = np.tensordot(counts.astype(np.float64), entries, axes=1)
+        found = [metric.error(target, (total + entry) / (counts.sum() + 1)) for entry in entries[candidates]]
         return np.nan_to_num(found, nan=np.inf)
 
     return errors

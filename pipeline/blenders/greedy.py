@@ -63,7 +63,8 @@ def _select(errors: Errors, allowed: np.ndarray, steps: int) -> np.ndarray:
     counts = np.zeros(len(allowed), dtype=np.int64)
     best, best_error = counts, np.inf
     for _ in range(steps):
-        candidates = np.where(allowed, errors(counts, allowed), np.inf)
+        candidates = np.full(len(allowed), np.inf)
+        candidates[allowed] = errors(counts, allowed)
         chosen = _lowest(candidates, counts)
         counts = counts.copy()
         counts[chosen] += 1

@@ -9,6 +9,9 @@ import numpy as np
 
 Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
 
+CYCLE_ENDS = (1 / 15, 3 / 15, 7 / 15, 1.0)
+"""Shares of the training after which `coslog4` has come down to zero."""
+
 
 def constant(t: np.ndarray) -> np.ndarray:
     """Return 1."""
@@ -48,7 +51,7 @@ def rests(name: Schedule, epochs: int) -> list[int]:
     """
     if name != "coslog4":
         return list(range(1, epochs + 1))
-    return sorted({max(1, round(epochs * (2**cycle - 1) / 15)) for cycle in range(1, 5)})
+    return sorted({max(1, round(epochs * share)) for share in CYCLE_ENDS})
 
 
 def factor(name: Schedule, t: np.ndarray, warmup: float = 0.0) -> np.ndarray:

@@ -29,9 +29,13 @@ def test_coslog4_rests_after_each_cycle_and_at_the_end(epochs: int) -> None:
     assert ends == sorted(set(ends))
     assert ends[0] >= 1
     assert ends[-1] == epochs
-    if epochs >= 60:
-        assert len(ends) == 4
-        assert (factor("coslog4", np.array(ends) / epochs) < 0.02).all()
+
+
+@pytest.mark.parametrize("epochs", [60, 256])
+def test_coslog4_has_come_down_where_it_rests(epochs: int) -> None:
+    ends = rests("coslog4", epochs)
+    assert len(ends) == 4
+    assert (factor("coslog4", np.array(ends) / epochs) < 0.02).all()
 
 
 def test_a_rate_that_never_comes_back_to_zero_may_be_stopped_anywhere() -> None:
