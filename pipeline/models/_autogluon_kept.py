@@ -233,18 +233,25 @@ def _verified(folder: Path, hashes: Mapping[str, str]) -> Archive:
     return archive
 
 
+LIGHTNING = tuple(f"{name}.utilities.rank_zero" for name in ("pytorch_lightning", "lightning.pytorch"))
+"""Loggers by which RealMLP's trainer tells of devices, and of products of its makers, once for every fold."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence AutoGluon, and put back what it changes for the whole process: generators, threads, log level."""
-    logger = logging.getLogger("autogluon")
-    level, threads = logger.level, torch.get_num_threads()
+    """Silence AutoGluon, and put back what it changes for the whole process: generators, threads, log levels."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("autogluon", *LIGHTNING))}
+    threads = torch.get_num_threads()
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    for name in LIGHTNING:
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])

@@ -63,18 +63,23 @@ class NetworkRecipe(BaseModel):
             raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
         return self.loss
 
-    @property
-    def phases(self) -> int:
-        """How often every network is trained: once more to find the epoch."""
-        return 2 if self.stop_on == "inner" else 1
+    def usually_found(self, epochs: int) -> float:
+        """Return which of so many epochs stopping rows usually choose; the last, where that is not known."""
+        return float(epochs)
+
+    def passes(self, epochs: int, found: float | None = None) -> float:
+        """Return how often a network sees its rows: to find an epoch, and again up to it; found: if not the usual."""
+        if self.stop_on == "none":
+            return float(epochs)
+        found = self.usually_found(epochs) if found is None else found
+        patience = getattr(self, "patience", None)
+        looking = epochs if patience is None else min(epochs, found + patience)
+        return looking + (found if self.stop_on == "inner" else 0.0)
 
     def pace(self, found: float, n_rows: int) -> float:  # noqa: ARG002 - boosters' depends on it
         """Return how many times what was planned for it, settled, takes, where so many epochs were found."""
-        if self.stop_on == "none":
-            return 1.0
-        epochs, patience = float(self.epochs), getattr(self, "patience", None)
-        looking = epochs if patience is None else min(epochs, found + patience)
-        return (looking + (found if self.stop_on == "inner" else 0.0)) / (self.phases * epochs)
+        epochs = int(self.epochs)
+        return self.passes(epochs, found) / self.passes(epochs)
 
 
 class DeepRecipe(NetworkRecipe):

@@ -114,7 +114,7 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
 def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs: int, n_fits: int) -> float:
     """Return what a cross-fit takes on two cores, by its steps: all folds and seeds take theirs together."""
     del n_test, n_outputs
-    steps = recipe.phases * _epochs(recipe, n_train) * -(-n_train // recipe.batch_size)
+    steps = recipe.passes(_epochs(recipe, n_train)) * -(-n_train // recipe.batch_size)
     return starting_seconds(n_fits, n_train, n_columns) + SECONDS_A_STEP * steps * recipe.n_seeds
 
 

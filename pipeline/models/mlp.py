@@ -225,7 +225,7 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     weights = sum(a * b for a, b in pairwise(sizes))
     if recipe.embedding_numeric != "none":
         weights += PART * recipe.embedding_numeric_parts * n_columns
-    trained = recipe.phases * _epochs(recipe, n_train) * n_train
+    trained = recipe.passes(_epochs(recipe, n_train)) * n_train
     a_fit = SECONDS * _n_seeds(recipe, n_train) * weights * (trained + n_test)
     return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit
 

@@ -53,6 +53,10 @@ SPACE = {
 """TabArena's space for RealMLP, as far as the recipe has its parameters (Erickson et al. 2025, package tabarena); to do
 without vectors for numbers is a choice of RealMLP's own space (Holzmueller, Grinsztajn and Steinwart 2024)."""
 
+USUALLY_FOUND = 0.4
+"""After which share of the epochs stopping rows choose to end, at most, usually: on eleven data sets, cut to 600 rows,
+it was 0.07 to 0.55 on average over folds, and 0.27 over all."""
+
 
 class Recipe(mlp.Recipe):
     """An MLP's recipe with RealMLP's defaults; lr "auto" is 0.2 for regression, 0.04 for classes."""
@@ -76,6 +80,10 @@ class Recipe(mlp.Recipe):
         Encode(scale="robust", impute="median", max_one_hot=9, many_levels="embedding"),
         description="how columns become numbers",
     )
+
+    def usually_found(self, epochs: int) -> float:
+        """Return which of so many epochs stopping rows usually choose."""
+        return USUALLY_FOUND * epochs
 
 
 def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:

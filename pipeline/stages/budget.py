@@ -32,6 +32,9 @@ TESTING_SHARE = 0.25
 SHOWN = 3
 """How many cuts of a recipe are told."""
 
+UNSET = "unset"
+"""What is told of a value that a recipe leaves to a library."""
+
 
 WHOLE = 16
 """Distinct values from which a column counts as a whole one: a flag costs trees and networks far less than a number."""
@@ -271,11 +274,14 @@ def _cut(wanted: Any, recipe: Any) -> str:
     """Say what was cut, by the path of each value in the recipe; a few examples are enough."""
     before, after = _leaves(wanted.model_dump(mode="json")), _leaves(recipe.model_dump(mode="json"))
     paths = [path for path in before | after if before.get(path) != after.get(path)]
-    changes = [f"{path}: {before.get(path, 'unset')} → {after.get(path, 'left out')}" for path in paths]
+    paths = [path for path in paths if path in after or not any(other.startswith(f"{path}.") for other in after)]
+    changes = [f"{path}: {before.get(path, UNSET)} → {after.get(path, 'left out')}" for path in paths]
     return "; ".join(changes[:SHOWN] + [f"{len(changes) - SHOWN} more"] * (len(changes) > SHOWN))
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if value in ({}, []):  # as of a family with AutoGluon's own settings, which can be left out, too
+        return {path: UNSET}
     if isinstance(value, dict):
         parts = {f"{path}.{key}" if path else str(key): part for key, part in value.items()}
     elif isinstance(value, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 from dataclasses import replace
@@ -115,6 +116,19 @@ def test_the_same_bytes_come_out_again_and_the_process_is_left_as_it_was(
     for name, entry in first.items():
         assert entry.oof.tobytes() == second[name].oof.tobytes(), name
         assert entry.test.tobytes() == second[name].test.tobytes(), name
+
+
+@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
+def test_the_trainer_of_realmlp_says_nothing_of_devices_and_products(
+    package: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger(f"{package}.utilities.rank_zero")
+    with caplog.at_level(logging.INFO, logger=logger.name):
+        with kept_module.quiet():
+            logger.info("GPU available: False, used: False")
+            logger.warning("a loss is NaN")
+        logger.info("a run of one's own")
+    assert [record.message for record in caplog.records] == ["a loss is NaN", "a run of one's own"]
 
 
 def test_a_child_that_did_not_train_on_our_fold_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,23 @@ def test_a_budget_cuts_members_then_units_then_epochs() -> None:
     assert (least.k, least.width, least.epochs) == (tabm.FEWEST_MEMBERS, tabm.NARROWEST, tabm.FEWEST_EPOCHS)
 
 
+def test_a_network_that_stops_early_is_priced_by_the_epoch_that_is_usually_found() -> None:
+    recipe, slow = tabm.Recipe(epochs=100, patience=16), realmlp.Recipe(epochs=100)
+    assert recipe.passes(100) == recipe.passes(100, 25.0) == 25 + 16 + 25
+    assert slow.passes(100) == 100 + 40  # without patience it looks at all of them
+    assert recipe.passes(15) == 15 + 15
+    assert recipe.passes(100, 95.0) == 100 + 95
+    assert tabm.Recipe(stop_on="fold").passes(100) == 25 + 16
+    assert tabm.Recipe(stop_on="none").passes(100) == 100
+
+
+def test_the_pace_tells_what_another_epoch_than_the_usual_makes_of_the_price() -> None:
+    recipe = tabm.Recipe(epochs=100)
+    assert recipe.pace(25.0, 1_200) == 1
+    assert recipe.pace(100.0, 1_200) == pytest.approx(200 / 66)
+    assert recipe.model_copy(update={"stop_on": "none"}).pace(100.0, 1_200) == 1
+
+
 @pytest.mark.parametrize(("task", "lr", "activation"), [(REGRESSION, 0.2, "mish"), (BINARY, 0.04, "selu")])
 def test_realmlp_chooses_rate_and_activation_by_task(task: Task, lr: float, activation: str) -> None:
     settled = realmlp.settled(realmlp.Recipe(), task, 1_000)

@@ -107,6 +107,13 @@ def test_a_step_that_a_recipe_only_implied_leaves_no_empty_brackets() -> None:
     assert budget._cut(*recipes) == "models.LR[0].max_iter: unset → 10"
 
 
+def test_a_family_with_settings_of_its_own_that_is_left_out_is_told() -> None:
+    wanted = autogluon.Recipe.model_validate({"models": {"LR": [{}], "TABM": [{}], "XT": [{}]}})
+    kept = autogluon.Recipe.model_validate({"models": {"LR": [{"max_iter": 10}], "XT": [{}]}})
+    told = budget._cut(wanted, kept).split("; ")
+    assert sorted(told) == ["models.LR[0].max_iter: unset → 10", "models.TABM[0]: unset → left out"]
+
+
 def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> None:
     write_json(tmp_path / "worth.json", {"autogluon": 0.0, "mlp": 1.0})
     plain, _, _ = planned(tmp_path / "plain", 5.0, 20_000)
