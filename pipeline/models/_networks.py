@@ -22,10 +22,10 @@ from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
-from pipeline.core.schedule import rests
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
+from pipeline.models._network_stopping import best_epoch
 from pipeline.models._side_by_side import run_side_by_side
 from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
@@ -153,7 +153,7 @@ def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     if case.at_once == 1:
         case.forget("inner")
     going = {name: plan for name, plan in plans.items() if not _given_up(first[name])}
-    last = _train(going, case, log, "train", _choose_epochs(going, first)) if inner and going else first
+    last = _train(going, case, log, "train", _choose_epochs(going, first, case.folds)) if inner and going else first
     data, seconds = case.encode(shared, "train"), (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, plan in plans.items():
@@ -179,28 +179,14 @@ def _truncated(parts: Parts) -> str:
     return f"{n_truncated} of {len(parts)} networks were not trained to their end" if n_truncated else ""
 
 
-def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts]) -> dict[str, dict[Key, int]]:
-    """Return each fold's best epoch: the lowest stopping loss, averaged over seeds, where the learning rate rests.
+def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts], folds: Folds) -> dict[str, dict[Key, int]]:
+    """Return each fold's best epoch by its stopping rows, averaged over seeds: another training ends there."""
 
-    Another training ends there. In the middle of a cycle the lowest loss is a lucky moment that does not come again.
-    """
-    return {
-        name: {
-            key: _best_epoch(plan.program, [trained[name][key, s] for s in range(plan.n_seeds)])
-            for key, _ in trained[name]
-        }
-        for name, plan in plans.items()
-    }
+    def best(name: str, key: Key) -> int:
+        losses = [trained[name][key, number].losses[:, 1] for number in range(plans[name].n_seeds)]
+        return best_epoch(plans[name].program, losses, len(folds.stop_rows(*key)))
 
-
-def _best_epoch(program: Program, members: Sequence[Trained]) -> int:
-    begun = [member.losses[:, 1] for member in members if len(member.losses)]
-    length = min(map(len, begun), default=0)
-    if not length:
-        return 1
-    curve = np.nan_to_num(np.mean([losses[:length] for losses in begun], axis=0), nan=np.inf)
-    ends = [epoch for epoch in rests(program.schedule, program.epochs) if epoch <= length] or range(1, length + 1)
-    return min(ends, key=lambda epoch: curve[epoch - 1])
+    return {name: {key: best(name, key) for key in folds} for name in plans}
 
 
 def _train(
