@@ -45,8 +45,8 @@ def rests(name: Schedule, epochs: int) -> list[int]:
     """Return after how many epochs the factor has come down to zero: the ends of `coslog4`'s cycles.
 
     A training that is to end early ends there: in the middle of a cycle weights are noise, and an epoch that was the
-    best of one training is not of another. RealMLP's errors on drawn rows of ten data sets (600 rows at most, 2 draws
-    each) became lower by 6 ± 3 % out of fold (median 4 %), and by 3 ± 1 % on rows that were held out (median 1.5 %).
+    best of one training is not of another. RealMLP's errors with two seeds on drawn rows of ten data sets (at most 600,
+    2 draws each) became lower by 6 ± 3 % out of fold (median 4 %), and by 3 ± 1 % on held-out rows (median 1.5 %).
     Of other schedules all epochs are returned.
     """
     if name != "coslog4":

@@ -2,7 +2,7 @@
 
 "Better by default: Strong pre-tuned MLPs and boosted trees on tabular data" (NeurIPS 2024), appendix A, and the
 package pytabkit. Slower than `mlp` and closer to the paper: waves of each number (PBLD), parametric activations, 256
-epochs or one of their cycles' ends, embeddings for columns of more than eight levels.
+epochs or as few as stopping rows choose, embeddings for columns of more than eight levels.
 """
 
 from __future__ import annotations
