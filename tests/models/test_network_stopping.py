@@ -1,4 +1,4 @@
-"""The epoch at which a network ends: where its learning rate rests, or before where a table is soon known by heart."""
+"""The epoch at which a network ends: where its learning rate rests, or before where it soon overfits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_low_loss_in_the_middle_of_a_later_cycle_is_luck() -> None:
     assert best_epoch(FLAT, losses, 10 * ENOUGH) == 100
 
 
-def test_what_is_known_by_heart_within_the_first_cycle_ends_there_where_many_rows_say_so() -> None:
+def test_what_overfits_within_the_first_cycle_ends_in_its_middle_where_many_rows_say_so() -> None:
     epochs = np.arange(1, 151)
     losses = [1 + 0.01 * np.abs(epochs - 5)]
     assert best_epoch(CYCLES, losses, ENOUGH) == 5
