@@ -274,6 +274,7 @@ def _cut(wanted: Any, recipe: Any) -> str:
     """Say what was cut, by the path of each value in the recipe; a few examples are enough."""
     before, after = _leaves(wanted.model_dump(mode="json")), _leaves(recipe.model_dump(mode="json"))
     paths = [path for path in before | after if before.get(path) != after.get(path)]
+    # what was unset and has got parts is told by them
     paths = [path for path in paths if path in after or not any(other.startswith(f"{path}.") for other in after)]
     changes = [f"{path}: {before.get(path, UNSET)} → {after.get(path, 'left out')}" for path in paths]
     return "; ".join(changes[:SHOWN] + [f"{len(changes) - SHOWN} more"] * (len(changes) > SHOWN))

@@ -136,11 +136,22 @@ def _fitted(recipe: dict[str, Any], found: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("minutes", [0.5, 1.0, 2.0, 4.0])
 def test_both_budgets_together_stay_within_the_minutes(tmp_path: Path, minutes: float) -> None:
-    found = tabm.USUALLY_FOUND  # a later epoch is what neither budget counts with
+    found = tabm.USUALLY_FOUND
     given, more, _ = planned(tmp_path, minutes, found)
     first, again = seconds_done(given, found), seconds_done(more, found)
     assert again > 0
     assert first + again <= 60 * minutes
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(1.0, False), (2.0, False), (8.0, True), (16.0, True)])
+def test_where_networks_find_later_epochs_than_usual_only_what_is_left_is_fitted_more(
+    tmp_path: Path, minutes: float, left: bool
+) -> None:
+    given, more, _ = planned(tmp_path, minutes, 60)
+    first, again = seconds_done(given, 60), seconds_done(more, 60)
+    assert first <= 1.5 * 60 * minutes
+    assert (again > 0) == left
+    assert not left or first + again <= 60 * minutes
 
 
 def test_what_was_cut_or_left_out_is_fitted_larger_before_others_are_fitted_again(tmp_path: Path) -> None:
