@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,6 +41,11 @@ class Rows:
     def parts(self) -> list[Tensor]:
         """All that there is of the rows but what a sheet has, in the order of the fields."""
         return [self.dense, self.codes, self.target, *([] if self.weight is None else [self.weight])]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Rows:
+        """Return rows of what becomes of each part; they are on no sheet."""
+        weight = None if self.weight is None else change(self.weight)
+        return Rows(change(self.dense), change(self.codes), change(self.target), weight)
 
     @property
     def width(self) -> int:
@@ -91,7 +97,8 @@ class Program:
     parametrisation: "standard" uses each member's lr for all its parameters and decays weights; "ntk" divides it by
     the root of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
     lr fit all widths, and decays all but biases (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
-    patience: epochs without a better stopping loss after which a member ends (None: never).
+    patience: epochs without a better stopping loss after which a member ends (None: never), or "cycle": it ends with
+    the first cycle of its schedule whose end is worse than the end of the one before.
     level: the quantile that the loss "quantile" aims at. precision: of the products in training; what judges is exact.
     """
 
@@ -108,7 +115,7 @@ class Program:
     warmup: float = 0.0
     decay_schedule: Schedule = "constant"
     dropout_schedule: Schedule = "constant"
-    patience: int | None = None
+    patience: int | Literal["cycle"] | None = None
     level: float = 0.5
     precision: Precision = "full"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.core.members import Program, Trained, unstack
 from pipeline.core.monitor import owners
+from pipeline.core.schedule import cycle_ends
 from pipeline.core.wave import Wave
 
 
@@ -48,9 +51,19 @@ def finished(program: Program, wave: Wave) -> list[int]:
     epoch, best_epoch = wave.state["epoch"].numpy(), wave.state["best_epoch"].numpy()
     done = np.array([member.epochs or program.epochs for member in wave.members]) <= epoch
     done |= wave.state["diverged"].cpu().numpy()
-    if program.patience is not None:
+    if program.patience == "cycle":
+        done |= _ended_worse(program, epoch, wave.state["losses"][:, :, 1].numpy())
+    elif program.patience is not None:
         done |= epoch - best_epoch >= program.patience
     return np.flatnonzero(done).tolist()
+
+
+def _ended_worse(program: Program, epoch: np.ndarray, stop_losses: np.ndarray) -> np.ndarray:
+    """Say who stands at the end of a cycle that is worse than the end of the one before."""
+    worse = np.zeros(len(epoch), dtype=bool)
+    for before, end in pairwise(cycle_ends(program.schedule, program.epochs)):
+        worse |= (epoch == end) & (stop_losses[:, end - 1] > stop_losses[:, before - 1])
+    return worse
 
 
 def harvest(wave: Wave, rows: list[int], *, truncated: bool = False) -> dict[int, Trained]:

@@ -41,17 +41,14 @@ SCHEDULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def rests(name: Schedule, epochs: int) -> list[int]:
-    """Return after how many epochs the factor has come down to zero: the ends of `coslog4`'s cycles.
+def cycle_ends(name: Schedule, epochs: int) -> list[int]:
+    """Return after how many epochs `coslog4` has come down to zero; nothing of schedules that have no cycles.
 
     A training that is to end early ends there: in the middle of a cycle weights are noise, and an epoch that was the
     best of one training is not of another. RealMLP's errors with two seeds on drawn rows of ten data sets (at most 600,
     2 draws each) became lower by 6 ± 3 % out of fold (median 4 %), and by 3 ± 1 % on held-out rows (median 1.5 %).
-    Of other schedules all epochs are returned.
     """
-    if name != "coslog4":
-        return list(range(1, epochs + 1))
-    return sorted({max(1, round(epochs * share)) for share in CYCLE_ENDS})
+    return sorted({max(1, round(epochs * share)) for share in CYCLE_ENDS}) if name == "coslog4" else []
 
 
 def factor(name: Schedule, t: np.ndarray, warmup: float = 0.0) -> np.ndarray:

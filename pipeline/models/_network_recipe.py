@@ -72,9 +72,14 @@ class NetworkRecipe(BaseModel):
         if self.stop_on == "none":
             return float(epochs)
         found = self.usually_found(epochs) if found is None else found
+        return min(float(epochs), self._looked(epochs, found)) + (found if self.stop_on == "inner" else 0.0)
+
+    def _looked(self, epochs: int, found: float) -> float:
+        """Return after which epoch it is known that the one that was found was the best."""
         patience = getattr(self, "patience", None)
-        looking = epochs if patience is None else min(epochs, found + patience)
-        return looking + (found if self.stop_on == "inner" else 0.0)
+        if patience == "cycle" and self.schedule == "coslog4":
+            return 2 * found + epochs / 15  # the end of the next cycle, each being twice as long as the one before
+        return found + patience if isinstance(patience, int) else epochs
 
     def pace(self, found: float, n_rows: int) -> float:  # noqa: ARG002 - boosters' depends on it
         """Return how many times what was planned for it, settled, takes, where so many epochs were found."""
@@ -93,6 +98,15 @@ class DeepRecipe(NetworkRecipe):
     overshoot: float = Field(
         0.0, ge=0, description="how far predictions may leave the range of the fitted target, in such ranges"
     )
+
+
+Number = TypeVar("Number", int, float)
+
+
+def number(setting: Number | Auto) -> Number:
+    """Return a setting that is settled: no longer "auto"."""
+    assert not isinstance(setting, str)
+    return setting
 
 
 def starting_seconds(n_fits: int, n_train: int, n_columns: int) -> float:

@@ -7,7 +7,7 @@ smooth clipping, a scaling layer, its parametrisation, initialisation and schedu
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,7 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Schedule,
     cross_fitter,
+    number,
     starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
@@ -37,6 +38,13 @@ RUNGS = (1 / 15, 3 / 15, 7 / 15)  # where coslog4 has brought the learning rate 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Patience = Annotated[
+    Count | Literal["cycle"] | None,
+    Field(
+        description="epochs without improvement before a network stops looking; 'cycle': the first cycle of coslog4 "
+        "that ends worse than the one before is the last"
+    ),
+]
 
 SPACE = {
     "depth": {"tune": "int", "low": 1, "high": 4},
@@ -106,7 +114,7 @@ class Recipe(DeepRecipe):
         "auto", description="share of the target spread over all classes: 0.1, but 0 where probabilities are judged"
     )
     n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
-    patience: int | None = Field(None, ge=1, description="epochs without improvement before a network stops looking")
+    patience: Patience = None
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
 
     @model_validator(mode="after")
@@ -116,7 +124,10 @@ class Recipe(DeepRecipe):
         return self
 
 
-def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def settled(recipe: AnyRecipe, task: Task, n_rows: int) -> AnyRecipe:
     """Return the recipe with a number for every "auto", which depends on the task and the rows of a fold."""
     numbers = {
         "weight_decay": (DECAY_IF_SMALL if n_rows <= SMALL else DECAY)
@@ -142,8 +153,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
+        epochs=number(recipe.epochs),
+        batch_size=number(recipe.batch_size),
         init=recipe.init,
         parametrisation=recipe.parametrisation,
         optimiser=recipe.optimiser,
@@ -156,11 +167,11 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     )
     return Plan(
         program=program,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
+        lr=number(recipe.lr),
+        weight_decay=number(recipe.weight_decay),
         dropout=recipe.dropout,
-        label_smoothing=recipe.label_smoothing,
-        n_seeds=recipe.n_seeds,
+        label_smoothing=number(recipe.label_smoothing),
+        n_seeds=number(recipe.n_seeds),
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,

@@ -17,6 +17,7 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Numeric,
     cross_fitter,
+    number,
     starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
@@ -112,7 +113,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     recipe = settled(recipe, task, n_rows)
     architecture = Architecture(
         n_outputs=outputs_for(recipe.loss, task),
-        hidden=(recipe.width,) * recipe.depth,
+        hidden=(recipe.width,) * number(recipe.depth),
         activation=recipe.activation,
         embedding=recipe.embedding,
         numeric=recipe.embedding_numeric,
@@ -127,8 +128,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
+        epochs=number(recipe.epochs),
+        batch_size=number(recipe.batch_size),
         init="torch",
         optimiser=recipe.optimiser,
         beta=(0.9, recipe.beta2),

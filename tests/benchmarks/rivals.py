@@ -125,7 +125,7 @@ def _realmlp(epochs: int) -> dict[str, Callable[[int], float]]:
     ids = np.arange(len(target))
     task = Task("regression", Metric.from_module(rmse))
     ours = Table(task, columns, columns, target, ids, ids)
-    recipe = realmlp.Recipe(epochs=epochs, n_seeds=1, stop_on="fold", target="standardise")
+    recipe = realmlp.Recipe(epochs=epochs, n_seeds=1, stop_on="fold", patience=None, target="standardise")
 
     def fused(seed: int) -> float:
         entry = realmlp.cross_fit({"realmlp": recipe}, ours, Folds(role), seed=seed, log=Heard())["realmlp"]

@@ -220,6 +220,18 @@ def test_patience_ends_a_member() -> None:
     assert len(member.losses) == member.epoch + 3 < 200
 
 
+def test_a_member_ends_with_the_first_cycle_that_ends_worse_than_the_one_before() -> None:
+    program = replace(PROGRAM, epochs=30, schedule="coslog4", parametrisation="standard")
+    members = [Member(0, seed, lr=lr) for seed in range(3) for lr in (1e-4, 0.05)]
+    views = views_of([(40, 6)])
+    whole = train(program, members, views)
+    for brief, full in zip(train(replace(program, patience="cycle"), members, views), whole, strict=True):
+        at_ends = full.losses[np.array([2, 6, 14, 30]) - 1, 1]
+        worse = [end for end, rose in zip([6, 14, 30], np.diff(at_ends) > 0, strict=True) if rose]
+        np.testing.assert_array_equal(brief.losses, full.losses[: worse[0] if worse else 30])
+    assert len({len(member.losses) for member in train(replace(program, patience="cycle"), members, views)}) > 1
+
+
 def test_fewer_epochs_follow_the_same_schedule() -> None:
     views = [View(view.train) for view in views_of(SIZES)]
     lengths = [2, 4, 1, 3, 4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.core.schedule import SCHEDULES, factor, rests
+from pipeline.core.schedule import SCHEDULES, cycle_ends, factor
 
 T = np.linspace(0, 1, 1001)
 
@@ -24,22 +24,22 @@ def test_coslog4_has_four_cycles_of_doubling_length() -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 15, 60, 256])
-def test_coslog4_rests_after_each_cycle_and_at_the_end(epochs: int) -> None:
-    ends = rests("coslog4", epochs)
+def test_coslog4s_last_cycle_ends_with_the_training(epochs: int) -> None:
+    ends = cycle_ends("coslog4", epochs)
     assert ends == sorted(set(ends))
     assert ends[0] >= 1
     assert ends[-1] == epochs
 
 
 @pytest.mark.parametrize("epochs", [60, 256])
-def test_coslog4_has_come_down_where_it_rests(epochs: int) -> None:
-    ends = rests("coslog4", epochs)
+def test_coslog4_has_come_down_where_a_cycle_ends(epochs: int) -> None:
+    ends = cycle_ends("coslog4", epochs)
     assert len(ends) == 4
     assert (factor("coslog4", np.array(ends) / epochs) < 0.02).all()
 
 
-def test_a_rate_that_never_comes_back_to_zero_may_be_stopped_anywhere() -> None:
-    assert rests("constant", 3) == [1, 2, 3]
+def test_other_schedules_have_no_cycles() -> None:
+    assert [cycle_ends(name, 30) for name in SCHEDULES if name != "coslog4"] == [[], [], []]
 
 
 def test_cosine_falls_from_one_to_zero() -> None:

@@ -39,10 +39,15 @@ def test_one_low_loss_within_the_first_cycle_is_not_enough() -> None:
     assert best_epoch(CYCLES, [curve(e3=0.8, e4=0.8, e5=0.8, e10=0.9)], ENOUGH) == 4
 
 
-def test_seeds_are_averaged_as_far_as_all_of_them_came() -> None:
-    one, other = curve(e10=0.8, e30=0.9), curve(e10=1.2, e30=0.9)[:40]
-    assert best_epoch(CYCLES, [one, other, np.empty(0)], 0) == 30
-    assert best_epoch(CYCLES, [one, other[:5]], 0) == 1  # before any cycle's end every epoch is as good
+def test_a_seed_that_stopped_looking_counts_with_its_last_loss() -> None:
+    going, stopped = curve(e10=0.8, e30=0.9, e70=0.65), curve(e10=0.8, e30=0.9)[:30]
+    assert best_epoch(CYCLES, [going, stopped, np.empty(0)], 0) == 70  # .775, where the end of the first cycle has .8
+    assert best_epoch(CYCLES, [going, stopped, stopped], 0) == 10
+
+
+def test_an_epoch_that_a_seed_diverged_before_is_not_chosen() -> None:
+    diverged = np.append(curve(e10=0.9)[:40], np.nan)
+    assert best_epoch(CYCLES, [curve(e10=0.9, e70=0.5), diverged], 0) == 10
 
 
 @pytest.mark.parametrize("losses", [[], [np.empty(0)], [np.full(150, np.nan)]])

@@ -66,9 +66,11 @@ def test_a_budget_cuts_members_then_units_then_epochs() -> None:
 
 
 def test_a_network_that_stops_early_is_priced_by_the_epoch_that_is_usually_found() -> None:
-    recipe, slow = tabm.Recipe(epochs=100, patience=16), realmlp.Recipe(epochs=100)
+    recipe, slow = tabm.Recipe(epochs=100, patience=16), realmlp.Recipe(epochs=150)
     assert recipe.passes(100) == recipe.passes(100, 25.0) == 25 + 16 + 25
-    assert slow.passes(100) == 100 + 40  # without patience it looks at all of them
+    assert slow.passes(150) == (2 * 45 + 10) + 45  # it looks at one cycle more, twice as long as all before it
+    assert slow.passes(150, 149.0) == 150 + 149
+    assert slow.model_copy(update={"patience": None}).passes(150) == 150 + 45  # without patience it looks at all
     assert recipe.passes(15) == 15 + 15
     assert recipe.passes(100, 95.0) == 100 + 95
     assert tabm.Recipe(stop_on="fold").passes(100) == 25 + 16
