@@ -31,7 +31,8 @@ def _check(name: str, nodes: Mapping[str, Node], experiment: Experiment) -> Node
     node = Node("audit", "pipeline.stages.audit", {}, ("findings.json",), variant=name, plugins={"check": plugin})
     for word in plugins.load(plugin).READS:
         given = _WORDS[word](nodes, experiment)
-        node = replace(node, **{part: {**getattr(node, part), **added} for part, added in given.items()})
+        parts: dict[str, Any] = {part: {**getattr(node, part), **added} for part, added in given.items()}
+        node = replace(node, **parts)
     return node
 
 

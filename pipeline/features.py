@@ -75,7 +75,7 @@ def _plain(column: pd.Series) -> pd.Series:
         pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
     ):
         known = column.notna()
-        return column.astype(object).map(str).where(known, None)
+        return column.astype(object).map(str).where(known, None)  # type: ignore[call-overload]
     return column
 
 

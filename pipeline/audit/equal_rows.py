@@ -87,8 +87,8 @@ def twins_of(asked: np.ndarray, known: np.ndarray) -> Twins:
     """Look for each asked row (n, d) among the known ones (m, d)."""
     ours, theirs = asked.sum(axis=1), known.sum(axis=1)
     equal, near = np.isin(ours, theirs), np.zeros(len(ours), dtype=bool)
-    columns = np.random.default_rng(0).permutation(asked.shape[1])[:MOST_COLUMNS] if asked.shape[1] > 1 else []
-    for column in columns:
+    columns = np.random.default_rng(0).permutation(asked.shape[1])[:MOST_COLUMNS]
+    for column in columns if asked.shape[1] > 1 else ():
         near |= np.isin(ours - asked[:, column], theirs - known[:, column])
     return Twins(len(ours), int(equal.sum()), int((near & ~equal).sum()))
 

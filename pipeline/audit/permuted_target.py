@@ -87,7 +87,9 @@ def _try(stages: Job, table: Table, wanted: dict[str, Any], numbers: range) -> d
 
 def _better(tried: dict[str, Tried]) -> set[str]:
     """Return the entries that are better than chance, at LEVEL for all of them together."""
-    better = holm([one.p_value() for one in tried.values()]) if tried else []
+    if not tried:
+        return set()
+    better = holm([one.p_value() for one in tried.values()])
     return {name for name, significant in zip(tried, better, strict=True) if significant}
 
 
@@ -119,8 +121,8 @@ def against_chance(entry: CrossFit, table: Table, folds: Folds, rng: np.random.G
         groups = None if table.groups is None else table.groups[rows]
         dealt = [metric.error(target[deal(len(rows), groups, rng)], predicted) for _ in range(N_DEALS)]
         prior = np.bincount(train, minlength=n_classes) / len(train) if n_classes else train.mean(axis=0)
-        constant = np.broadcast_to(prior, predicted.shape)
-        figures.append((metric.error(target, predicted), float(np.mean(dealt)), metric.error(target, constant)))
+        same = np.broadcast_to(prior, predicted.shape)
+        figures.append((metric.error(target, predicted), float(np.mean(dealt)), metric.error(target, same)))
     known = [figure for figure in figures if np.isfinite(figure).all()]
     error, chance, constant = np.mean(known, axis=0).tolist() if known else [float("nan")] * 3
     return error, chance, constant

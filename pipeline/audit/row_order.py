@@ -89,7 +89,7 @@ def _numbers(ids: np.ndarray) -> dict[str, pd.Series]:
         return {"the id": column.astype(np.float64), "the id's last digit": (column % 10).astype(np.float64)}
     text = column.astype(str)
     found = text.str.extractall(r"(\d{1,15})")[0].astype(np.float64).unstack()
-    numbers = {f"number {place + 1} in the id": found[place].reindex(text.index) for place in found}
+    numbers = {f"number {place + 1} in the id": found[place].reindex(text.index) for place in range(found.shape[1])}
     letters = text.str.replace(r"\d", "", regex=True)
     return numbers | {
         "the id's length": text.str.len().astype(np.float64),

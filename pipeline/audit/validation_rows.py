@@ -71,6 +71,6 @@ def _uniform(frame: pd.DataFrame, rows: np.ndarray, keep: list[str]) -> pd.DataF
         models = rows[rng.choice(len(rows), min(N_MODELLED, len(rows)), replace=False)]
         source = np.arange(len(frame))
         source[rows] = models[np.arange(len(rows)) % len(models)]
-        names = [name for name in frame if name not in keep]
+        names = [name for name in frame.columns if name not in keep]
         changed[names] = frame[names].iloc[source].set_axis(frame.index)
     return changed

@@ -42,7 +42,7 @@ class _Mish(torch.autograd.Function):
 
 def mish(x: Tensor) -> Tensor:
     """Return x tanh(softplus(x)) (Misra 2020)."""
-    return _Mish.apply(x)
+    return _Mish.apply(x)  # type: ignore[no-untyped-call]
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

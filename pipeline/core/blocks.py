@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -106,10 +107,15 @@ class Network(nn.Module):
         if k:
             x = x.unsqueeze(-2).expand(*x.shape[:-1], k, x.shape[-1])
             keep = [mask.unflatten(-1, (k, -1)) for mask in keep]
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.hidden):
             x = block(x, keep[number] if keep else None, share)
         output = self.head(x)
         return averaged(output, logits=self.architecture.logits) if k and not self.training else output
+
+    @property
+    def hidden(self) -> list[Block]:
+        """The hidden blocks in the order of the forward pass; tied ones as often as they are passed."""
+        return [cast("Block", block) for block in self.blocks]
 
     def inputs(self, dense: Tensor, codes: Tensor | None = None) -> Tensor:
         """Return what the first layer sees: vectors of levels, vectors of numbers, and all other columns."""
@@ -122,7 +128,7 @@ class Network(nn.Module):
         return torch.cat([*parts, dense], dim=-1) if parts else dense
 
 
-def _numeric(wanted: Architecture) -> nn.Module:
+def _numeric(wanted: Architecture) -> Piecewise | Periodic | Pbld:
     sizes = wanted.n_numeric, wanted.numeric_width, wanted.numeric_parts
     if wanted.numeric == "piecewise":
         return Piecewise(*sizes)
@@ -149,7 +155,7 @@ def build(architecture: Architecture, n_dense: int, n_codes: int = 0, dtype: tor
 def row_units(net: Network) -> int:
     """Return about how many numbers one row becomes on its way through, all of which training remembers."""
     wanted = net.architecture
-    n_inputs = net.blocks[0].linear.weight.shape[0] if wanted.hidden else net.head.weight.shape[0]
+    n_inputs = (net.hidden[0].linear if wanted.hidden else net.head).weight.shape[0]
     n_parts = 2 * wanted.n_numeric * wanted.numeric_parts if net.numeric is not None else 0
     return n_parts + max(wanted.k, 1) * (n_inputs + sum(wanted.hidden) + wanted.n_outputs)
 

@@ -125,7 +125,7 @@ def _refuse_other(path: Path, plan: Plan, found: Plan) -> None:
 def _digest(*parts: bytes | np.ndarray) -> str:
     total = hashlib.sha256()
     for part in parts:
-        total.update(hashlib.sha256(part).digest())
+        total.update(hashlib.sha256(part if isinstance(part, bytes) else part.data).digest())
     return total.hexdigest()
 
 

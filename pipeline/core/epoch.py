@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -135,7 +136,7 @@ def _prepared(
     masks = [] if dropped is None else _masks(program, plan, steps, dropped[steps, : active[0]], table)
     for number, (n_active, longest) in enumerate(zip(active, counts.max(axis=1).tolist(), strict=True)):
         at = slice(n_active), slice(number * size, number * size + longest)
-        yield Batch(Rows(*(part[at] for part in rows.parts)), weights[at], [mask[at] for mask in masks])
+        yield Batch(rows.map(itemgetter(at)), weights[at], [mask[at] for mask in masks])
 
 
 def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, table: Table) -> tuple[Tensor, ...]:

@@ -84,7 +84,7 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
         return ended.is_set()
 
     try:
-        with ThreadPoolExecutor(len(jobs), None, use_threads, (max(1, n_threads // len(jobs)),)) as pool:
+        with ThreadPoolExecutor(len(jobs), initializer=use_threads, initargs=(max(1, n_threads // len(jobs)),)) as pool:
             try:
                 futures = [pool.submit(train_job, job, replace(hooks, advance=advance, stop=stop)) for job in jobs]
                 wait(futures, return_when=FIRST_EXCEPTION)

@@ -77,7 +77,7 @@ def _fill(layer: Linear | SharedLinear | Heads, name: Init, generator: torch.Gen
 
 def fan_in_of(layer: nn.Module) -> int:
     """Return how many inputs each unit of a linear layer adds up."""
-    return layer.weight.shape[0] // (layer.k if isinstance(layer, Heads) else 1)
+    return layer.get_parameter("weight").shape[0] // (layer.k if isinstance(layer, Heads) else 1)
 
 
 def initialise(net: Network, name: Init, seed: int, dense: Tensor, codes: Tensor) -> None:
@@ -116,7 +116,8 @@ def _tell_apart(net: Network, n_codes: int, generator: torch.Generator) -> None:
     Random signs, or normal where numbers become vectors (TabM, section 3.3 and its package's rule); the inputs that
     come from one column share a factor.
     """
-    first, wanted = net.blocks[0].linear, net.architecture
+    first, wanted = net.hidden[0].linear, net.architecture
+    assert isinstance(first, SharedLinear)
     widths = [wanted.embedding] * n_codes if net.embedding is not None else []
     widths += [wanted.numeric_width] * wanted.n_numeric if net.numeric is not None else []
     widths += [1] * (first.weight.shape[0] - sum(widths))
@@ -143,7 +144,7 @@ def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generato
             _spread_layer(layer, inputs[0], generator)
 
     net.eval()  # so that a batch norm neither changes the rows nor learns from them
-    layers = {net.head, *(block.linear for block in net.blocks)}
+    layers = {net.head, *(block.linear for block in net.hidden)}
     handles = [layer.register_forward_pre_hook(fit) for layer in layers]
     net(dense, codes)
     for handle in handles:
@@ -152,7 +153,7 @@ def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generato
 
 
 def _spread_layer(layer: Linear, inputs: Tensor, generator: torch.Generator) -> None:
-    layer.weight /= (inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6)
+    layer.weight.div_((inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6))
     outputs = inputs @ layer.weight
     rows = torch.randint(len(outputs), (5, outputs.shape[1]), generator=generator)
     shares = torch.empty(5, outputs.shape[1], dtype=outputs.dtype).exponential_(generator=generator)

@@ -61,6 +61,9 @@ class Centre(nn.Module):
 class Standardise(nn.Module):
     """Shift and scale columns by constants that are saved with the network and never trained."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, mean: Tensor, scale: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean.reshape(1, -1))
@@ -82,11 +85,10 @@ class Embedding(nn.Module):
         self.table = nn.Parameter(torch.zeros(n_levels, width))
 
     def forward(self, codes: Tensor) -> Tensor:
-        table = self.table
-        if table.ndim == 3:
-            members = torch.arange(table.shape[0], device=codes.device).reshape(-1, 1, 1)
-            codes, table = codes + members * table.shape[1], table.flatten(0, 1)
-        return nn.functional.embedding(codes, table).flatten(-2)
+        if self.table.ndim == 2:
+            return nn.functional.embedding(codes, self.table).flatten(-2)
+        members = torch.arange(self.table.shape[0], device=codes.device).reshape(-1, 1, 1)
+        return nn.functional.embedding(codes + members * self.table.shape[1], self.table.flatten(0, 1)).flatten(-2)
 
 
 class Dropout(nn.Module):

@@ -30,7 +30,7 @@ class Watch:
         self._dead: dict[str, Tensor] = {}
         self._hooks = [
             block.dropout.register_forward_pre_hook(self._look(f"blocks.{number}."))
-            for number, block in enumerate(net.blocks)
+            for number, block in enumerate(net.hidden)
         ]
 
     def _look(self, start: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:

@@ -19,6 +19,9 @@ class BatchNorm(nn.Module):
     When predicting, running means of the batches' statistics stand in for the batch: buffers, saved and not trained.
     """
 
+    mean: Tensor
+    variance: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(1, width))

@@ -26,6 +26,10 @@ class Piecewise(nn.Module):
     the bin that x lies in. Beyond the fitted rows the outermost bins go on for their own width and no farther.
     """
 
+    rise: Tensor
+    start: Tensor
+    top: Tensor
+
     def __init__(self, n_columns: int, width: int, n_bins: int) -> None:
         super().__init__()
         self.n_bins = n_bins

@@ -47,8 +47,7 @@ class Table:
         """
         places = self._send(at + self.start[views][:, None])
         flat = places.reshape(-1)
-        parts = (part.index_select(0, flat) for part in self.rows.parts)
-        rows = Rows(*(part.reshape(*at.shape, *part.shape[1:]) for part in parts))
+        rows = self.rows.map(lambda part: part.index_select(0, flat).reshape(*at.shape, *part.shape[1:]))
         if self.shared is None:
             return rows
         reading = self.shared.reading.of(self._send(np.asarray(views)))
@@ -86,5 +85,9 @@ def _join(parts: Sequence[Rows], columns: Iterable[Tensor], width: int, device: 
         place[:, : found.shape[1]] = found
     if any(part.weight is not None for part in parts):
         parts = [replace(p, weight=p.dense.new_ones(len(p))) if p.weight is None else p for p in parts]
-    others = [torch.cat(found).to(device) for found in zip(*(part.parts[1:] for part in parts), strict=True)]
-    return Table(Rows(dense, *others), np.cumsum([0, *n_rows[:-1]]), np.array(n_rows), width)
+    codes, target, *weight = [
+        torch.cat(found).to(device) for found in zip(*(part.parts[1:] for part in parts), strict=True)
+    ]
+    return Table(
+        Rows(dense, codes, target, weight[0] if weight else None), np.cumsum([0, *n_rows[:-1]]), np.array(n_rows), width
+    )

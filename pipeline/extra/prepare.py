@@ -66,7 +66,7 @@ def _made(job: Job, prepared: Prepared, raw: pd.DataFrame) -> dict[str, pd.DataF
 
 def _target(column: pd.Series, table: Table) -> np.ndarray:
     if table.task.classes:
-        return pd.Index(table.task.classes, dtype=object).get_indexer(column).astype(np.int64)
+        return pd.Index(table.task.classes, dtype=object).get_indexer(pd.Index(column)).astype(np.int64)
     target = column.to_numpy(dtype=np.float64)
     try:
         table.task.metric.score(target, target[:, None])
@@ -135,5 +135,5 @@ def find_equal(extra: Extra, table: Table) -> Alike:
         np.stack([hashes, np.asarray(target, dtype=np.float64).view(np.uint64)], axis=1)
         for hashes, target in ((train, table.target), (ours, extra.target))
     )
-    copies = pd.MultiIndex.from_arrays(labelled.T).isin(pd.MultiIndex.from_arrays(whole.T))
+    copies = pd.MultiIndex.from_arrays(list(labelled.T)).isin(pd.MultiIndex.from_arrays(list(whole.T)))
     return Alike(np.isin(ours, train), np.asarray(copies), int(np.isin(test, ours).sum()), len(test))

@@ -36,7 +36,7 @@ def cross_fit_twice(
     confidence: of classes, the probability from which on a row is labelled with the likeliest; values are all labelled.
     weight: what a labelled row counts beside one of train. An entry that has no model of each fold stays as it is.
     """
-    entries = {}
+    entries: dict[str, CrossFit] = {}
     n_rows, settled = join_folds(folds, table, extra).n_fit_rows, getattr(model, "settled", lambda recipe, *_: recipe)
     for name, given in recipes.items():
         recipe = settled(given, table.task, n_rows)  # "auto" is what it is without labelled rows, in trials and refits

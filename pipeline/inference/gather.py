@@ -46,9 +46,9 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
         shutil.copytree(kept / KEPT, folder / MODELS / model)
         _thin(folder / MODELS / model, library[model].plugins["model"], entries)
     own = {role: plugin.file for node in nodes for role, plugin in node.plugins.items() if role in OWN}
-    for role, file in own.items():
-        if file is not None:
-            shutil.copyfile(file, folder / OWN[role])
+    for role, source in own.items():
+        if source is not None:
+            shutil.copyfile(source, folder / OWN[role])
     facts = by_name["submit"].config
     sample = _sample(store.open(results["ingest"], ("sample.parquet",)), facts, read_json(folder / "schema.json"))
     write_json(folder / FACTS, {"competition": dict(facts), "entries": entries, "sample": sample})

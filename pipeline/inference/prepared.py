@@ -69,10 +69,12 @@ def convert(column: pd.Series, kind: str, known: Collection[str] = ()) -> dict[s
     known: levels that a category has whether they occur or not; 3.0 is one of them where 3 is and it is not.
     """
     if kind == "date":
-        return dict(dates.apply(column).items())
+        made = dates.apply(column)
+        return {name: made[name] for name in made.columns}
     if kind == "categorical":
         present = column.notna()
-        strings = column.astype(object).where(present, None).map(str, na_action="ignore")
+        held = column.astype(object).where(present, None)  # type: ignore[call-overload]
+        strings = held.map(str, na_action="ignore")
         found = set(strings[present].unique())
         respelled = {level: as_whole(level) for level in found.difference(known) if as_whole(level) in known}
         strings = strings.replace(respelled) if respelled else strings

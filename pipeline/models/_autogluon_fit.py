@@ -286,12 +286,14 @@ class _Watch(AbstractCallback):
 
     def _before_model_fit(self, *, trainer: Any, model: Any, stack_name: str, **_: Any) -> tuple[bool, bool]:
         _seed_all(self.seed)
+        assert self.log is not None
         is_late = stack_name == "core" and bool(trainer.get_model_names()) and self.log.late()
         if is_late:
             self.skipped.append(model.name.removesuffix(BAG))
         return False, is_late
 
     def _after_model_fit(self, *, model_names: list[str], **_: Any) -> bool:
+        assert self.bar is not None
         for name in model_names:
             self.bar.advance(note=name)
         return False

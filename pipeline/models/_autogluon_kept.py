@@ -20,8 +20,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
@@ -63,7 +64,7 @@ class Form:
     @classmethod
     def of(cls, table: Table) -> Form:
         """Return the form of a table's rows and its task's answers."""
-        return cls(len(table.task.classes), table.task.metric.name == "rmsle", list(table.train))
+        return cls(len(table.task.classes), table.task.metric.name == "rmsle", list(table.train.columns))
 
     def rows(self, ours: pd.DataFrame) -> pd.DataFrame:
         """Return rows with their columns called c0, c1, ...: of other names, XGBoost refuses some ([, ] and <)."""
@@ -88,7 +89,7 @@ class Form:
 class Archive:
     """An open file that is closed, and if it has no name gone, with the last that refers to it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedIOBase) -> None:
         self.file = file
         weakref.finalize(self, file.close)
 

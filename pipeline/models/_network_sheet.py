@@ -40,7 +40,7 @@ def own_columns(encoder: Encoder) -> list[int]:
 
 
 def _columns(wanted: Sequence[Source], train: pd.DataFrame, dtype: type) -> np.ndarray:
-    columns = np.empty((len(train), len(wanted)), dtype)
+    columns: np.ndarray = np.empty((len(train), len(wanted)), dtype)
     for position, source in enumerate(wanted):
         columns[:, position] = values(source, train)
     return columns

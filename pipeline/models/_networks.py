@@ -31,7 +31,7 @@ from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Folds, Log, Rung, StopOn, Table
+from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, StopOn, Table
 
 Part = Literal["train", "inner"]
 Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
@@ -282,7 +282,8 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
         return nothing(f"all {len(parts)} networks diverged")
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
-    fitted, tests = {}, []
+    fitted: dict[tuple[int, ...], Fitted] = {}
+    tests = []
     for key, fold in data.items():
         members = _sound([parts[key, number] for number in range(plan.n_seeds)])
         program, states = plan.program, tuple(member.state for member in members)
@@ -300,8 +301,8 @@ def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds:
         tests.append(test)
         if len(table.test):  # a search reads no model
             fitted[key] = fit
-    known = {"fitted": fitted, "apart": keep_apart(tests)}
-    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, **known)
+    apart = keep_apart(tests)
+    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, fitted=fitted, apart=apart)
 
 
 def _sound(members: list[Trained]) -> list[Trained]:

@@ -32,7 +32,7 @@ class Sheet:
 
     @property
     def outputs(self) -> list[str]:
-        return [name for name in self.numbers if name not in (FOLD, REPEAT)]
+        return [name for name in self.numbers.columns if name not in (FOLD, REPEAT)]
 
 
 def read(path: Path, id_name: str) -> Sheet:

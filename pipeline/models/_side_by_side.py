@@ -33,7 +33,7 @@ def run_side_by_side(
     own = _EndedEarly(log, ended)
     with log.progress(title, len(items)) as bar:  # which holds the bars of the items
         try:
-            with ThreadPoolExecutor(at_once, None, use_threads, (threads,)) as pool:
+            with ThreadPoolExecutor(at_once, initializer=use_threads, initargs=(threads,)) as pool:
                 try:
                     futures = [pool.submit(function, item, own) for item in items]
                     for future in as_completed(futures):

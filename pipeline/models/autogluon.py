@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.models._autogluon_fit import Repeat
     from pipeline.models._autogluon_kept import PredictorFit
     from pipeline.models._autogluon_presets import Order
-    from pipeline.types import CrossFit, Folds, Log, Table, TaskKind
+    from pipeline.types import CrossFit, Fitted, Folds, Log, Table, TaskKind
 
 LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch", "pytabkit")
 WEIGHING = ("LightGBM", "CatBoost", "XGBoost", "RandomForest", "ExtraTrees", "LinearModel")
@@ -193,7 +193,9 @@ def seconds(recipe: Recipe, *, n_train: int, n_test: int, n_columns: int, n_outp
     if recipe.time_limit is not None:
         return recipe.time_limit
     size = Size(n_train, n_columns, n_outputs if n_outputs > 2 else 1, n_fits)
-    wanted = [(family, config) for family, configs in recipe.models.items() for config in configs]
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        (family, config) for family, configs in recipe.models.items() for config in configs
+    ]
     if not wanted:
         from pipeline.models._autogluon_presets import portfolio
 
@@ -271,7 +273,7 @@ def _entry(part: str, repeats: list[Repeat], table: Table, folds: Folds, order: 
     test = np.mean([fit.test for fit in fits], axis=0)
     apart = [fit.apart for fit in fits if fit.apart is not None]
     seconds = sum(fit.seconds for fit in fits)
-    fitted = {(number,): repeat.kept.of(part) for number, repeat in enumerate(repeats)}
+    fitted: dict[tuple[int, ...], Fitted] = {(number,): repeat.kept.of(part) for number, repeat in enumerate(repeats)}
     return CrossFit(
         oof,
         test,

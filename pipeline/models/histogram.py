@@ -139,9 +139,11 @@ def _columns(X: pd.DataFrame, most: int) -> Native:
     """Learn the levels of the rows: of a column with more than `most` those that occur most often."""
     from pipeline.transforms.ordinal import Ordinal
 
-    levels = {name: X[name].value_counts() for name in X.select_dtypes("category")}
+    levels = {name: X[name].value_counts() for name in X.select_dtypes("category").columns}
     kept = {name: counts[counts > 0].index[:most] for name, counts in levels.items()}
-    return Native(tuple(X.select_dtypes("float64")), Ordinal(tuple(kept), tuple(tuple(own) for own in kept.values())))
+    return Native(
+        tuple(X.select_dtypes("float64").columns), Ordinal(tuple(kept), tuple(tuple(own) for own in kept.values()))
+    )
 
 
 settled = settler(lr=(0.03, 0.05, 0.04), leaves=(16, 100, 50), min_rows=(10, 3, 40), columns=(0.5, 1.0, 1.0))

@@ -7,6 +7,7 @@ Columns of levels are split natively.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -69,7 +70,8 @@ def _learn(lesson: Lesson) -> Learnt:
 
     recipe = lesson.recipe
     train = lightgbm.Dataset(lesson.train.X, lesson.train.y, weight=lesson.train.weight)
-    stop, callbacks = [], []
+    stop: list[lightgbm.Dataset] = []
+    callbacks: list[Callable[..., Any]] = []
     if lesson.stop is not None:
         stop = [lightgbm.Dataset(lesson.stop.X, lesson.stop.y, train, weight=lesson.stop.weight)]
         callbacks = [lightgbm.early_stopping(recipe.patience, verbose=False)]

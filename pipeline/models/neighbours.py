@@ -88,10 +88,10 @@ def _judge(lesson: Lesson) -> np.ndarray:
     from pipeline.models._folds import Rows
     from pipeline.models._scikit import encoded, loss, shares
 
-    assert lesson.stop is not None
     lesson = _sampled(lesson)
     columns, X = encoded(lesson)
     task, y, held = lesson.task, lesson.train.y, lesson.stop
+    assert held is not None
     if X.shape[1] == 0:
         return np.zeros(len(NUMBERS))
     most = min(max(NUMBERS), len(y))

@@ -63,7 +63,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     extra = _extra_files(raw, workspace.competition(competition.slug))
     filler = _filler(train, competition)
     parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
-    copied = _copy_experiments(workspace, slug, competition, list(rows))
+    copied = _copy_experiments(workspace, slug, competition, list(rows.columns))
     try:
         publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
         _copy_extra(extra, raw, workspace.raw_folder(slug))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,8 @@ def truths(solution_csv: Path, competition: Mapping[str, Any], classes: Sequence
 def _read(path: Path, id_column: str, targets: list[str]) -> pd.DataFrame:
     if not path.is_file():
         raise DataError(f"{path} does not exist: only practice competitions are judged here", hint="submit to Kaggle")
-    solution = pd.read_csv(path, dtype={id_column: str} | dict.fromkeys(targets, str), keep_default_na=False)
+    texts: dict[Hashable, type[str]] = dict.fromkeys((id_column, *targets), str)
+    solution = pd.read_csv(path, dtype=texts, keep_default_na=False)
     for name in (id_column, *targets, "usage"):
         if name not in solution:
             raise DataError(

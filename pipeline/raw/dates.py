@@ -6,6 +6,7 @@ Cell by cell, as pandas chooses, 31/12/2014 would be read with the day first, an
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -42,7 +43,7 @@ def read_dates(texts: pd.Series, day_first: bool = False) -> pd.Series:
     parts = _parts(texts)
     known, written = texts.where(~_shows(parts, not day_first)), parts["mark"].notna()
     zoned = known.str.contains(ZONE, na=False) & (known.str.len() > 10)
-    read = partial(pd.to_datetime, format="mixed", errors="coerce", utc=bool(zoned.any()))
+    read: Any = partial(pd.to_datetime, format="mixed", errors="coerce", utc=bool(zoned.any()))
     if day_first:  # not for the others: of 2014/03/10, too, the day would come first
         dates = read(known.where(~written)).where(~written, read(known.where(written), dayfirst=True))
     else:

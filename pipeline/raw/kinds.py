@@ -65,8 +65,7 @@ class Settled:
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Settled:
         """Return what the schema says of a column; a schema without the order of dates means the month first."""
-        known = (described[key] for key in ("kind", "dtype", "whole"))
-        return cls(*known, day_first=described.get("day_first", False))
+        return cls(described["kind"], described["dtype"], described["whole"], described.get("day_first", False))
 
 
 def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Column:
@@ -202,7 +201,8 @@ def _force_categorical(_name: str, present: pa.ChunkedArray) -> Column:
     """Numbers lose their decimals, because one file may say 3 where the other, with missing values, says 3.0."""
     codes = _codes(present)
     if codes.dtype != object:
-        codes = codes.astype("Int64").astype(object).map(str, na_action="ignore").where(codes.notna(), None)
+        texts = codes.astype("Int64").astype(object).map(str, na_action="ignore")
+        codes = texts.where(codes.notna(), None)  # type: ignore[call-overload]
     return Column("categorical", codes.astype(object))
 
 

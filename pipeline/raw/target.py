@@ -33,7 +33,7 @@ def read_target(
         return Task("regression", metric, targets=tuple(names)), np.column_stack(values)
     column = train[names[0]]
     classes = tuple(schema["classes"])
-    codes = pd.Index(classes, dtype=object).get_indexer(column.astype(str))
+    codes = pd.Index(classes, dtype=object).get_indexer(pd.Index(column.astype(str)))
     if (codes < 0).any():
         unknown = column[codes < 0].iloc[0]
         found = f"{_where(names[0])}: label {unknown!r} is not among the classes"

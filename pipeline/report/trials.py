@@ -28,7 +28,8 @@ def parameters(trials: pd.DataFrame) -> list[str]:
 def figures(trials: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures that these trials allow, by name."""
     # where no trial has rungs, Parquet does not know that they would be numbers
-    trials = trials.assign(rungs=[np.asarray(errors, dtype=np.float64) for errors in trials["rungs"]])
+    passed: list[Any] = [np.asarray(errors, dtype=np.float64) for errors in trials["rungs"]]
+    trials = trials.assign(rungs=passed)
     finished = trials.dropna(subset=["error"])
     made = {"history": history(trials)} if len(finished) else {}
     if len(finished) > 1 and parameters(finished):

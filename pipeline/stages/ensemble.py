@@ -244,7 +244,7 @@ def _leaderboard(
         for name, oof in blends.items()
     ]
     nothing = {"averaging": 0.0, "tuning": 0.0}
-    rows = [row | nothing | known.get(row["entry"], {}) for row in rows]
+    rows = [row | (nothing | dict(known.get(str(row["entry"]), {}))) for row in rows]
     return sorted(rows, key=lambda row: (row["cv_error"], row["entry"]))
 
 

@@ -114,7 +114,7 @@ def _with_features(sources: Sources, job: Job) -> Sources:
     parts, kinds, origins = [sources.rows], dict(sources.kinds), dict(sources.origins)
     for name, folder in _feature_folders(job).items():
         made = _read_feature(folder)
-        for column in made:
+        for column in made.columns:
             if column in (*kinds, job.config["id"], *names_of(job.config["target"])):
                 found = (
                     f"features.py: {name}() makes a column '{column}', which {origins.get(column, 'ingest')} has too"
@@ -189,8 +189,10 @@ def _convert(sources: Sources, name: str, report: Report) -> dict[str, pd.Series
 
 def _prepared(job: Job, sources: Sources, chosen: list[str], train: pd.DataFrame) -> Prepared:
     """Return how new rows become rows of this Table."""
-    features = {n: list(_read_feature(folder)) for n, folder in _feature_folders(job).items()}
-    levels = {name: list(train[name].cat.categories) if train[name].dtype == "category" else None for name in train}
+    features = {n: list(_read_feature(folder).columns) for n, folder in _feature_folders(job).items()}
+    levels = {
+        name: list(train[name].cat.categories) if train[name].dtype == "category" else None for name in train.columns
+    }
     return Prepared(features, {name: sources.kinds[name] for name in chosen}, levels)
 
 
@@ -218,7 +220,7 @@ def _without_useless(
 def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
     """Add counts to the report, and notes on what only test does: missing values, levels train never shows."""
     only_test, unseen_in = [], []
-    for name in train:
+    for name in train.columns:
         missing = int(train[name].isna().sum()), int(test[name].isna().sum())
         report.columns[name] |= {"missing_train": missing[0], "missing_test": missing[1]}
         if missing[1] and not missing[0]:

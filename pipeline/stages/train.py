@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,9 @@ def left_out(job: Job) -> dict[str, Any]:
 def fit_entries(job: Job, recipe: Any, table: Table, folds: Folds) -> dict[str, CrossFit]:
     """Cross-fit a job's model, make the folder for its entries, and return them, each checked."""
     how = {"seed": job.seed, "log": job.log, "progress": job.progress, "spread": job.spread} | _elsewhere(job)
-    fit = partial(cross_fit_twice, **job.config["pseudo"]) if "pseudo" in job.config else cross_fit
+    fit: Callable[..., dict[str, CrossFit]] = (
+        partial(cross_fit_twice, **job.config["pseudo"]) if "pseudo" in job.config else cross_fit
+    )
     entries = fit(job.plugins["model"], {job.config["entry"]: recipe}, table, folds, read_extra(job.inputs), **how)
     for name, entry in entries.items():
         check(name, entry, folds)

@@ -7,7 +7,7 @@ import pandas as pd
 
 def constant(train: pd.DataFrame, _test: pd.DataFrame) -> dict[str, str]:
     """Return the columns with one value (or none) in all of train, each with its reason."""
-    values = {name: train[name].unique() for name in train if train[name].nunique(dropna=False) <= 1}
+    values = {name: train[name].unique() for name in train.columns if train[name].nunique(dropna=False) <= 1}
     return {name: f"constant in train: {one[0] if len(one) else 'empty'}" for name, one in values.items()}
 
 
@@ -15,7 +15,7 @@ def copies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, str]:
     """Return the columns that equal an earlier one in every row of train and of test, each with its reason."""
     first: dict[tuple[object, ...], str] = {}
     found = {}
-    for name in train:
+    for name in train.columns:
         parts = tuple(_fingerprint(part[name]) for part in (train, test))
         original = first.setdefault((str(train[name].dtype), *parts), name)
         if original != name:

@@ -223,7 +223,7 @@ def fit_encoder(
 
 
 def _fit_numbers(recipe: Encode, rows: pd.DataFrame) -> Numbers:
-    columns = tuple(rows.select_dtypes("float64"))
+    columns = tuple(rows.select_dtypes("float64").columns)
     numbers = _finite(rows, columns)
     skew = SKEWS[recipe.skew].fit(numbers) if recipe.skew != "none" else None
     straight = skew.apply(numbers) if skew else numbers
