@@ -27,6 +27,13 @@ Auto = Literal["auto"]
 Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
 Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
 Numeric = Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"]
+Patience = Annotated[
+    Count | Literal["cycle"] | None,
+    Field(
+        description="epochs without improvement before a network stops looking; 'cycle': the first cycle of coslog4 "
+        "that ends worse than the one before is the last (without that schedule it looks at all epochs)"
+    ),
+]
 OF_CLASSES = ("cross_entropy", "ordinal")
 
 
@@ -75,10 +82,11 @@ class NetworkRecipe(BaseModel):
         return min(float(epochs), self._looked(epochs, found)) + (found if self.stop_on == "inner" else 0.0)
 
     def _looked(self, epochs: int, found: float) -> float:
-        """Return after which epoch it is known that the one that was found was the best."""
+        """Return after which epoch a network stops looking whose best one is this."""
         patience = getattr(self, "patience", None)
         if patience == "cycle" and self.schedule == "coslog4":
-            return 2 * found + epochs / 15  # the end of the next cycle, each being twice as long as the one before
+            first = epochs / 15
+            return 2 * max(found, first) + first  # the end of the next cycle, twice as long as the one before
         return found + patience if isinstance(patience, int) else epochs
 
     def pace(self, found: float, n_rows: int) -> float:  # noqa: ARG002 - boosters' depends on it
@@ -103,7 +111,7 @@ class DeepRecipe(NetworkRecipe):
 Number = TypeVar("Number", int, float)
 
 
-def number(setting: Number | Auto) -> Number:
+def as_number(setting: Number | Auto) -> Number:
     """Return a setting that is settled: no longer "auto"."""
     assert not isinstance(setting, str)
     return setting

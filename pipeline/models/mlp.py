@@ -16,9 +16,10 @@ from pipeline.models._network_recipe import (
     Auto,
     Count,
     DeepRecipe,
+    Patience,
     Schedule,
+    as_number,
     cross_fitter,
-    number,
     starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
@@ -38,13 +39,6 @@ RUNGS = (1 / 15, 3 / 15, 7 / 15)  # where coslog4 has brought the learning rate 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Patience = Annotated[
-    Count | Literal["cycle"] | None,
-    Field(
-        description="epochs without improvement before a network stops looking; 'cycle': the first cycle of coslog4 "
-        "that ends worse than the one before is the last"
-    ),
-]
 
 SPACE = {
     "depth": {"tune": "int", "low": 1, "high": 4},
@@ -153,8 +147,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
-        epochs=number(recipe.epochs),
-        batch_size=number(recipe.batch_size),
+        epochs=as_number(recipe.epochs),
+        batch_size=as_number(recipe.batch_size),
         init=recipe.init,
         parametrisation=recipe.parametrisation,
         optimiser=recipe.optimiser,
@@ -167,11 +161,11 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     )
     return Plan(
         program=program,
-        lr=number(recipe.lr),
-        weight_decay=number(recipe.weight_decay),
+        lr=as_number(recipe.lr),
+        weight_decay=as_number(recipe.weight_decay),
         dropout=recipe.dropout,
-        label_smoothing=number(recipe.label_smoothing),
-        n_seeds=number(recipe.n_seeds),
+        label_smoothing=as_number(recipe.label_smoothing),
+        n_seeds=as_number(recipe.n_seeds),
         encode=recipe.encode,
         target=recipe.target,
         stop_on=recipe.stop_on,

@@ -16,8 +16,9 @@ from pipeline.models._network_recipe import (
     Count,
     DeepRecipe,
     Numeric,
+    Patience,
+    as_number,
     cross_fitter,
-    number,
     starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
@@ -85,7 +86,7 @@ class Recipe(DeepRecipe):
     stop_on: Literal["inner", "fold", "none"] = Field(
         "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
     )
-    patience: int | None = Field(16, ge=1, description="epochs without improvement before a network stops looking")
+    patience: Patience = 16
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
 
     def usually_found(self, epochs: int) -> float:
@@ -113,7 +114,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     recipe = settled(recipe, task, n_rows)
     architecture = Architecture(
         n_outputs=outputs_for(recipe.loss, task),
-        hidden=(recipe.width,) * number(recipe.depth),
+        hidden=(recipe.width,) * as_number(recipe.depth),
         activation=recipe.activation,
         embedding=recipe.embedding,
         numeric=recipe.embedding_numeric,
@@ -128,8 +129,8 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         loss=recipe.loss_for(task.kind),
         level=recipe.level,
         precision=recipe.precision,
-        epochs=number(recipe.epochs),
-        batch_size=number(recipe.batch_size),
+        epochs=as_number(recipe.epochs),
+        batch_size=as_number(recipe.batch_size),
         init="torch",
         optimiser=recipe.optimiser,
         beta=(0.9, recipe.beta2),

@@ -27,6 +27,7 @@ from pipeline.core.blocks import Architecture, build
 from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
 from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.schedule import Schedule
 
 
 @pytest.fixture(params=["together", "by kernels"])
@@ -230,6 +231,15 @@ def test_a_member_ends_with_the_first_cycle_that_ends_worse_than_the_one_before(
         worse = [end for end, rose in zip([6, 14, 30], np.diff(at_ends) > 0, strict=True) if rose]
         np.testing.assert_array_equal(brief.losses, full.losses[: worse[0] if worse else 30])
     assert len({len(member.losses) for member in train(replace(program, patience="cycle"), members, views)}) > 1
+
+
+@pytest.mark.parametrize("schedule", ["coslog4", "constant"])
+def test_without_cycles_or_stopping_rows_no_member_ends_with_one(schedule: Schedule) -> None:
+    program = replace(PROGRAM, epochs=15, schedule=schedule, patience="cycle")
+    views = views_of([(40, 6)])
+    views = views if schedule == "constant" else [View(views[0].train)]
+    (member,) = train(program, [Member(0, 1, lr=0.05)], views)
+    assert len(member.losses) == 15
 
 
 def test_fewer_epochs_follow_the_same_schedule() -> None:

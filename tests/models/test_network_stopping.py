@@ -1,4 +1,4 @@
-"""The epoch at which a network ends: where its learning rate rests, or before where it soon overfits."""
+"""The epoch at which a network ends: where a cycle of its learning rate ends, or before where it soon overfits."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def test_a_seed_that_stopped_looking_counts_with_its_last_loss() -> None:
 def test_an_epoch_that_a_seed_diverged_before_is_not_chosen() -> None:
     diverged = np.append(curve(e10=0.9)[:40], np.nan)
     assert best_epoch(CYCLES, [curve(e10=0.9, e70=0.5), diverged], 0) == 10
+    assert best_epoch(CYCLES, [curve(e10=0.9), np.array([1.0, 0.9, np.inf])], ENOUGH) == 1  # 2 and 3 know the third
 
 
 @pytest.mark.parametrize("losses", [[], [np.empty(0)], [np.full(150, np.nan)]])

@@ -70,6 +70,8 @@ def test_a_network_that_stops_early_is_priced_by_the_epoch_that_is_usually_found
     assert recipe.passes(100) == recipe.passes(100, 25.0) == 25 + 16 + 25
     assert slow.passes(150) == (2 * 45 + 10) + 45  # it looks at one cycle more, twice as long as all before it
     assert slow.passes(150, 149.0) == 150 + 149
+    assert slow.passes(150, 3.0) == 30 + 3  # no cycle is compared before the second
+    assert slow.model_copy(update={"schedule": "constant"}).passes(150) == 150 + 45
     assert slow.model_copy(update={"patience": None}).passes(150) == 150 + 45  # without patience it looks at all
     assert recipe.passes(15) == 15 + 15
     assert recipe.passes(100, 95.0) == 100 + 95
