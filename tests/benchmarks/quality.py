@@ -87,7 +87,9 @@ def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
     scores = {name: [metric.score(truth, one) for one in predicted] for name, predicted in entries.items()}
     rivals = {name: predicted for name, predicted in entries.items() if name not in OURS}
     losses = {
-        own: {name: _loss(metric, truth, entries[own], theirs) for name, theirs in rivals.items()} for own in OURS
+        own: {name: _loss(metric, truth, entries[own], theirs) for name, theirs in rivals.items()}
+        for own in OURS
+        if own in entries  # not all fit into the minutes
     }
     return {
         "metric": metric.name,
@@ -118,7 +120,8 @@ def _markdown(found: dict[str, Any]) -> str:
         for place, name in enumerate(sorted(mean, key=mean.__getitem__, reverse=own["greater_is_better"]), 1):
             ranks[name].append(place)
         cells = [f"{mean[name]:.5f}" if name in mean else "-" for name in names]
-        rows.append([slug, own["date"], own["code"], own["metric"], *cells, *(_surely(own["losses"][n]) for n in OURS)])
+        against = [_surely(own["losses"].get(name, {})) for name in OURS]
+        rows.append([slug, own["date"], own["code"], own["metric"], *cells, *against])
     rows.append(
         ["mean rank", "", "", "", *(f"{statistics.mean(ranks[name]):.2f}" for name in names), *("" for _ in OURS)]
     )
@@ -134,7 +137,7 @@ def _markdown(found: dict[str, Any]) -> str:
 
 
 def _surely(losses: dict[str, dict[str, float]]) -> str:
-    return ", ".join(f"{loss['mean'] / loss['se']:+.1f}" if loss["se"] else "0" for loss in losses.values())
+    return ", ".join(f"{loss['mean'] / loss['se']:+.1f}" if loss["se"] else "0" for loss in losses.values()) or "-"
 
 
 if __name__ == "__main__":
