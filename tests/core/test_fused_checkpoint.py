@@ -21,7 +21,7 @@ from small_networks import MEMBERS, PROGRAM, SIZES, assert_same_bits, lasting, r
 
 from pipeline.core import checkpoint, job
 from pipeline.core.fused import train
-from pipeline.core.members import View
+from pipeline.core.members import Program, View
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -60,20 +60,25 @@ def die_after(n_epochs: int, folder: Path, devices: Sequence[torch.device] = (CP
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.integers(0, 12), st.integers(1, 5), st.sampled_from([torch.float32, torch.float64]))
+@given(
+    st.integers(0, 12),
+    st.integers(1, 5),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.sampled_from([WANTED, replace(WANTED, schedule="coslog4", patience="cycle")]),
+)
 def test_a_run_that_died_after_any_epoch_ends_with_the_same_bits(
-    n_epochs: int, at_once: int, dtype: torch.dtype
+    n_epochs: int, at_once: int, dtype: torch.dtype, wanted: Program
 ) -> None:
     views = views_of(SIZES, dtype)
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(job, "plan_capacity", lambda *_: at_once)
-        undisturbed = train(WANTED, UNEVEN, views)
+        undisturbed = train(wanted, UNEVEN, views)
         patch.setattr(job, "train_epoch", dying_after(n_epochs))
         try:
-            resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
+            resumed = train(wanted, UNEVEN, views, checkpoint=Path(folder))
         except KilledError:
             patch.setattr(job, "train_epoch", TRAIN_EPOCH)
-            resumed = train(WANTED, UNEVEN, views, checkpoint=Path(folder))
+            resumed = train(wanted, UNEVEN, views, checkpoint=Path(folder))
     assert_same_bits(resumed, undisturbed)
     for one, other in zip(resumed, undisturbed, strict=True):
         assert list(one.layers) == list(other.layers)
