@@ -96,6 +96,7 @@ def _compete(workspace: Workspace, competition: Competition) -> dict[str, Any]:
         "greater_is_better": metric.greater_is_better,
         "scores": scores,
         "losses": losses,
+        "cut": seeds[0].results["budget"].facts["notes"],
     }
 
 
@@ -132,6 +133,10 @@ def _markdown(found: dict[str, Any]) -> str:
             f"run. Means of {len(SEEDS)} seeds, five folds. The last columns: our error less that of each of "
             "AutoGluon's, in paired standard errors (of rows resampled); above 2 is a loss.",
             table(["competition", "date", "code", "metric", *names, *(f"{name} against each" for name in OURS)], rows),
+            "What the minutes cut or left out, of our networks and AutoGluon's, where it was written down:",
+            "\n".join(
+                f"- {slug}: {'; '.join(own['cut'])}" for slug, own in found["competitions"].items() if "cut" in own
+            ),
         ]
     )
 
