@@ -85,7 +85,7 @@ class NetworkRecipe(BaseModel):
         """Return after which epoch a network stops looking whose best one is this."""
         patience = getattr(self, "patience", None)
         if patience == "cycle" and self.schedule == "coslog4":
-            first = epochs / 15
+            first = epochs / 15  # where coslog4's first cycle ends
             return 2 * max(found, first) + first  # the end of the next cycle, twice as long as the one before
         return found + patience if isinstance(patience, int) else epochs
 

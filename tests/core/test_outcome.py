@@ -1,0 +1,75 @@
+"""How a member ends: by its epochs, its patience, or a number that is none; and with which of its weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_networks import MEMBERS, NETWORK, PROGRAM, SIZES, largest_difference, rows_of, views_of
+
+from pipeline.core.fused import predict, train
+from pipeline.core.members import Member, View
+from pipeline.core.schedule import Schedule
+
+
+def test_a_diverging_member_keeps_its_last_good_weights_and_the_others_go_on() -> None:
+    program = replace(PROGRAM, optimiser="sgd", schedule="constant", epochs=12)
+    views = [View(rows_of(1, 60, dtype=torch.float32))]
+    calm = Member(0, 3, lr=1e-3)
+    wild = replace(calm, lr=1e6)
+    good, bad, other = train(program, [calm, wild, replace(calm, seed=4)], views)
+    assert bad.diverged
+    assert bad.epoch < 12
+    assert all(tensor.isfinite().all() for tensor in bad.state.values())
+    assert not good.diverged
+    assert not other.diverged
+    assert largest_difference(train(program, [calm], views)[0].state, good.state) < 1e-5
+
+
+def test_the_weights_of_the_best_epoch_are_kept() -> None:
+    views = views_of([(40, 6)])
+    program = replace(PROGRAM, epochs=15, schedule="constant", parametrisation="standard")
+    (best,) = train(program, [Member(0, 1, lr=0.05)], views)
+    assert best.epoch == int(best.losses[:, 1].argmin()) + 1
+    stop = views[0].stop
+    error = float((predict(NETWORK, [best.state], stop)[0] - stop.target).square().mean())
+    assert error == pytest.approx(best.losses[:, 1].min(), abs=1e-9)
+
+
+def test_patience_ends_a_member() -> None:
+    program = replace(PROGRAM, epochs=200, schedule="constant", parametrisation="standard", patience=3)
+    (member,) = train(program, [Member(0, 1, lr=0.05)], views_of([(40, 6)]))
+    assert len(member.losses) == member.epoch + 3 < 200
+
+
+def test_a_member_ends_with_the_first_cycle_that_ends_worse_than_the_one_before() -> None:
+    program = replace(PROGRAM, epochs=30, schedule="coslog4", parametrisation="standard")
+    members = [Member(0, seed, lr=lr) for seed in range(3) for lr in (1e-4, 0.05)]
+    views = views_of([(40, 6)])
+    patient, whole = train(replace(program, patience="cycle"), members, views), train(program, members, views)
+    for brief, full in zip(patient, whole, strict=True):
+        at_ends = full.losses[np.array([2, 6, 14, 30]) - 1, 1]
+        worse = [end for end, rose in zip([6, 14, 30], np.diff(at_ends) > 0, strict=True) if rose]
+        np.testing.assert_allclose(brief.losses, full.losses[: worse[0] if worse else 30], rtol=0, atol=1e-9)
+    assert len({len(member.losses) for member in patient}) > 1
+
+
+@pytest.mark.parametrize("schedule", ["coslog4", "constant"])
+def test_without_cycles_or_stopping_rows_no_member_ends_with_one(schedule: Schedule) -> None:
+    program = replace(PROGRAM, epochs=15, schedule=schedule, patience="cycle")
+    views = views_of([(40, 6)])
+    views = views if schedule == "constant" else [View(views[0].train)]
+    (member,) = train(program, [Member(0, 1, lr=0.05)], views)
+    assert len(member.losses) == 15
+
+
+def test_fewer_epochs_follow_the_same_schedule() -> None:
+    views = [View(view.train) for view in views_of(SIZES)]
+    lengths = [2, 4, 1, 3, 4]
+    short = train(PROGRAM, [replace(m, epochs=n) for m, n in zip(MEMBERS, lengths, strict=True)], views)
+    assert [member.epoch for member in short] == lengths
+    full = train(PROGRAM, MEMBERS, views)
+    for brief, whole, n in zip(short, full, lengths, strict=True):
+        np.testing.assert_allclose(brief.losses, whole.losses[:n], rtol=0, atol=1e-9)
