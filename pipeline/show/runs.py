@@ -29,6 +29,8 @@ ROWS_SHOWN = 8
 VALUE_LENGTH = 28
 OPTIMISTIC = "*"
 NOISE = 0.1
+MOSTLY = 0.75
+"""Part of its minutes of which a run took less is told to have room for more."""
 
 
 def finish(
@@ -59,7 +61,7 @@ def finish(
     _print_truncated(summary, slug, out)
     out.print()
     asked = "" if minutes is None else f" MINUTES={minutes:g}"  # without them it would be another run
-    for label, command in _next(workspace, slug, name, asked):
+    for label, command in [*_next(workspace, slug, name, asked), *_more(experiment, results["budget"], summary, slug)]:
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
     return path
 
@@ -190,6 +192,21 @@ def _next(workspace: Workspace, slug: str, name: str, asked: str) -> Iterator[tu
             f"make run COMPETITION={real[0]}"
             if real
             else "files into data/<slug>/raw, then make new COMPETITION=<slug>",
+        )
+
+
+def _more(experiment: Experiment, budget: Result, summary: Summary, slug: str) -> Iterator[tuple[str, str]]:
+    """Yield the minutes whose plan takes as long as was asked for, where models were cut and this machine is quicker.
+
+    Minutes are planned for two cores, so that they mean the same work everywhere, and not for whom they are here.
+    """
+    asked, took = experiment.minutes, summary.minutes
+    if budget.facts.get("notes") and took < MOSTLY * asked:
+        fuller = math.ceil(asked * asked / took)
+        yield (
+            "more",
+            f"make run COMPETITION={slug} EXPERIMENT={experiment.name} MINUTES={fuller}"
+            f"  # planned for two cores; {asked:g} took {duration(60 * took)} here",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from rich.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result
 from pipeline.errors import DamagedError
+from pipeline.report.summary import summarise
 from pipeline.show import runs as show
 
 
@@ -83,6 +85,22 @@ def test_what_was_cut_short_is_said_with_what_to_do(finished: Any) -> None:
     text = finish(finished, Outcome(results, ()))
     assert f"{name}: net: 3 of 9 epochs" in text
     assert "pipeline gc made-up-houses --truncated" in text
+
+
+def test_minutes_that_a_quick_machine_has_room_for_are_named_where_models_were_cut(finished: Any) -> None:
+    took = summarise(finished.results).minutes
+    budget = finished.results["budget"]
+    manifest = budget.manifest | {"facts": {"notes": ["net: cut to fit into 0.1 minutes"]}}
+    cut = Outcome({**finished.results, "budget": replace(budget, manifest=manifest)}, ())
+
+    def said(minutes: float, outcome: Outcome) -> str:
+        experiment = finished.experiment.model_copy(update={"minutes": minutes})
+        return finish(replace(finished, experiment=experiment), outcome)
+
+    room = f"make run COMPETITION=made-up-houses EXPERIMENT=default MINUTES={math.ceil(4 * took)}"
+    assert room in said(2 * took, cut)
+    assert room not in said(2 * took, finished.outcome)
+    assert "planned for two cores" not in said(1.1 * took, cut)
 
 
 def test_without_a_judge_nothing_is_said_of_private_scores(classified: Any) -> None:
