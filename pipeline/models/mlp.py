@@ -117,6 +117,11 @@ class Recipe(DeepRecipe):
             raise ValueError("tied layers share one weight matrix, so that all of `hidden` must be equally wide")
         return self
 
+    @property
+    def fewest_epochs(self) -> int:
+        """What a short time is never met with less than."""
+        return FEWEST_EPOCHS
+
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
@@ -217,8 +222,8 @@ def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     while seconds(recipe, **size) > 60 * minutes:
         if (n_seeds := _n_seeds(recipe, n_rows)) > 1:
             recipe = recipe.model_copy(update={"n_seeds": n_seeds - 1})
-        elif (epochs := _epochs(recipe, n_rows)) > FEWEST_EPOCHS:
-            recipe = recipe.model_copy(update={"epochs": max(FEWEST_EPOCHS, epochs * 3 // 4)})
+        elif (epochs := _epochs(recipe, n_rows)) > (fewest := recipe.fewest_epochs):
+            recipe = recipe.model_copy(update={"epochs": max(fewest, epochs * 3 // 4)})
         else:
             break
     return recipe

@@ -53,6 +53,7 @@ SPACE = {
 """TabArena's space for RealMLP, as far as the recipe has its parameters (Erickson et al. 2025, package tabarena); to do
 without vectors for numbers is a choice of RealMLP's own space (Holzmueller, Grinsztajn and Steinwart 2024)."""
 
+EPOCHS = 256
 USUALLY_FOUND = 0.3
 """After which share of the epochs stopping rows choose to end, usually: 0.27 on average over eleven data sets, cut to
 600 rows (0.07 to 0.55). Looking ends with the cycle after that one. On fourteen draws of ten data sets (118 to 1,600
@@ -76,7 +77,7 @@ class Recipe(mlp.Recipe):
     weight_decay: mlp.NotNegative | Auto = Field(
         0.02, description="decoupled (AdamW) or joined to the gradient; never on biases"
     )
-    epochs: Count | Auto = Field(256, description="passes over the training rows")
+    epochs: Count | Auto = Field(EPOCHS, description="passes over the training rows")
     stop_on: Literal["inner", "fold", "none"] = Field(
         "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
     )
@@ -85,6 +86,11 @@ class Recipe(mlp.Recipe):
         Encode(scale="robust", impute="median", max_one_hot=9, many_levels="embedding"),
         description="how columns become numbers",
     )
+
+    @property
+    def fewest_epochs(self) -> int:
+        """What a short time is never met with less than: as many as are usually found to be enough."""
+        return round(self.usually_found(EPOCHS))
 
     def usually_found(self, epochs: int) -> float:
         """Return which of so many epochs stopping rows usually choose."""

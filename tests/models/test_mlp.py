@@ -16,7 +16,7 @@ from small_folds import alternating
 from pipeline.core import checkpoint
 from pipeline.errors import ConfigError
 from pipeline.metrics import accuracy, log_loss, quadratic_kappa, rmse
-from pipeline.models import mlp
+from pipeline.models import mlp, realmlp
 from pipeline.types import Folds, Metric, Table, Task
 
 QUICK = mlp.Recipe(hidden=(8,), epochs=6, n_seeds=2, batch_size=16)
@@ -251,4 +251,6 @@ def test_a_budget_cuts_seeds_before_epochs() -> None:
     assert less.epochs == "auto"
     least = mlp.affordable(mlp.Recipe(), full / 50, **size)
     assert (least.n_seeds, least.epochs) == (1, mlp.FEWEST_EPOCHS)
+    least = mlp.affordable(realmlp.Recipe(), 0.0, **size)
+    assert (least.n_seeds, least.epochs) == (1, round(realmlp.USUALLY_FOUND * realmlp.EPOCHS))
     assert mlp.seconds(mlp.for_tuning(mlp.Recipe()), **size) < 60 * full / 2
