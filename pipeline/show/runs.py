@@ -196,18 +196,23 @@ def _next(workspace: Workspace, slug: str, name: str, asked: str) -> Iterator[tu
 
 
 def _more(experiment: Experiment, budget: Result, summary: Summary, slug: str) -> Iterator[tuple[str, str]]:
-    """Yield the minutes whose plan takes as long as was asked for, where models were cut and this machine is quicker.
-
-    Minutes are planned for two cores, so that they mean the same work everywhere, and not for whom they are here.
-    """
-    asked, took = experiment.minutes, summary.minutes
-    if budget.facts.get("notes") and took < MOSTLY * asked:
-        fuller = math.ceil(asked * asked / took)
+    fuller = filling(experiment.minutes, budget, summary)
+    if fuller is not None:
         yield (
             "more",
             f"make run COMPETITION={slug} EXPERIMENT={experiment.name} MINUTES={fuller}"
-            f"  # planned for two cores; {asked:g} took {duration(60 * took)} here",
+            f"  # planned for two cores; {experiment.minutes:g} took {duration(60 * summary.minutes)} here",
         )
+
+
+def filling(minutes: float, budget: Result, summary: Summary) -> int | None:
+    """Return the minutes whose plan takes as long here as was asked for, where models were cut and time was left.
+
+    Minutes are planned for two cores, so that they mean the same work everywhere, and not the same time.
+    """
+    if budget.facts.get("notes") and summary.minutes < MOSTLY * minutes:
+        return math.ceil(minutes * minutes / summary.minutes)
+    return None
 
 
 def _is_real(workspace: Workspace, slug: str) -> bool:
