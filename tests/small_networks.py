@@ -40,9 +40,13 @@ def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -
     return Rows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
 
 
-def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64) -> list[View]:
-    """Return views of so many rows and columns, with some stopping rows each."""
-    return [View(rows_of(n, n, d, dtype), rows_of(n + 1, 10 + n % 7, d, dtype)) for n, d in sizes]
+def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64, n_stops: int = 1) -> list[View]:
+    """Return views of so many rows and columns, with some stopping rows each, or several sets of them."""
+
+    def stops(n: int, d: int) -> tuple[Rows, ...]:
+        return tuple(rows_of(n + 1 + number, 10 + n % 7 + number, d, dtype) for number in range(n_stops))
+
+    return [View(rows_of(n, n, d, dtype), stops(n, d)) for n, d in sizes]
 
 
 def reading_of(generator: torch.Generator, sheet: Sheet, n_own: int) -> Reading:
@@ -73,7 +77,7 @@ def shared_views(
             codes = torch.zeros(n_rows, 0, dtype=torch.int64)
             return Rows(dense, codes, target, excerpt=Excerpt(common, reading, at))
 
-        views.append(View(part(40 + n_own), part(9 + n_own)))
+        views.append(View(part(40 + n_own), (part(9 + n_own),)))
     return views
 
 
@@ -90,15 +94,18 @@ def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> floa
 def assert_alike(found: Sequence[Trained], wanted: Sequence[Trained], within: float = 1e-9) -> None:
     """Compare weights, losses and epochs of members one by one."""
     for one, other in zip(found, wanted, strict=True):
-        assert one.epoch == other.epoch
-        assert largest_difference(one.state, other.state) <= within
+        for own, wished in zip(one.kept, other.kept, strict=True):
+            assert own.epoch == wished.epoch
+            assert largest_difference(own.state, wished.state) <= within
         np.testing.assert_allclose(one.losses, other.losses, rtol=0, atol=within)
 
 
 def assert_same_bits(found: Sequence[Trained], wanted: Sequence[Trained]) -> None:
     """Compare everything that members end with, to the last bit."""
     for one, other in zip(found, wanted, strict=True):
-        assert one.state.keys() == other.state.keys()
-        assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
+        for own, wished in zip(one.kept, other.kept, strict=True):
+            assert own.epoch == wished.epoch
+            assert own.state.keys() == wished.state.keys()
+            assert all(torch.equal(own.state[name], wished.state[name]) for name in own.state)
         np.testing.assert_array_equal(one.losses, other.losses)
-        assert (one.epoch, one.diverged, one.truncated) == (other.epoch, other.diverged, other.truncated)
+        assert (one.diverged, one.truncated) == (other.diverged, other.truncated)

@@ -18,7 +18,7 @@ CPU_COPIES = 2**30  # bytes of rows below which every view has a copy in memory:
 GPU_COPIES = 0.25  # of a GPU's memory, the same
 CPU_BYTES = 2**27  # for a wave on a CPU; a constant, so that waves are the same on every machine
 GPU_SHARE = 0.8  # of what is free on a GPU once the rows are there
-STATE = 6  # numbers kept a parameter: weights, the best, two moments, gradients, and one to work with
+STATE = 5  # numbers kept a parameter: weights, two moments, gradients, and one to work with; and the best ones
 PASSES = 6  # numbers kept a unit and row of a batch, on the way forward and back
 
 
@@ -42,7 +42,7 @@ def copied_bytes(views: Sequence[View]) -> int:
 
 
 def _all_rows(views: Sequence[View]) -> list[Rows]:
-    return [rows for view in views for rows in (view.train, view.stop) if rows is not None]
+    return [rows for view in views for rows in view.all_rows]
 
 
 def _comfortable(device: torch.device) -> int:
@@ -66,7 +66,8 @@ def _member_bytes(program: Program, views: Sequence[View], net: Network) -> int:
     n_parameters = sum(parameter.numel() for parameter in net.parameters())
     batch = max(PASSES * program.batch_size, 2 * chunk_rows(program.architecture)) * row_units(net)
     order = max(len(view.train) for view in views)
-    return views[0].train.dense.element_size() * (STATE * n_parameters + batch) + 8 * order
+    state = STATE + max(1, len(views[0].stops))
+    return views[0].train.dense.element_size() * (state * n_parameters + batch) + 8 * order
 
 
 def is_out_of_memory(error: Exception) -> bool:

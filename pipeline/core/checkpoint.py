@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from pipeline.core import save
-from pipeline.core.members import Member, Program, Trained, View
+from pipeline.core.members import Kept, Member, Program, Trained, View
 from pipeline.core.rungs import Rungs
 
 SECONDS = 60.0  # between checkpoints
-FORMAT = "3"
+FORMAT = "4"
 
 Plan = Mapping[str, str]  # digest or version by what it is of
 
@@ -84,10 +84,14 @@ def write(path: Path, plan: Plan, snapshot: Snapshot) -> None:
     """Write a checkpoint: tensors, and in the header the plan and what the run added to it."""
     tensors = {f"wave/{key}": tensor for key, tensor in snapshot.state.items()}
     for place, member in snapshot.finished.items():
-        tensors |= {f"state/{place}/{name}": tensor for name, tensor in member.state.items()}
+        for number, kept in enumerate(member.kept):
+            tensors |= {f"state/{place}/{number}/{name}": tensor for name, tensor in kept.state.items()}
         tensors[f"losses/{place}"] = torch.from_numpy(member.losses)
         tensors |= {f"layers/{place}/{name}": torch.from_numpy(found) for name, found in member.layers.items()}
-    finished = {str(place): [member.epoch, member.diverged] for place, member in snapshot.finished.items()}
+    finished = {
+        str(place): [[kept.epoch for kept in member.kept], member.diverged]
+        for place, member in snapshot.finished.items()
+    }
     own = {"capacity": snapshot.capacity, "places": snapshot.places, "finished": finished, "rungs": snapshot.rungs}
     save.save(path, tensors, {"plan": dict(plan), "run": own})
 
@@ -97,10 +101,10 @@ def read(path: Path, plan: Plan) -> Snapshot:
     tensors, header = save.load(path)
     _refuse_other(path, plan, header.get("plan", {}))
     state, finished, own = _below(tensors, "wave/"), {}, header["run"]
-    for place, (epoch, diverged) in own["finished"].items():
-        weights, losses = _below(tensors, f"state/{place}/"), tensors[f"losses/{place}"].numpy()
+    for place, (epochs, diverged) in own["finished"].items():
+        kept = [Kept(_below(tensors, f"state/{place}/{number}/"), epoch) for number, epoch in enumerate(epochs)]
         layers = {name: found.numpy() for name, found in _below(tensors, f"layers/{place}/").items()}
-        finished[int(place)] = Trained(weights, epoch, losses, diverged, layers=layers)
+        finished[int(place)] = Trained(tuple(kept), tensors[f"losses/{place}"].numpy(), diverged, layers=layers)
     rungs = {int(place): errors for place, errors in own["rungs"].items()}
     return Snapshot(own["capacity"], own["places"], state, finished, rungs)
 
@@ -130,15 +134,15 @@ def _digest(*parts: bytes | np.ndarray) -> str:
 
 
 def _described(view: View) -> Iterator[bytes | np.ndarray]:
-    yield repr((view.n_levels, view.n_numeric, view.stop is None)).encode()
-    for rows in (view.train, *([] if view.stop is None else [view.stop])):
+    yield repr((view.n_levels, view.n_numeric, len(view.stops))).encode()
+    for rows in view.all_rows:
         for part in (*rows.parts, *([] if rows.excerpt is None else rows.excerpt.parts)):
             yield from _bytes_of(part)
 
 
 def _sheets(views: Sequence[View]) -> Iterator[bytes | np.ndarray]:
     """Describe every sheet once, however many views read it."""
-    excerpts = [rows.excerpt for view in views for rows in (view.train, view.stop) if rows is not None]
+    excerpts = [rows.excerpt for view in views for rows in view.all_rows]
     for sheet in {id(excerpt.sheet): excerpt.sheet for excerpt in excerpts if excerpt is not None}.values():
         yield repr((sheet.farthest, sheet.soft)).encode()
         yield from _bytes_of(sheet.numbers)

@@ -44,7 +44,7 @@ class Job:
     net: Network
     shapes: Shapes
     train: Table
-    stop: Table | None
+    stops: tuple[Table, ...]
 
 
 @dataclass
@@ -61,14 +61,15 @@ class Run:
         return [seat.place for seat in self.wave.seats] if self.wave else []
 
 
-def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, Table | None]:
-    """Put all rows on a device: those to learn from, and those that choose the epoch, if there are any."""
-    stopping = [view.stop for view in views if view.stop is not None]
-    if len(stopping) not in (0, len(views)):
-        raise ValueError(f"{len(stopping)} of {len(views)} views have stopping rows; all must have them, or none")
+def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, tuple[Table, ...]]:
+    """Put all rows on a device: those to learn from, and each set of those that choose an epoch."""
+    if len({len(view.stops) for view in views}) > 1:
+        found = ", ".join(str(len(view.stops)) for view in views)
+        raise ValueError(f"views have {found} sets of stopping rows; all must have as many, or none")
     sheet = shared_sheet(views, device)
     put = copy if sheet is None else partial(share, sheet=sheet.to(device))
-    return put([view.train for view in views], device), put(stopping, device) if stopping else None
+    train, *stops = (put(list(rows), device) for rows in zip(*(view.all_rows for view in views), strict=True))
+    return train, tuple(stops)
 
 
 def train_job(job: Job, hooks: Hooks) -> dict[int, Trained]:
@@ -132,8 +133,8 @@ def _took_epoch(job: Job, run: Run) -> bool:
             run.wave = unite(run.wave, _fresh(job, joining)) if run.wave else _fresh(job, joining)
         assert run.wave is not None
         losses, measured = train_epoch(job.program, job.net, run.wave, job.train, run.wave.state["epoch"].numpy())
-        stopping = None if job.stop is None else stop_loss(job.program, job.net, run.wave, job.stop)
-        judge(run.wave, losses, stopping, measured)
+        stopping = [stop_loss(job.program, job.net, run.wave, table) for table in job.stops]
+        judge(job.program, run.wave, losses, torch.stack(stopping, dim=1) if stopping else None, measured)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error) or run.capacity == 1:
             raise

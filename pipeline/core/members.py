@@ -61,13 +61,19 @@ class Rows:
 class View:
     """One fold's rows in its own encoding: those to learn from, and those that choose the epoch, if any.
 
+    stops: sets of rows that each choose an epoch, so that a network is kept once for each; all views have as many.
     n_levels: levels of all categorical columns together. n_numeric: the first dense columns, which a network may embed.
     """
 
     train: Rows
-    stop: Rows | None = None
+    stops: tuple[Rows, ...] = ()
     n_levels: int = 0
     n_numeric: int = 0
+
+    @property
+    def all_rows(self) -> tuple[Rows, ...]:
+        """The rows to learn from, then those that stop."""
+        return self.train, *self.stops
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ class Program:
     the root of a weight's fan-in and multiplies it by 0.1 for biases and by 6 for the scaling layer, which makes one
     lr fit all widths, and decays all but biases (Jacot et al. 2018; factors from RealMLP, Holzmueller et al. 2024).
     patience: epochs without a better stopping loss after which a member ends (None: never), or "cycle": it ends with
-    the first cycle of its schedule whose end is worse than the end of the one before.
+    the first cycle of its schedule whose end is worse than the end of the one before. Of several sets of stopping rows
+    each ends its own search, and the last one the member.
     level: the quantile that the loss "quantile" aims at. precision: of the products in training; what judges is exact.
     """
 
@@ -121,25 +128,42 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained member: its best weights, as the state dict of a plain network, and how it went.
-
-    epoch: how many epochs the kept weights have seen. losses (epochs, 2): training and stopping loss after
-    each epoch, NaN where there are no stopping rows. diverged: a loss or weight became NaN or infinite, and
-    the weights are those of the last epoch before. truncated: training was stopped from outside before its
-    end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the
-    layer's name (epochs, 3), what was measured in it (see monitor.py). rungs: the mean errors of its group at the
-    rungs that it had to pass; left: the last of them was above the limit, and the group went no further.
-    """
+class Kept:
+    """The best weights by one set of stopping rows, as the state dict of a plain network; epoch: how many they saw."""
 
     state: dict[str, Tensor] = field(repr=False)
     epoch: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained member: what it kept, by each set of stopping rows, and how it went.
+
+    kept: of a member without stopping rows its last weights. losses (epochs, 1 + sets): training loss and that of each
+    set of stopping rows after each epoch; (epochs, 2) with NaN where there are none. diverged: a loss or weight became
+    NaN or infinite, and the weights are those of the last epoch before. truncated: training was stopped from outside
+    before its end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the layer's name
+    (epochs, 3), what was measured in it (see monitor.py). rungs: the mean errors of its group at the rungs that it had
+    to pass; left: the last of them was above the limit, and the group went no further.
+    """
+
+    kept: tuple[Kept, ...]
     losses: np.ndarray = field(repr=False)
     diverged: bool
     truncated: bool = False
     layers: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     rungs: tuple[float, ...] = ()
     left: bool = False
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The weights that the first set of stopping rows chose."""
+        return self.kept[0].state
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs those have seen."""
+        return self.kept[0].epoch
 
 
 def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
@@ -150,8 +174,10 @@ def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
     return out
 
 
-def unstack(stacked: dict[str, Tensor], member: int, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """Cut one member out of stacked parameters, without the padding."""
+def unstack(
+    stacked: dict[str, Tensor], member: int | tuple[int, ...], shapes: dict[str, torch.Size]
+) -> dict[str, Tensor]:
+    """Cut one member, by its place on the first axis or axes, out of stacked parameters, without the padding."""
     return {
         name: tensor[member][tuple(slice(size) for size in shapes[name])].detach().cpu().clone()
         for name, tensor in stacked.items()

@@ -32,10 +32,11 @@ class Seat:
 class Wave:
     """Stacked members, sorted by their number of rows (most first).
 
-    state: tensors whose first axis is the member: "weights/<name>", parameters and buffers; "best/<name>", those to
-    keep; "first/<name>" and "second/<name>", the moments of what is trained; "best_loss", the lowest stopping loss, and
-    "diverged"; on the host "epoch", how many are done, "best_epoch", "losses" (M, epochs, 2), and what was
-    measured in the "layers" (M, epochs, layers, measures).
+    state: tensors whose first axis is the member: "weights/<name>", parameters and buffers; "best/<name>" (M, S, ...),
+    those to keep by each of S sets of stopping rows (one if there are none); "first/<name>" and "second/<name>", the
+    moments of what is trained; "best_loss" (M, S), the lowest stopping losses, and "diverged"; on the host "epoch", how
+    many are done, "best_epoch" (M, S), "losses" (M, epochs, 1 + S), and what was measured in the "layers" (M, epochs,
+    layers, measures).
     """
 
     seats: list[Seat]
@@ -89,21 +90,21 @@ def start(
         for (place, member), own in zip(members.items(), nets, strict=True)
     ]
     weights = {name: stack([part[name].data for part in parts], shape).to(device) for name, shape in shapes.items()}
-    return in_order(Wave(seats, _fresh_state(program, weights, seats[0].factors)))
+    return in_order(Wave(seats, _fresh_state(program, weights, seats[0].factors, max(1, len(views[0].stops)))))
 
 
-def _fresh_state(program: Program, weights: Stacked, trained: Factors) -> dict[str, Tensor]:
+def _fresh_state(program: Program, weights: Stacked, trained: Factors, n_kept: int) -> dict[str, Tensor]:
     like = next(iter(weights.values()))
     n = len(like)
     state = {f"weights/{name}": tensor for name, tensor in weights.items()}
-    state |= {f"best/{name}": tensor.clone() for name, tensor in weights.items()}
+    state |= {f"best/{name}": torch.stack([tensor] * n_kept, dim=1) for name, tensor in weights.items()}
     state |= {f"{moment}/{name}": torch.zeros_like(weights[name]) for moment in ("first", "second") for name in trained}
     return state | {
-        "best_loss": like.new_full((n,), torch.inf),
+        "best_loss": like.new_full((n, n_kept), torch.inf),
         "diverged": like.new_zeros(n, dtype=torch.bool),
         "epoch": torch.zeros(n, dtype=torch.int64),
-        "best_epoch": torch.zeros(n, dtype=torch.int64),
-        "losses": torch.full((n, program.epochs, 2), torch.nan, dtype=torch.float64),
+        "best_epoch": torch.zeros(n, n_kept, dtype=torch.int64),
+        "losses": torch.full((n, program.epochs, 1 + n_kept), torch.nan, dtype=torch.float64),
         "layers": torch.full((n, program.epochs, len(owners(trained)), len(MEASURES)), torch.nan),
     }
 

@@ -39,7 +39,8 @@ def cross_fit_twice(
     entries: dict[str, CrossFit] = {}
     n_rows, settled = join_folds(folds, table, extra).n_fit_rows, getattr(model, "settled", lambda recipe, *_: recipe)
     for name, given in recipes.items():
-        recipe = settled(given, table.task, n_rows)  # "auto" is what it is without labelled rows, in trials and refits
+        alone = model.on_folds(given, None) if hasattr(model, "on_folds") else given  # labelled rows are one fold's
+        recipe = settled(alone, table.task, n_rows)  # "auto" is what it is without labelled rows, in trials and refits
         first = cross_fit(model, {name: recipe}, table, folds, extra, **how)
         entry = first.get(name)
         if entry is None or set(entry.fitted) != set(folds):

@@ -10,18 +10,18 @@ import numpy as np
 from pipeline.core import diagnosis, schedule
 from pipeline.core.members import Program, Trained
 from pipeline.core.monitor import MEASURES
-from pipeline.models._network_fold import Fold
+from pipeline.models._network_fold import Fold, Key
 from pipeline.types import CrossFit, Table
 
 
 def findings(
-    program: Program, members: Sequence[Trained], entry: CrossFit, data: Mapping[tuple[int, int], Fold], table: Table
+    program: Program, members: Sequence[Trained], entry: CrossFit, data: Mapping[Key, Fold], table: Table
 ) -> tuple[str, ...]:
     """Return one line a finding, from the curves of all members and the mean errors of the entry's folds."""
     epochs = max(len(member.losses) for member in members)
     losses = np.full((len(members), epochs, 2), np.nan)
     for curve, member in zip(losses, members, strict=True):
-        curve[: len(member.losses)] = member.losses
+        curve[: len(member.losses)] = member.losses[:, :2]
     rates = schedule.factor(program.schedule, np.arange(epochs) / program.epochs, program.warmup)
     fates = np.array([member.diverged for member in members])
     found = chain(
@@ -49,7 +49,7 @@ def layers(members: Sequence[Trained]) -> tuple[list[str], np.ndarray, np.ndarra
     return names, np.divide(gradient, weight, out=np.full_like(weight, np.nan), where=weight > 0), dead
 
 
-def constant_error(data: Mapping[tuple[int, int], Fold], table: Table) -> float:
+def constant_error(data: Mapping[Key, Fold], table: Table) -> float:
     """Return the mean training error of the best constant: the mean in the learnt space, or the class shares."""
     return float(np.mean([_constant_error(fold, table) for fold in data.values()]))
 

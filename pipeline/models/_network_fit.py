@@ -1,8 +1,8 @@
-"""The networks fitted on one fold's encoding: predict new rows, save, load."""
+"""The networks fitted on one fold's encoding, or on several: predict new rows, save, load."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ class NetworkFit:
             return probabilities(self.loss, output).mean(dim=0).numpy()
         return self.target.inverse(output.mean(dim=0).numpy())
 
+    def mean(self, predicted: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the mean of what the fits that it consists of predict: its own prediction."""
+        (own,) = predicted
+        return own
+
     def save(self, folder: Path) -> None:
         """Write weights.safetensors, with architecture and loss in its header, and encoder.json."""
         named = {f"{n}/{name}": tensor for n, state in enumerate(self.states) for name, tensor in state.items()}
@@ -55,8 +60,43 @@ class NetworkFit:
         write_json(folder / "encoder.json", {"encoder": self.encoder.to_dict(), "target": target})
 
 
-def load(folder: Path) -> NetworkFit:
-    """Read what `NetworkFit.save` wrote; names, shapes and types of all weights are compared with the architecture."""
+@dataclass(frozen=True)
+class Bag:
+    """A fold's networks where each was fitted on rows, and an encoding, of its own; predictions are averaged likewise.
+
+    Values are averaged on the scale of the first one's target transform, on which all of them were learnt but for the
+    rows that it was fitted on.
+    """
+
+    fits: tuple[NetworkFit, ...]
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return values (n, n_targets) or probabilities (n, n_classes) for rows with the fitted columns."""
+        return self.mean([fit.predict(rows) for fit in self.fits])
+
+    def mean(self, predicted: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the mean of what the networks predict, one (n, n_outputs) each."""
+        target = self.fits[0].target
+        if target is None:
+            return np.mean(predicted, axis=0)
+        return target.inverse(np.mean([target.forward(own) for own in predicted], axis=0))
+
+    def save(self, folder: Path) -> None:
+        """Write each network into a folder of its own, by its number."""
+        for number, fit in enumerate(self.fits):
+            (folder / str(number)).mkdir()
+            fit.save(folder / str(number))
+
+
+def load(folder: Path) -> NetworkFit | Bag:
+    """Read what `NetworkFit.save` or `Bag.save` wrote."""
+    if (folder / "encoder.json").is_file():
+        return _load(folder)
+    return Bag(tuple(_load(own) for own in sorted(folder.iterdir(), key=lambda own: int(own.name))))
+
+
+def _load(folder: Path) -> NetworkFit:
+    """Read one encoding's networks; names, shapes and types of all weights are compared with the architecture."""
     stored = read_json(folder / "encoder.json")
     found, header = save.load(folder / "weights.safetensors")
     encoder = Encoder.from_dict(stored["encoder"])

@@ -17,7 +17,7 @@ from pipeline.transforms.recipe import Encode, Target
 from pipeline.transforms.target import AnyTransform, fit_targets
 from pipeline.types import Table
 
-Key = tuple[int, int]  # repeat, fold
+Key = tuple[int, ...]  # repeat, fold; of a network that leaves out two folds also the other
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Cut:
 class Fold:
     """What a fold has fitted on its rows, and these and the rows to validate, without targets.
 
-    target: its transform, None for classes.
+    rows, held_rows: their positions. target: its transform, None for classes.
     """
 
     rows: np.ndarray
+    held_rows: np.ndarray
     encoder: Encoder
     target: AnyTransform | None
     encoded: Rows
@@ -87,7 +88,7 @@ def _fit(how: Encoding, table: Table, cut: Cut) -> Fold:
     if table.task.kind == "regression":
         fitted = fit_targets(how.target, target, table.task, how.overshoot)
     valid = _own_rows(encoder, encoder.transform(table.train.iloc[cut.valid]))
-    return Fold(cut.rows, encoder, fitted, _own_rows(encoder, encoded), valid)
+    return Fold(cut.rows, cut.valid, encoder, fitted, _own_rows(encoder, encoded), valid)
 
 
 def _on_sheet(fold: Fold, cut: Cut, sheet: Sheet, reading: Reading) -> Fold:

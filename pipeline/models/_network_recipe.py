@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.core.losses import Loss
-    from pipeline.models._network_fit import NetworkFit
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_fit import Bag, NetworkFit
+    from pipeline.models._network_plan import Plan
     from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task, TaskKind
 
 Count = Annotated[int, Field(ge=1)]
@@ -34,7 +34,17 @@ Patience = Annotated[
         "that ends worse than the one before is the last (without that schedule it looks at all epochs)"
     ),
 ]
+StopBy = Annotated[
+    Literal["pairs", "inner", "fold", "none"],
+    Field(
+        description="what chooses the epoch: for networks that leave out two folds the other one, stopping rows inside "
+        "the fold (then refitted on all), the fold itself, or nothing; pairs need five folds that are not of time, and "
+        "are 'inner' elsewhere"
+    ),
+]
 OF_CLASSES = ("cross_entropy", "ordinal")
+PAIRED = 0.75
+"""Rows outside two of five folds beside those outside one."""
 
 
 class NetworkRecipe(BaseModel):
@@ -55,9 +65,7 @@ class NetworkRecipe(BaseModel):
         "full",
         description="of the products in training; 'bfloat16' (2 digits) is quick on GPUs and on CPUs with AMX",
     )
-    stop_on: Literal["inner", "fold", "none"] = Field(
-        "none", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
-    )
+    stop_on: StopBy = "none"
     encode: Encode = Field(Encode(), description="how columns become numbers")
     target: Target = Field("auto", description="transform of a regression target")
 
@@ -79,7 +87,8 @@ class NetworkRecipe(BaseModel):
         if self.stop_on == "none":
             return float(epochs)
         found = self.usually_found(epochs) if found is None else found
-        return min(float(epochs), self._looked(epochs, found)) + (found if self.stop_on == "inner" else 0.0)
+        looked = min(float(epochs), self._looked(epochs, found))
+        return PAIRED * looked if self.stop_on == "pairs" else looked + (found if self.stop_on == "inner" else 0.0)
 
     def _looked(self, epochs: int, found: float) -> float:
         """Return after which epoch a network stops looking whose best one is this."""
@@ -140,20 +149,30 @@ def cross_fitter(resolve: Callable[[Any, Task, int], Plan]) -> Callable[..., dic
         spread: Spread = in_turn,
     ) -> dict[str, CrossFit]:
         """Train every recipe on every fold; recipes whose plans share a program are trained as one."""
-        from pipeline.models._networks import Case
+        from pipeline.models._network_case import Case
         from pipeline.models._networks import cross_fit as train_all
 
-        plans = {name: resolve(recipe, table.task, folds.n_fit_rows) for name, recipe in recipes.items()}
+        own = {name: on_folds(recipe, folds) for name, recipe in recipes.items()}
+        plans = {name: resolve(recipe, table.task, folds.n_fit_rows) for name, recipe in own.items()}
         return train_all(plans, Case(table, folds, seed, progress, tuple(rungs)), log, spread)
 
     return cross_fit
 
 
-def load(folder: Path) -> NetworkFit:
+def load(folder: Path) -> NetworkFit | Bag:
     """Read one fold's networks, as `save` wrote them."""
     from pipeline.models._network_fit import load as read
 
     return read(folder)
+
+
+def on_folds(recipe: Recipe, folds: Folds | None) -> Recipe:
+    """Return the recipe as it is trained on such folds; None: each is to have rows of its own, as pseudo-labels are."""
+    from pipeline.models._network_pairs import suit
+
+    if recipe.stop_on != "pairs" or (folds is not None and suit(folds)):
+        return recipe
+    return recipe.model_copy(update={"stop_on": "inner"})
 
 
 def for_tuning(recipe: Recipe) -> Recipe:

@@ -7,100 +7,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from pipeline.apart import keep_apart
 from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
+from pipeline.models._network_case import Case
+from pipeline.models._network_entry import curves_of, given_up, make_entry, truncated
 from pipeline.models._network_findings import findings
 from pipeline.models._network_fit import NetworkFit
-from pipeline.models._network_fold import Cut, Encoding, Fold, Key, encode_folds
+from pipeline.models._network_fold import Fold, Key
+from pipeline.models._network_plan import Part, Parts, Plan, Plans
 from pipeline.models._network_stopping import best_epoch
 from pipeline.models._side_by_side import run_side_by_side
-from pipeline.models._unfit import unfit
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
-from pipeline.transforms.recipe import Encode, Target
-from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, StopOn, Table
-
-Part = Literal["train", "inner"]
-Parts = dict[tuple[Key, int], Trained]  # by fold and number of the seed
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a recipe comes down to on a given table; plans with equal `shared` train as one program."""
-
-    program: Program
-    lr: float
-    weight_decay: float
-    dropout: float
-    label_smoothing: float
-    n_seeds: int
-    encode: Encode
-    target: Target
-    stop_on: StopOn
-    overshoot: float | None = None
-
-    @property
-    def shared(self) -> tuple[Program, Encode, Target, StopOn, float | None]:
-        return self.program, self.encode, self.target, self.stop_on, self.overshoot
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The rows of a fold that it is trained on, one after the other."""
-        return ("inner", "train") if self.stop_on == "inner" else ("train",)
-
-    def member(self, view: int, seed: int, epochs: int | None) -> Member:
-        """Return one network of this plan."""
-        return Member(view, seed, self.lr, self.weight_decay, self.dropout, self.label_smoothing, epochs)
-
-
-Plans = dict[str, Plan]
-
-
-@dataclass(frozen=True)
-class Case:
-    """What all plans are fitted on; progress: a folder for what a killed run goes on from, if there is one.
-
-    encoded: folds that groups of plans have in common. at_once: groups that train side by side, each in `threads`.
-    """
-
-    table: Table
-    folds: Folds
-    seed: int
-    progress: Path | None
-    rungs: tuple[Rung, ...] = ()
-    encoded: dict[tuple, dict[Key, Fold]] = field(default_factory=dict)
-    at_once: int = 1
-    threads: int = 1
-
-    def encode(self, plan: Plan, part: Part) -> dict[Key, Fold]:
-        """Fit a plan's encoding in every fold, on its training rows or the inner ones of them."""
-        rows = self.folds.train_rows if part == "train" else self.folds.inner_rows
-        how = (part, Encoding(plan.encode, plan.target, plan.overshoot))
-        if how not in self.encoded:
-            cuts = {
-                key: Cut(rows(*key), self.folds.valid_rows(*key), derive(self.seed, "encode", *key))
-                for key in self.folds
-            }
-            self.encoded[how] = encode_folds(how[1], self.table, cuts)
-        return self.encoded[how]
-
-    def forget(self, part: Part) -> None:
-        """Drop encodings that are done with: each is as large as the table, or more."""
-        for how in [how for how in self.encoded if how[0] == part]:
-            del self.encoded[how]
+from pipeline.types import CrossFit, Folds, Log, Table
 
 
 def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -> dict[str, CrossFit]:
@@ -132,7 +61,7 @@ def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str
     if case.at_once == 1:
         found = [_cross_fit_group(case, plans, log) for plans in groups]
     else:
-        for shared in (next(iter(plans.values())) for plans in groups):
+        for shared in map(_shared, groups):
             for part in shared.parts:
                 case.encode(shared, part)
         train = partial(_cross_fit_group, case)
@@ -142,41 +71,37 @@ def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str
     return {name: entry for entries in found for name, entry in entries.items()}
 
 
+def _shared(plans: Plans) -> Plan:
+    """Return the one with the most seeds of plans that share a program: what it encodes, all others find."""
+    return max(plans.values(), key=lambda plan: plan.n_seeds)
+
+
 def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     """Train plans that share a program: with stop_on "inner" once to find each fold's epochs, then on all its rows."""
     began = time.perf_counter()
     if case.at_once > 1 and case.progress is not None:  # two groups may differ in what a checkpoint does not know
         case = replace(case, progress=case.progress / next(iter(plans)))
-    shared = next(iter(plans.values()))
+    shared = _shared(plans)
     inner = shared.stop_on == "inner"
-    first = _train(plans, case, log, "inner" if inner else "train", {})
+    first = _train(plans, case, log, shared.parts[0], {})
     if case.at_once == 1:
         case.forget("inner")
-    going = {name: plan for name, plan in plans.items() if not _given_up(first[name])}
+    going = {name: plan for name, plan in plans.items() if not given_up(first[name])}
     last = _train(going, case, log, "train", _choose_epochs(going, first, case.folds)) if inner and going else first
-    data, seconds = case.encode(shared, "train"), (time.perf_counter() - began) / len(plans)
+    data, seconds = case.encode(shared, shared.parts[-1]), (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, plan in plans.items():
         parts = last[name] if name in going else first[name]
-        entry = _entry(plan, parts, data, case.table, case.folds)
+        entry = make_entry(plan, parts, data, case.table, case.folds)
         entries[name] = replace(
             entry,
-            curves=_curves(first[name]),
+            curves=curves_of(first[name]),
             seconds=seconds,
             findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
-            truncated=_truncated(first[name]) or _truncated(parts),
+            truncated=truncated(first[name]) or truncated(parts),
             rungs=next(iter(first[name].values())).rungs,
         )
     return entries
-
-
-def _given_up(parts: Parts) -> bool:
-    return any(member.left for member in parts.values())
-
-
-def _truncated(parts: Parts) -> str:
-    n_truncated = sum(member.truncated for member in parts.values())
-    return f"{n_truncated} of {len(parts)} networks were not trained to their end" if n_truncated else ""
 
 
 def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts], folds: Folds) -> dict[str, dict[Key, int]]:
@@ -201,25 +126,25 @@ def _train(
     The first network of every fold comes before all second ones, so that a fold has one if time is up early.
     epochs: as many as each fold is to take, found before; rungs were passed then.
     """
-    shared = next(iter(plans.values()))
-    data, keys = case.encode(shared, part), list(case.folds)
-    stop = case.folds.stop_rows if part == "inner" else case.folds.valid_rows if shared.stop_on == "fold" else None
-    views = [_view(data[key], case.table, None if stop is None else stop(*key)) for key in keys]
+    shared = _shared(plans)
+    data = case.encode(shared, part)
+    views = {key: _view(fold, case.table, case.stops(shared, part, key)) for key, fold in data.items()}
+    place = {key: number for number, key in enumerate(views)}
     labels: list[tuple[str, Key, int]] = []
     members = []
-    for number in range(max(plan.n_seeds for plan in plans.values())):
+    for number in range(shared.n_seeds):
         for name, plan in plans.items():
-            for view, key in enumerate(keys if number < plan.n_seeds else []):
+            for key in case.keys(part, number) if number < plan.n_seeds else []:
                 labels.append((name, key, number))
                 own = derive(case.seed, "member", *key, number)
-                members.append(plan.member(view, own, epochs[name][key] if epochs else None))
+                members.append(plan.member(place[key], own, epochs[name][key] if epochs else None))
     total = sum(member.epochs or shared.program.epochs for member in members)
     title = f"{', '.join(plans)}" if len(plans) < 4 else f"{len(plans)} recipes"
     text = f"{title}: {'find epochs' if part == 'inner' else 'fit'}, {len(members)} networks"
     rungs = NONE if epochs else _rungs(case, shared.program, data, labels)
     with log.progress(text, total) as bar:
         how = {"advance": bar.advance, "stop": log.late, "checkpoint": case.progress, "rungs": rungs}
-        trained = _train_alike(shared.program, members, views, how)
+        trained = _train_alike(shared.program, members, list(views.values()), how)
     results: dict[str, Parts] = {name: {} for name in plans}
     for (name, key, number), member in zip(labels, trained, strict=True):
         results[name][key, number] = member
@@ -237,7 +162,7 @@ def _rungs(case: Case, program: Program, data: Mapping[Key, Fold], labels: Seque
         predicted = fit.predict_encoded(data[key].valid)
         if not np.isfinite(predicted).all():
             return float("inf")
-        error = case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key)], predicted)
+        error = case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key[:2])], predicted)
         return error if np.isfinite(error) else float("inf")
 
     names = [name for name, _, _ in labels]
@@ -263,68 +188,11 @@ def _train_alike(program: Program, members: list[Member], views: list[View], how
     return [trained[place] for place in range(len(members))]
 
 
-def _view(fold: Fold, table: Table, stop: np.ndarray | None) -> View:
+def _view(fold: Fold, table: Table, stops: Sequence[np.ndarray] = ()) -> View:
     def labelled(found: Rows, rows: np.ndarray) -> Rows:
         weights = table.weights(rows)
         counted = None if weights is None else torch.from_numpy(weights).to(found.dense.dtype)
         return replace(found, target=fold.learnt(table.target[rows]), weight=counted)
 
-    held = None if stop is None else labelled(fold.held(table, stop), stop)
+    held = tuple(labelled(fold.held(table, stop), stop) for stop in stops)
     return View(labelled(fold.encoded, fold.rows), held, fold.n_levels, fold.encoder.n_numeric)
-
-
-def _entry(plan: Plan, parts: Parts, data: dict[Key, Fold], table: Table, folds: Folds) -> CrossFit:
-    """Predict validation rows, test rows and training rows with every fold's networks."""
-    nothing = partial(unfit, table, folds, plan.stop_on)
-    if _given_up(parts):
-        return nothing("given up at a rung", given_up=True)
-    if all(member.diverged for member in parts.values()):
-        return nothing(f"all {len(parts)} networks diverged")
-    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
-    errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
-    fitted: dict[tuple[int, ...], Fitted] = {}
-    tests = []
-    for key, fold in data.items():
-        members = _sound([parts[key, number] for number in range(plan.n_seeds)])
-        program, states = plan.program, tuple(member.state for member in members)
-        fit = NetworkFit(fold.encoder, fold.target, program.architecture, program.loss, states)
-        valid = folds.valid_rows(*key)
-        held, learnt, test = (
-            fit.predict_encoded(fold.valid), fit.predict_encoded(fold.encoded), fit.predict(table.test)
-        )  # fmt: skip
-        if not all(np.isfinite(predicted).all() for predicted in (held, learnt, test)):
-            return nothing(f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity")
-        oof[key[0], valid] = held
-        errors[key] = table.task.metric.error(table.target[valid], held)
-        train_errors[key] = table.task.metric.error(table.target[fold.rows], learnt)
-        epochs[key] = np.mean([member.epoch for member in members])
-        tests.append(test)
-        if len(table.test):  # a search reads no model
-            fitted[key] = fit
-    apart = keep_apart(tests)
-    return CrossFit(oof, np.mean(tests, axis=0), errors, train_errors, epochs, plan.stop_on, fitted=fitted, apart=apart)
-
-
-def _sound(members: list[Trained]) -> list[Trained]:
-    """Leave out members that diverged or never began, unless all of a fold did: then what they have must do."""
-    return [member for member in members if member.epoch and not member.diverged] or members
-
-
-def _curves(parts: Parts) -> pd.DataFrame:
-    """Return one row an epoch of every member: repeat, fold, seed, epoch, train_loss, stop_loss."""
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "repeat": repeat,
-                    "fold": fold,
-                    "seed": number,
-                    "epoch": np.arange(1, len(member.losses) + 1),
-                    "train_loss": member.losses[:, 0],
-                    "stop_loss": member.losses[:, 1],
-                }
-            )
-            for ((repeat, fold), number), member in parts.items()
-        ],
-        ignore_index=True,
-    )

@@ -21,10 +21,11 @@ from pipeline.models._network_recipe import (
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
+from pipeline.models._network_recipe import on_folds as on_folds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
@@ -69,7 +70,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
     from pipeline.models._network_losses import outputs_for
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
 
     program = Program(
         architecture=Architecture(n_outputs=outputs_for(recipe.loss, task)),

@@ -24,11 +24,12 @@ from pipeline.models._network_recipe import (
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
+from pipeline.models._network_recipe import on_folds as on_folds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
     from pipeline.core.blocks import Architecture
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
@@ -144,7 +145,7 @@ def settled(recipe: AnyRecipe, task: Task, n_rows: int) -> AnyRecipe:
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.members import Program
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
 
     recipe = settled(recipe, task, n_rows)
     program = Program(
@@ -206,7 +207,8 @@ def _epochs(recipe: Recipe, n_rows: int) -> int:
 def _n_seeds(recipe: Recipe, n_rows: int) -> int:
     if recipe.n_seeds != "auto":
         return recipe.n_seeds
-    return 4 if n_rows <= SMALL else 2 if n_rows <= MEDIUM else 1
+    n_seeds = 4 if n_rows <= SMALL else 2 if n_rows <= MEDIUM else 1
+    return -(-n_seeds // 2) if recipe.stop_on == "pairs" else n_seeds  # each of which serves two folds
 
 
 def _label_smoothing(recipe: Recipe, task: Task) -> float:

@@ -7,17 +7,17 @@ epochs or as few as stopping rows choose, embeddings for columns of more than ei
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.models import mlp
-from pipeline.models._network_recipe import Activation, Auto, Count, Numeric, Patience, cross_fitter
-from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, TARGETS, affordable, for_tuning, load, seconds
+from pipeline.models._network_recipe import Activation, Auto, Count, Numeric, Patience, StopBy, cross_fitter
+from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, TARGETS, affordable, for_tuning, load, on_folds, seconds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "cross_fit",
     "for_tuning",
     "load",
+    "on_folds",
     "seconds",
     "settled",
 ]
@@ -78,9 +79,7 @@ class Recipe(mlp.Recipe):
         0.02, description="decoupled (AdamW) or joined to the gradient; never on biases"
     )
     epochs: Count | Auto = Field(EPOCHS, description="passes over the training rows")
-    stop_on: Literal["inner", "fold", "none"] = Field(
-        "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
-    )
+    stop_on: StopBy = "pairs"
     patience: Patience = "cycle"
     encode: Encode = Field(
         Encode(scale="robust", impute="median", max_one_hot=9, many_levels="embedding"),

@@ -6,7 +6,7 @@ defaults of its package: k, width, dropout, AdamW's rates, piecewise-linear embe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -17,16 +17,18 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Numeric,
     Patience,
+    StopBy,
     as_number,
     cross_fitter,
     starting_seconds,
 )
 from pipeline.models._network_recipe import for_tuning as for_tuning
 from pipeline.models._network_recipe import load as load
+from pipeline.models._network_recipe import on_folds as on_folds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
 LIBRARIES = ("torch", "numpy", "pandas")
@@ -83,9 +85,7 @@ class Recipe(DeepRecipe):
     batch_size: Count | Auto = Field("auto", description="rows a step: 32 below 2 800 rows, up to 1 024")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     n_seeds: Count = Field(1, description="networks averaged in each fold")
-    stop_on: Literal["inner", "fold", "none"] = Field(
-        "inner", description="what chooses the epoch: stopping rows (then refitted on all), the fold itself, or nothing"
-    )
+    stop_on: StopBy = "inner"
     patience: Patience = 16
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
 
@@ -109,7 +109,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     from pipeline.core.blocks import Architecture
     from pipeline.core.members import Program
     from pipeline.models._network_losses import outputs_for
-    from pipeline.models._networks import Plan
+    from pipeline.models._network_plan import Plan
 
     recipe = settled(recipe, task, n_rows)
     architecture = Architecture(

@@ -53,6 +53,8 @@ def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
 
 def _settled(model: ModuleType, recipe: Any, table: Table, n_rows: int) -> Any:
     """Return the recipe with the numbers that "auto" stood for in folds of so many rows: of more it might be others."""
+    if hasattr(model, "on_folds"):
+        recipe = model.on_folds(recipe, None)  # all rows are one fold
     settled = getattr(model, "settled", lambda recipe, *_: recipe)
     return settled(recipe, table.task, n_rows)
 

@@ -153,6 +153,8 @@ def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     n_values, n_times = _targets(job, plugin)
     size = {**size, "n_outputs": size["n_outputs"] * n_values, "n_fits": size["n_fits"] * n_times}
     labels = "pseudo" in job.config and hasattr(recipe, "stop_on")  # others keep no model of each fold to label with
+    if hasattr(plugin, "on_folds"):
+        recipe = plugin.on_folds(recipe, None if labels else read_folds(job.inputs["split"]))
     passes = 2 if labels else 1
     refits = passes * n_times * job.config["models"][name].get("refit", False)
     return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name)), refits)

@@ -182,7 +182,7 @@ def _views(parts: Sequence[Part]) -> list[View]:
     def rows(X: torch.Tensor, y: torch.Tensor) -> Rows:
         return Rows(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
 
-    return [View(rows(part.X, part.y), rows(part.X_valid, part.y_valid)) for part in parts]
+    return [View(rows(part.X, part.y), (rows(part.X_valid, part.y_valid),)) for part in parts]
 
 
 def _error(trained: Sequence[Trained]) -> float:

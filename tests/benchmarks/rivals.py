@@ -75,7 +75,7 @@ def _tabm(epochs: int) -> dict[str, Callable[[int], float]]:
             Member(fold, seed * N_FOLDS + fold, TABM["lr"], TABM["weight_decay"], TABM["dropout"])
             for fold in range(N_FOLDS)
         ]
-        views = [View(_rows(part.X, part.y), _rows(part.X_valid, part.y_valid)) for part in parts]
+        views = [View(_rows(part.X, part.y), (_rows(part.X_valid, part.y_valid),)) for part in parts]
         return statistics.mean(np.sqrt(member.losses[:, 1].min()) for member in train(program, members, views))
 
     def package(seed: int) -> float:

@@ -39,9 +39,11 @@ from pipeline.files import read_folds, read_table, write_json
 from pipeline.graph import build
 from pipeline.metrics import rmsle
 from pipeline.models import mlp
+from pipeline.models._network_case import Case
 from pipeline.models._network_fit import NetworkFit
 from pipeline.models._network_fold import Fold
-from pipeline.models._networks import Case, Plan, _view
+from pipeline.models._network_plan import Plan
+from pipeline.models._networks import _view
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
 from pipeline.tuning.address import STUDIES
@@ -220,7 +222,7 @@ def _cross_validated(
     data, errors = case.encode(plan, "train"), list[float]()
     for step, (key, fold) in enumerate(data.items()):
         target = case.table.target[case.folds.valid_rows(*key)]
-        weights = train(plan, plan.member(0, step, None), _view(fold, case.table, None), _judging(fold, target))
+        weights = train(plan, plan.member(0, step, None), _view(fold, case.table), _judging(fold, target))
         fit = NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, (weights,))
         errors.append(case.table.task.metric.error(target, fit.predict_encoded(fold.valid)))
         trial.report(float(np.mean(errors)), step)

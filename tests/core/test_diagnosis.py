@@ -26,7 +26,7 @@ def trained(program: Program, lr: float, *, stop: bool = False, scale: float = 1
     rows = Rows(scale * x, torch.zeros(320, 0, dtype=torch.int64), y)
     few = Rows(*(part[:40] for part in (rows.dense, rows.codes, rows.target)))
     rest = Rows(*(part[40:] for part in (rows.dense, rows.codes, rows.target)))
-    view = View(few, rest) if stop else View(rows)
+    view = View(few, (rest,)) if stop else View(rows)
     return train(program, [Member(0, seed, lr=lr) for seed in range(3)], [view])
 
 

@@ -99,8 +99,9 @@ def test_a_finished_run_is_read_back_and_not_trained_again(tmp_path: Path, monke
     assert_same_bits(train(WANTED, UNEVEN, views_of(SIZES), checkpoint=tmp_path), first)
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
-    views = views_of(SIZES)
+@pytest.mark.parametrize("n_stops", [0, 1, 2])
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, n_stops: int) -> None:
+    views = views_of(SIZES, n_stops=n_stops)
     assert all(member.truncated for member in train(PROGRAM, MEMBERS, views, stop=lambda: True, checkpoint=tmp_path))
     assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
 
@@ -116,7 +117,7 @@ def test_every_device_has_its_own_checkpoint(tmp_path: Path) -> None:
 OTHERS = {
     "program": (replace(PROGRAM, beta=(0.9, 0.95)), MEMBERS, views_of(SIZES)),
     "members": (PROGRAM, [replace(MEMBERS[0], lr=0.5), *MEMBERS[1:]], views_of(SIZES)),
-    "rows": (PROGRAM, MEMBERS, [View(rows_of(1, 70), rows_of(2, 15)), *views_of(SIZES)[1:]]),
+    "rows": (PROGRAM, MEMBERS, [View(rows_of(1, 70), (rows_of(2, 15),)), *views_of(SIZES)[1:]]),
 }
 
 

@@ -61,7 +61,7 @@ def views_for(program: Program, weighted: bool) -> list[View]:
         labels = classes if program.loss == "cross_entropy" else target
         return Rows(torch.randn(n, 5, generator=generator), codes, labels, weight)
 
-    return [View(rows(n), rows(10), n_levels=6, n_numeric=3) for n in (60, 64)]
+    return [View(rows(n), (rows(10), rows(12)), n_levels=6, n_numeric=3) for n in (60, 64)]
 
 
 def take_epoch(program: Program, views: list[View]) -> None:
@@ -74,12 +74,11 @@ def take_epoch(program: Program, views: list[View]) -> None:
             key: tensor if key in ON_HOST else mode.from_tensor(tensor).to(DEVICE) for key, tensor in wave.state.items()
         }
         moved = Wave(wave.seats, state)
-        train, stop = tables_of(views, DEVICE)
-        assert stop is not None
+        train, stops = tables_of(views, DEVICE)
         net.to(DEVICE)
         losses, measured = train_epoch(program, net, moved, train, behind)
-        stopping = stop_loss(program, net, moved, stop)
-        judge(moved, losses, stopping, measured)
+        stopping = torch.stack([stop_loss(program, net, moved, table) for table in stops], dim=1)
+        judge(program, moved, losses, stopping, measured)
         again = unite(select(moved, [1]), select(moved, [0]))
     assert {tensor.device for key, tensor in again.state.items() if key not in ON_HOST} == {DEVICE}
     assert {tensor.device.type for key, tensor in again.state.items() if key in ON_HOST} == {"cpu"}

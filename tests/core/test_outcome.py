@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     program = replace(PROGRAM, epochs=15, schedule="constant", parametrisation="standard")
     (best,) = train(program, [Member(0, 1, lr=0.05)], views)
     assert best.epoch == int(best.losses[:, 1].argmin()) + 1
-    stop = views[0].stop
+    (stop,) = views[0].stops
     error = float((predict(NETWORK, [best.state], stop)[0] - stop.target).square().mean())
     assert error == pytest.approx(best.losses[:, 1].min(), abs=1e-9)
 
@@ -54,6 +55,22 @@ def test_a_member_ends_with_the_first_cycle_that_ends_worse_than_the_one_before(
         worse = [end for end, rose in zip([6, 14, 30], np.diff(at_ends) > 0, strict=True) if rose]
         np.testing.assert_allclose(brief.losses, full.losses[: worse[0] if worse else 30], rtol=0, atol=1e-9)
     assert len({len(member.losses) for member in patient}) > 1
+
+
+@pytest.mark.parametrize("patience", [None, 3, "cycle"])
+def test_each_set_of_stopping_rows_keeps_what_it_would_have_kept_alone(patience: int | Literal["cycle"] | None) -> None:
+    program = replace(PROGRAM, epochs=30, schedule="coslog4", parametrisation="standard", patience=patience)
+    members = [Member(view, seed, lr=lr) for view in range(2) for seed in range(3) for lr in (0.01, 0.1)]
+    views = views_of(SIZES[:2], n_stops=2)
+    both = train(program, members, views)
+    alone = [train(program, members, [View(view.train, (view.stops[number],)) for view in views]) for number in (0, 1)]
+    for member, one, other in zip(both, *alone, strict=True):
+        for kept, wanted in zip(member.kept, (one, other), strict=True):
+            assert kept.epoch == wanted.epoch
+            assert largest_difference(kept.state, wanted.state) < 1e-9
+        assert len(member.losses) == max(len(one.losses), len(other.losses))
+    assert any(one.epoch != other.epoch for one, other in zip(*alone, strict=True))
+    assert patience is None or any(len(one.losses) < len(other.losses) for one, other in zip(*alone, strict=True))
 
 
 @pytest.mark.parametrize("schedule", ["coslog4", "constant"])

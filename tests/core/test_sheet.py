@@ -30,7 +30,7 @@ def written_out(views: Sequence[View]) -> list[View]:
     def whole(rows: Rows | None) -> Rows | None:
         return rows and Rows(rows.columns(slice(None)), rows.codes, rows.target)
 
-    return [View(whole(view.train), whole(view.stop)) for view in views]
+    return [View(whole(view.train), tuple(map(whole, view.stops))) for view in views]
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tables_of(views: Sequence[View]) -> list[Table]:
-    return [table for table in job.tables_of(views, CPU) if table is not None]
+    train, stops = job.tables_of(views, CPU)
+    return [train, *stops]
 
 
 @settings(max_examples=12, deadline=None)
@@ -100,7 +101,7 @@ def test_rows_of_a_sheet_are_predicted_like_rows_written_out() -> None:
 
 def test_memory_is_planned_by_what_copies_take() -> None:
     views = shared_views(0, 6, 20, [1] * 5)
-    copies = [copy([getattr(view, part) for view in views], CPU) for part in ("train", "stop")]
+    copies = [copy(list(rows), CPU) for rows in zip(*(view.all_rows for view in views), strict=True)]
     assert capacity.copied_bytes(views) == sum(table.rows.dense.nbytes for table in copies)
     with pytest.MonkeyPatch.context() as patch:
         for comfortable, shared in ((capacity.copied_bytes(views), False), (capacity.copied_bytes(views) - 1, True)):

@@ -66,7 +66,7 @@ def test_a_budget_cuts_members_then_units_then_epochs() -> None:
 
 
 def test_a_network_that_stops_early_is_priced_by_the_epoch_that_is_usually_found() -> None:
-    recipe, slow = tabm.Recipe(epochs=100, patience=16), realmlp.Recipe(epochs=150)
+    recipe, slow = tabm.Recipe(epochs=100, patience=16), realmlp.Recipe(epochs=150, stop_on="inner")
     assert recipe.passes(100) == recipe.passes(100, 25.0) == 25 + 16 + 25
     assert slow.passes(150) == (2 * 45 + 10) + 45  # it looks at one cycle more, twice as long as all before it
     assert slow.passes(150, 149.0) == 150 + 149

@@ -1,0 +1,110 @@
+"""What trained networks come to: an entry's predictions by every fold's networks, and how their training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from pipeline.apart import keep_apart
+from pipeline.core.members import Kept, Rows
+from pipeline.models._network_fit import Bag, NetworkFit
+from pipeline.models._network_fold import Fold, Key
+from pipeline.models._network_plan import Parts, Plan
+from pipeline.models._unfit import unfit
+from pipeline.types import CrossFit, Fitted, Folds, Table
+
+Served = dict[Key, list[Kept]]  # by the rows that networks were trained on
+
+
+def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table, folds: Folds) -> CrossFit:
+    """Predict validation rows, test rows and training rows with every fold's networks."""
+    nothing = partial(unfit, table, folds, plan.marked)
+    if given_up(parts):
+        return nothing("given up at a rung", given_up=True)
+    if all(member.diverged for member in parts.values()):
+        return nothing(f"all {len(parts)} networks diverged")
+    oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
+    errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
+    fitted: dict[tuple[int, ...], Fitted] = {}
+    tests = []
+    for key in folds:
+        served, valid = _serving(parts, key), folds.valid_rows(*key)
+        fits = {own: _fit(plan, data[own], kept) for own, kept in served.items()}
+        fit = Bag(tuple(fits.values())) if len(fits) > 1 else next(iter(fits.values()))
+        held = fit.mean([fits[own].predict_encoded(_held(data[own], table, valid)) for own in fits])
+        learnt = {own: fits[own].predict_encoded(data[own].encoded) for own in fits}
+        test = fit.predict(table.test)
+        if not all(np.isfinite(predicted).all() for predicted in (held, *learnt.values(), test)):
+            return nothing(f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity")
+        error = table.task.metric.error
+        oof[key[0], valid] = held
+        errors[key] = error(table.target[valid], held)
+        train_errors[key] = np.mean([error(table.target[data[own].rows], learnt[own]) for own in fits])
+        epochs[key] = np.mean([kept.epoch for own in served.values() for kept in own])
+        tests.append(test)
+        if len(table.test):  # a search reads no model
+            fitted[key] = fit
+    mean, apart = np.mean(tests, axis=0), keep_apart(tests)
+    return CrossFit(oof, mean, errors, train_errors, epochs, plan.marked, fitted=fitted, apart=apart)
+
+
+def _serving(parts: Parts, key: tuple[int, int]) -> Served:
+    """Return what networks kept for a fold; a pair's first set of stopping rows chose for its first fold.
+
+    Those that diverged or never began are left out, unless all of a fold did: then what they have must do.
+    """
+    found = [(own, member, 0 if own[:2] == key else 1) for (own, _), member in parts.items() if _serves(own, key)]
+    sound = [one for one in found if one[1].kept[one[2]].epoch and not one[1].diverged] or found
+    served: Served = {}
+    for own, member, place in sound:
+        served.setdefault(own, []).append(member.kept[place])
+    return served
+
+
+def _serves(own: Key, key: tuple[int, int]) -> bool:
+    return own[0] == key[0] and key[1] in own[1:]
+
+
+def _fit(plan: Plan, fold: Fold, kept: list[Kept]) -> NetworkFit:
+    states = tuple(one.state for one in kept)
+    return NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, states)
+
+
+def _held(fold: Fold, table: Table, valid: np.ndarray) -> Rows:
+    """Return the rows that a fold validates, in the encoding of one that leaves them out."""
+    return fold.valid if np.array_equal(fold.held_rows, valid) else fold.held(table, valid)
+
+
+def given_up(parts: Parts) -> bool:
+    return any(member.left for member in parts.values())
+
+
+def truncated(parts: Parts) -> str:
+    n_truncated = sum(member.truncated for member in parts.values())
+    return f"{n_truncated} of {len(parts)} networks were not trained to their end" if n_truncated else ""
+
+
+def curves_of(parts: Parts) -> pd.DataFrame:
+    """Return one row an epoch of every member: repeat, fold, seed, epoch, train_loss, stop_loss.
+
+    A pair of folds counts as its first one, with the loss of the rows that stop for it.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "repeat": repeat,
+                    "fold": fold,
+                    "seed": number,
+                    "epoch": np.arange(1, len(member.losses) + 1),
+                    "train_loss": member.losses[:, 0],
+                    "stop_loss": member.losses[:, 1],
+                }
+            )
+            for ((repeat, fold, *_), number), member in parts.items()
+        ],
+        ignore_index=True,
+    )

@@ -1,0 +1,52 @@
+"""Networks of pairs of folds: each leaves out two folds, and chooses for the one on the rows of the other.
+
+A fold's prediction must come from a network that saw no label of the fold, and rows of another fold choose its epoch as
+well as rows set aside inside. So a network trained on what is outside the folds i and j serves both: as it was when j's
+rows liked it best it predicts i, as it was when i's rows did it predicts j. Nothing is trained twice, once to find the
+epoch and again up to it, and every fold has the mean of two networks for each one that is trained in its name.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from pipeline.models._network_fold import Cut, Key
+from pipeline.seeds import derive
+from pipeline.types import Folds
+
+FEWEST_FOLDS = 5
+"""With four, half of the rows are left to learn from; with five three fifths, beside four with one fold left out."""
+
+
+def suit(folds: Folds) -> bool:
+    """Say whether folds can be paired: enough of them, and all but what they validate trains in each."""
+    if folds.kind == "time" or folds.n_folds < FEWEST_FOLDS:
+        return False
+    pairs = [(r, i, j) for r in range(folds.n_repeats) for i, j in combinations(range(folds.n_folds), 2)]
+    return all(_outside(folds, r, i, j) and _outside(folds, r, j, i) for r, i, j in pairs)
+
+
+def _outside(folds: Folds, repeat: int, one: int, other: int) -> bool:
+    """Say whether what trains in one fold trains in the other, but for the rows that the other validates."""
+    alone = np.setdiff1d(folds.train_rows(repeat, one), folds.train_rows(repeat, other))
+    return bool(np.isin(alone, folds.valid_rows(repeat, other)).all())
+
+
+def n_different(folds: Folds, n_seeds: int) -> int:
+    """Return by how many different distances folds are paired, if each is to have so many networks trained."""
+    return min(n_seeds, folds.n_folds // 2)
+
+
+def pairs(folds: Folds, number: int) -> list[Key]:
+    """Return (repeat, fold, other fold) of every fold's network of this number: the other is 1, 2, ... folds on."""
+    distance = 1 + number % (folds.n_folds // 2)
+    return [(repeat, fold, (fold + distance) % folds.n_folds) for repeat, fold in folds]
+
+
+def cut(folds: Folds, key: Key, seed: int) -> Cut:
+    """Return the rows outside both folds of a pair, and those that the first of them validates."""
+    repeat, one, other = key
+    rows = np.intersect1d(folds.train_rows(repeat, one), folds.train_rows(repeat, other))
+    return Cut(rows, folds.valid_rows(repeat, one), derive(seed, "encode", *key))

@@ -1,0 +1,121 @@
+"""Networks of pairs of folds: who serves whom, what they may know, and where folds cannot be paired."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from heard import Heard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_cases import table
+from small_folds import alternating
+
+from pipeline.models import _network_pairs as paired
+from pipeline.models import linear, mlp, realmlp, tabm
+from pipeline.types import TRAIN, UNUSED, CrossFit, Folds, Table
+
+N = 120
+SMALL = {"epochs": 6, "batch_size": 16, "stop_on": "pairs"}
+RECIPES = {
+    "linear": (linear, linear.Recipe(**SMALL)),
+    "mlp": (mlp, mlp.Recipe(hidden=(8,), n_seeds=2, **SMALL)),
+    "realmlp": (realmlp, realmlp.Recipe(hidden=(8,), n_seeds=3, **SMALL)),
+    "tabm": (tabm, tabm.Recipe(width=8, k=2, **SMALL)),
+}
+KINDS = ["regression", "targets", "multiclass"]
+
+
+def fit(name: str = "mlp", data: Table | None = None, folds: Folds | None = None, **recipe: object) -> CrossFit:
+    model, own = RECIPES[name]
+    given = {"a": own.model_copy(update=recipe)}
+    data = data or table("regression")
+    return model.cross_fit(given, data, folds or alternating(N, 5), seed=0, log=Heard())["a"]
+
+
+@given(st.integers(5, 9), st.integers(1, 7))
+@settings(max_examples=30, deadline=None)
+def test_every_fold_has_two_networks_for_each_number_and_none_learns_from_it(n_folds: int, n_seeds: int) -> None:
+    folds = alternating(N, n_folds)
+    found = [key for number in range(n_seeds) for key in paired.pairs(folds, number)]
+    assert len(set(found)) == paired.n_different(folds, n_seeds) * n_folds
+    for repeat, fold in folds:
+        serving = [key for key in found if fold in key[1:]]
+        assert len(serving) == 2 * n_seeds
+        for key in serving:
+            assert not np.isin(paired.cut(folds, key, 0).rows, folds.valid_rows(repeat, fold)).any()
+    rows = paired.cut(folds, found[0], 0).rows
+    assert len(rows) == pytest.approx(N * (n_folds - 2) / n_folds, abs=2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_fold_is_predicted_by_networks_that_its_labels_did_not_touch(name: str, kind: str) -> None:
+    data, folds = table(kind), alternating(N, 5)
+    rows = folds.valid_rows(0, 2)
+    target = data.target.copy()
+    target[rows] = np.roll(target[rows], 1) if kind == "multiclass" else target[rows] + 100
+    before, after = fit(name, data, folds), fit(name, replace(data, target=target), folds)
+    np.testing.assert_allclose(after.oof[0, rows], before.oof[0, rows], rtol=0, atol=1e-5)
+    others = np.setdiff1d(np.arange(N), rows)
+    assert np.abs(after.oof[0, others] - before.oof[0, others]).max() > 1e-3
+
+
+@pytest.mark.parametrize("patience", [2, "cycle"])
+def test_how_long_its_own_rows_kept_a_network_going_does_not_matter_to_a_fold(patience: object) -> None:
+    noise = np.random.default_rng(0).normal(size=N)
+    data, rows = replace(table("regression"), target=noise), alternating(N, 5).valid_rows(0, 0)
+    target = noise.copy()
+    target[rows] *= -1
+    how = {"patience": patience, "schedule": "coslog4", "epochs": 30, "lr": 0.1}
+    before, after = fit(data=data, **how), fit(data=replace(data, target=target), **how)
+    assert len(before.curves) != len(after.curves)
+    np.testing.assert_allclose(after.oof[0, rows], before.oof[0, rows], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_fold_keeps_predicts_the_same_in_a_new_place(kind: str, tmp_path: Path) -> None:
+    data = table(kind)
+    entry = fit(data=data)
+    for number, (key, fitted) in enumerate(entry.fitted.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        fitted.save(folder)
+        again = mlp.load(folder)
+        np.testing.assert_array_equal(again.predict(data.test), fitted.predict(data.test))
+        rows = alternating(N, 5).valid_rows(*key)
+        np.testing.assert_allclose(again.predict(data.train.iloc[rows]), entry.oof[0, rows], rtol=0, atol=1e-5)
+    assert sorted(path.name for path in (tmp_path / "0").iterdir()) == ["0", "1", "2", "3"]
+    predicted = [fitted.predict(data.test) for fitted in entry.fitted.values()]
+    np.testing.assert_allclose(entry.test, np.mean(predicted, axis=0), rtol=0, atol=1e-9)
+    assert entry.stop_on == "inner"
+
+
+def test_ten_networks_nest_five_folds() -> None:
+    curves = fit().curves
+    assert len(curves.groupby(["repeat", "fold", "seed"])) == 10
+    assert curves["stop_loss"].notna().all()
+
+
+def with_rows_of_one_fold() -> Folds:
+    """Return folds of which each has rows of its own, as pseudo-labels are."""
+    role = np.full((1, 5, 10), UNUSED, dtype=np.int8)
+    role[0, np.arange(10) % 5, np.arange(10)] = TRAIN
+    return alternating(N - 10, 5).and_rows(role)
+
+
+UNPAIRED = {
+    "few": alternating(N, 4),
+    "time": alternating(N, 5, kind="time"),
+    "rows of one fold": with_rows_of_one_fold(),
+}
+
+
+@pytest.mark.parametrize("case", UNPAIRED)
+def test_folds_that_cannot_be_paired_have_stopping_rows_of_their_own(case: str) -> None:
+    folds = UNPAIRED[case]
+    assert not paired.suit(folds)
+    np.testing.assert_array_equal(fit(folds=folds).oof, fit(folds=folds, stop_on="inner").oof)
+    assert paired.suit(alternating(N, 5))
