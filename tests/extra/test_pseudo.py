@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from heard import Heard
 from model_cases import QUICK, folds, module, table
+from small_folds import alternating
 
 from pipeline.extra.pseudo import UNLABELLED, cross_fit_twice
 from pipeline.extra.rows import Extra
@@ -103,3 +104,10 @@ def test_labelled_rows_change_no_auto_value() -> None:
     (_, first), (_, second) = seen
     assert settled == [first.n_fit_rows]
     assert second.n_fit_rows > first.n_fit_rows
+
+
+def test_networks_of_pairs_of_folds_stop_inside_the_fold_that_they_are_labelled_for() -> None:
+    data, wide = table("regression"), alternating(120, 5)
+    pairs, inner = ({"entry": module("mlp").Recipe(**RECIPES["mlp"], stop_on=stop)} for stop in ("pairs", "inner"))
+    found, wanted = (cross_fit_twice(module("mlp"), own, data, wide, None, **HOW)["entry"] for own in (pairs, inner))
+    np.testing.assert_array_equal(found.oof, wanted.oof)

@@ -119,3 +119,10 @@ def test_folds_that_cannot_be_paired_have_stopping_rows_of_their_own(case: str) 
     assert not paired.suit(folds)
     np.testing.assert_array_equal(fit(folds=folds).oof, fit(folds=folds, stop_on="inner").oof)
     assert paired.suit(alternating(N, 5))
+
+
+def test_a_stopping_loss_that_rose_after_the_weights_that_are_kept_is_no_illness() -> None:
+    noise = np.random.default_rng(0).normal(size=N)
+    how = {"data": replace(table("regression"), target=noise), "epochs": 40, "hidden": (64,)}
+    assert any("stopping loss rose" in finding for finding in fit(**how, stop_on="fold").findings)
+    assert not any("stopping loss rose" in finding for finding in fit(**how).findings)

@@ -16,7 +16,7 @@ from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
-from pipeline.models import autogluon, linear, mlp, ridge, tabm
+from pipeline.models import autogluon, linear, mlp, realmlp, ridge, tabm
 from pipeline.stages import budget
 
 MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
@@ -183,3 +183,18 @@ def test_only_models_that_label_for_themselves_are_fitted_twice_under_pseudo_lab
     once = seconds_of(tmp_path, models)
     twice = seconds_of(tmp_path, models, pseudo={"confidence": 0.9, "weight": 1.0})
     assert {name: seconds / once[name] for name, seconds in twice.items()} == {"mlp": 2.0, "autogluon": 1.0}
+
+
+@pytest.mark.parametrize("why", ["folds in time", "pseudo-labels"])
+def test_networks_of_pairs_are_priced_as_what_they_are_where_folds_cannot_be_paired(tmp_path: Path, why: str) -> None:
+    planned(tmp_path, 300.0, 1000)
+    models, pseudo = {"realmlp": realmlp}, {"confidence": 0.9, "weight": 1.0}
+    paired = seconds_of(tmp_path, models)["realmlp"]
+    if why == "folds in time":
+        write_folds(tmp_path / "split", alternating(1000, 5, kind="time"))
+        found = seconds_of(tmp_path, models)["realmlp"]
+    else:
+        found = seconds_of(tmp_path, models, pseudo=pseudo)["realmlp"] / 2  # it is fitted twice
+    size = {"n_train": 1000, "n_test": 9, "n_columns": 1, "n_outputs": 1, "n_fits": 5}
+    assert found == pytest.approx(realmlp.seconds(realmlp.Recipe(stop_on="inner"), **size))
+    assert found > 2 * paired
