@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.apart import keep_apart
-from pipeline.core.members import Kept, Rows
+from pipeline.core.members import Kept
 from pipeline.models._network_fit import Bag, NetworkFit
 from pipeline.models._network_fold import Fold, Key
 from pipeline.models._network_plan import Parts, Plan
@@ -34,7 +34,8 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
         served, valid = _serving(parts, key), folds.valid_rows(*key)
         fits = {own: _fit(plan, data[own], kept) for own, kept in served.items()}
         fit = Bag(tuple(fits.values())) if len(fits) > 1 else next(iter(fits.values()))
-        held = fit.mean([fits[own].predict_encoded(_held(data[own], table, valid)) for own in fits])
+        rows = {own: data[own].valid if own[:2] == key else data[own].held(table, valid) for own in fits}
+        held = fit.mean([fits[own].predict_encoded(rows[own]) for own in fits])
         learnt = {own: fits[own].predict_encoded(data[own].encoded) for own in fits}
         test = fit.predict(table.test)
         if not all(np.isfinite(predicted).all() for predicted in (held, *learnt.values(), test)):
@@ -71,11 +72,6 @@ def _serves(own: Key, key: tuple[int, int]) -> bool:
 def _fit(plan: Plan, fold: Fold, kept: list[Kept]) -> NetworkFit:
     states = tuple(one.state for one in kept)
     return NetworkFit(fold.encoder, fold.target, plan.program.architecture, plan.program.loss, states)
-
-
-def _held(fold: Fold, table: Table, valid: np.ndarray) -> Rows:
-    """Return the rows that a fold validates, in the encoding of one that leaves them out."""
-    return fold.valid if np.array_equal(fold.held_rows, valid) else fold.held(table, valid)
 
 
 def given_up(parts: Parts) -> bool:

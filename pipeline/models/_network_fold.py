@@ -42,11 +42,10 @@ class Cut:
 class Fold:
     """What a fold has fitted on its rows, and these and the rows to validate, without targets.
 
-    rows, held_rows: their positions. target: its transform, None for classes.
+    target: its transform, None for classes.
     """
 
     rows: np.ndarray
-    held_rows: np.ndarray
     encoder: Encoder
     target: AnyTransform | None
     encoded: Rows
@@ -88,7 +87,7 @@ def _fit(how: Encoding, table: Table, cut: Cut) -> Fold:
     if table.task.kind == "regression":
         fitted = fit_targets(how.target, target, table.task, how.overshoot)
     valid = _own_rows(encoder, encoder.transform(table.train.iloc[cut.valid]))
-    return Fold(cut.rows, cut.valid, encoder, fitted, _own_rows(encoder, encoded), valid)
+    return Fold(cut.rows, encoder, fitted, _own_rows(encoder, encoded), valid)
 
 
 def _on_sheet(fold: Fold, cut: Cut, sheet: Sheet, reading: Reading) -> Fold:

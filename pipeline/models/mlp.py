@@ -108,7 +108,10 @@ class Recipe(DeepRecipe):
     label_smoothing: Share | Auto = Field(
         "auto", description="share of the target spread over all classes: 0.1, but 0 where probabilities are judged"
     )
-    n_seeds: Count | Auto = Field("auto", description="networks averaged in each fold: 4, 2 or 1 by the rows")
+    n_seeds: Count | Auto = Field(
+        "auto",
+        description="networks averaged in each fold: 4, 2 or 1 by the rows; of pairs, which serve two, half as many",
+    )
     patience: Patience = None
     encode: Encode = Field(Encode(scale="robust", impute="median"), description="how columns become numbers")
 
