@@ -83,7 +83,8 @@ def _traces(
     predicted = np.concatenate([entry.oof[0, train], entry.test[test]])
     with tempfile.TemporaryDirectory(dir=job.progress) as folder:
         save_fitted({name: entry}, Path(folder) / "fitted")
-        files = {path.name: path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+        places = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in places}
     return Traces(files, predicted)
 
 

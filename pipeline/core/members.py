@@ -59,7 +59,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class View:
-    """One fold's rows in its own encoding: those to learn from, and those that choose the epoch, if any.
+    """Rows of one fold, or of a cut of it, in their own encoding: to learn from, and to choose the epoch by, if any.
 
     stops: sets of rows that each choose an epoch, so that a network is kept once for each; all views have as many.
     n_levels: levels of all categorical columns together. n_numeric: the first dense columns, which a network may embed.

@@ -32,12 +32,16 @@ class Case:
 
     def encode(self, plan: Plan, part: Part) -> dict[Key, Fold]:
         """Fit a plan's encoding in every fold, on its training rows or the inner ones of them, or in pairs of folds."""
-        n_different = paired.n_different(self.folds, plan.n_seeds) if part == "pairs" else 1
+        n_different = self.n_different(plan, part)
         how = (part, Encoding(plan.encode, plan.target, plan.overshoot), n_different)
         if how not in self.encoded:
             keys = [key for number in range(n_different) for key in self.keys(part, number)]
             self.encoded[how] = encode_folds(how[1], self.table, {key: self._cut(part, key) for key in keys})
         return self.encoded[how]
+
+    def n_different(self, plan: Plan, part: Part) -> int:
+        """Return how many numbers of networks have rows of their own: the others learn from those of one before."""
+        return paired.n_different(self.folds, plan.n_seeds) if part == "pairs" else 1
 
     def keys(self, part: Part, number: int) -> list[Key]:
         """Return what the networks of this number are of: the folds, or pairs of them."""
@@ -52,8 +56,7 @@ class Case:
     def stops(self, plan: Plan, part: Part, key: Key) -> list[np.ndarray]:
         """Return the sets of rows that choose an epoch; of a pair first those that choose for its first fold."""
         if part == "pairs":
-            repeat, one, other = key
-            return [self.folds.valid_rows(repeat, other), self.folds.valid_rows(repeat, one)]
+            return paired.stops(self.folds, key)
         if part == "inner":
             return [self.folds.stop_rows(*key)]
         return [self.folds.valid_rows(*key)] if plan.stop_on == "fold" else []

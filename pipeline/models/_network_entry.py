@@ -43,7 +43,10 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
         error = table.task.metric.error
         oof[key[0], valid] = held
         errors[key] = error(table.target[valid], held)
-        train_errors[key] = np.mean([error(table.target[data[own].rows], learnt[own]) for own in fits])
+        train_errors[key] = np.average(
+            [error(table.target[data[own].rows], learnt[own]) for own in fits],
+            weights=[len(served[own]) for own in fits],
+        )
         epochs[key] = np.mean([kept.epoch for own in served.values() for kept in own])
         tests.append(test)
         if len(table.test):  # a search reads no model
@@ -55,18 +58,19 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
 def _serving(parts: Parts, key: tuple[int, int]) -> Served:
     """Return what networks kept for a fold; a pair's first set of stopping rows chose for its first fold.
 
-    Those that diverged or never began are left out, unless all of a fold did: then what they have must do.
+    Those that diverged or never began are left out, unless all of a fold did: then what they have must do. What a pair
+    kept before it diverged stays: it may have gone on for the other fold's sake alone.
     """
-    found = [(own, member, 0 if own[:2] == key else 1) for (own, _), member in parts.items() if _serves(own, key)]
-    sound = [one for one in found if one[1].kept[one[2]].epoch and not one[1].diverged] or found
+    found = [
+        (own, member.kept[0 if own[:2] == key else 1], member.diverged and len(own) == 2)
+        for (own, _), member in parts.items()
+        if own[0] == key[0] and key[1] in own[1:]
+    ]
+    sound = [(own, kept) for own, kept, lost in found if kept.epoch and not lost]
     served: Served = {}
-    for own, member, place in sound:
-        served.setdefault(own, []).append(member.kept[place])
+    for own, kept in sound or [(own, kept) for own, kept, _ in found]:
+        served.setdefault(own, []).append(kept)
     return served
-
-
-def _serves(own: Key, key: tuple[int, int]) -> bool:
-    return own[0] == key[0] and key[1] in own[1:]
 
 
 def _fit(plan: Plan, fold: Fold, kept: list[Kept]) -> NetworkFit:

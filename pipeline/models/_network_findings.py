@@ -23,7 +23,7 @@ def findings(
     for curve, member in zip(losses, members, strict=True):
         curve[: len(member.losses)] = member.losses[:, :2]
     rates = schedule.factor(program.schedule, np.arange(epochs) / program.epochs, program.warmup)
-    if entry.stop_on == "inner":  # of which the weights before it rose were kept, as is meant to be
+    if entry.stop_on == "inner":  # pairs have such losses, and keep the weights from before they rose
         losses[..., 1] = np.nan
     fates = np.array([member.diverged for member in members])
     found = chain(

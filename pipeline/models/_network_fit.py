@@ -75,11 +75,11 @@ class Bag:
         return self.mean([fit.predict(rows) for fit in self.fits])
 
     def mean(self, predicted: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the mean of what the networks predict, one (n, n_outputs) each."""
-        target = self.fits[0].target
+        """Return the networks' mean, of what each of the fits predicts (n, n_outputs): the mean of its own ones."""
+        target, n_networks = self.fits[0].target, [len(fit.states) for fit in self.fits]
         if target is None:
-            return np.mean(predicted, axis=0)
-        return target.inverse(np.mean([target.forward(own) for own in predicted], axis=0))
+            return np.average(predicted, axis=0, weights=n_networks)
+        return target.inverse(np.average([target.forward(own) for own in predicted], axis=0, weights=n_networks))
 
     def save(self, folder: Path) -> None:
         """Write each network into a folder of its own, by its number."""

@@ -8,30 +8,40 @@ epoch and again up to it, and every fold has the mean of two networks for each o
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import permutations
 
 import numpy as np
 
 from pipeline.models._network_fold import Cut, Key
 from pipeline.seeds import derive
-from pipeline.types import Folds
+from pipeline.types import STOP, TRAIN, VALID, Folds
 
 FEWEST_FOLDS = 5
 """With four, half of the rows are left to learn from; with five three fifths, beside four with one fold left out."""
 
 
 def suit(folds: Folds) -> bool:
-    """Say whether folds can be paired: enough of them, and all but what they validate trains in each."""
+    """Say whether folds can be paired: enough of them, and what trains in one trains in all others, or is validated."""
     if folds.kind == "time" or folds.n_folds < FEWEST_FOLDS:
         return False
-    pairs = [(r, i, j) for r in range(folds.n_repeats) for i, j in combinations(range(folds.n_folds), 2)]
-    return all(_outside(folds, r, i, j) and _outside(folds, r, j, i) for r, i, j in pairs)
+    trains, valid = np.isin(folds.role, (TRAIN, STOP)), folds.role == VALID
+    return all(
+        not (trains[r, i] & ~trains[r, j] & ~valid[r, j]).any() and (trains[r, i] & valid[r, j]).any()
+        for r in range(folds.n_repeats)
+        for i, j in permutations(range(folds.n_folds), 2)
+    )
 
 
-def _outside(folds: Folds, repeat: int, one: int, other: int) -> bool:
-    """Say whether what trains in one fold trains in the other, but for the rows that the other validates."""
-    alone = np.setdiff1d(folds.train_rows(repeat, one), folds.train_rows(repeat, other))
-    return bool(np.isin(alone, folds.valid_rows(repeat, other)).all())
+def stops(folds: Folds, key: Key) -> list[np.ndarray]:
+    """Return the rows that choose for the first fold of a pair, and those that choose for the second.
+
+    They are those that the other validates, and that the fold itself may train on.
+    """
+    repeat, one, other = key
+    return [
+        np.intersect1d(folds.valid_rows(repeat, judging), folds.train_rows(repeat, judged))
+        for judged, judging in ((one, other), (other, one))
+    ]
 
 
 def n_different(folds: Folds, n_seeds: int) -> int:

@@ -39,7 +39,10 @@ def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -
         groups.setdefault(plan.shared, []).append(name)
     own = [{name: plans[name] for name in names} for names in groups.values()]
     own.sort(key=lambda group: _effort(group, case.table.train.shape[1]), reverse=True)  # no large one is left alone
-    at_once = trainings_at_once(len(own), case.table.train.size * case.folds.role[:, :, 0].size)
+    n_encoded = max(
+        len(case.keys(part, 0)) * case.n_different(plan, part) for plan in plans.values() for part in plan.parts
+    )
+    at_once = trainings_at_once(len(own), case.table.train.size * n_encoded)
     case = replace(case, at_once=at_once, threads=torch.get_num_threads() // at_once)
     # elsewhere as many go together as are trained at once, so that other machines have work, too
     units = [own] if spread is in_turn else [own[n : n + at_once] for n in range(0, len(own), at_once)]
@@ -121,7 +124,7 @@ def _train(
     part: Part,
     epochs: Mapping[str, Mapping[Key, int]],
 ) -> dict[str, Parts]:
-    """Train every plan's members on every fold; return them by plan, fold and seed number.
+    """Train every plan's members on every fold, or pair of folds; return them by plan, fold and seed number.
 
     The first network of every fold comes before all second ones, so that a fold has one if time is up early.
     epochs: as many as each fold is to take, found before; rungs were passed then.

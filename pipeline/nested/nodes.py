@@ -33,7 +33,7 @@ def with_nested(nodes: Sequence[Node], experiment: Experiment) -> list[Node]:
         raise ConfigError(
             f"[ensemble] kind = '{experiment.ensemble.kind}': none of the models can be nested "
             f"({', '.join(experiment.models)})",
-            hint='models that stop inside the fold can (stop_on = "inner" or "none"); or choose another blender',
+            hint='models that do not stop on the fold can (stop_on = "inner", say); or choose another blender',
         )
     nested = {node.variant: _nested(node, experiment) for node in fits}
     found = []

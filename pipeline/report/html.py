@@ -90,7 +90,7 @@ def _headline(summary: Summary) -> str:
     made = "".join(f"<div class='card'><span>{label}</span><b>{value}</b></div>" for label, value in cards)
     better = "higher" if summary.greater_is_better else "lower"
     stopped = {
-        "inner": "Every part of it was stopped early on inner rows, which do not count for the score.",
+        "inner": "Every part of it was stopped early on other rows than those that it is scored on.",
         "none": "Nothing in it stops early.",
         "fold": "Some of its parts were stopped early on the very rows that count for the score, "
         "so that it is somewhat too good.",
@@ -121,7 +121,7 @@ def _leaderboard(summary: Summary) -> str:
         )
     note = (
         "<p class='note'>Stopped on <mark>fold</mark>: early stopping looked at the rows that the entry is scored on, "
-        "so its CV score is optimistic. <i>inner</i>: it looked at rows set aside inside the training rows. Grey rows "
+        "so its CV score is optimistic. <i>inner</i>: it looked at others, which the fold may train on. Grey rows "
         "are for comparison and have no part in the ensemble.</p>"
     )
     return _table(heads, lines) + note

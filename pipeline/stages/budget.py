@@ -17,6 +17,7 @@ from pipeline.files import read_folds, read_json, write_json
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
 from pipeline.targets import TOGETHER, targets_of
 from pipeline.tuning.halving import Course, course_of, n_trials, n_whole
+from pipeline.types import Folds
 
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
@@ -54,7 +55,7 @@ class Work:
     size: Mapping[str, int]
     weight: float
     passes: float = 1.0
-    refits: int = 0
+    refits: float = 0
 
     @property
     def seconds(self) -> float:
@@ -153,11 +154,20 @@ def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     n_values, n_times = _targets(job, plugin)
     size = {**size, "n_outputs": size["n_outputs"] * n_values, "n_fits": size["n_fits"] * n_times}
     labels = "pseudo" in job.config and hasattr(recipe, "stop_on")  # others keep no model of each fold to label with
+    apart = recipe
     if hasattr(plugin, "on_folds"):
-        recipe = plugin.on_folds(recipe, None if labels else read_folds(job.inputs["split"]))
+        recipe, apart = plugin.on_folds(recipe, None if labels else _fitted_on(job)), plugin.on_folds(recipe, None)
     passes = 2 if labels else 1
-    refits = passes * n_times * job.config["models"][name].get("refit", False)
-    return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name)), refits)
+    # a refit, and nearly always a fit on pairs of folds, is on such as cannot be paired once more
+    dearer = 1.0 if apart == recipe else plugin.seconds(apart, **size) / plugin.seconds(recipe, **size)
+    refits = passes * n_times * job.config["models"][name].get("refit", False) * dearer
+    return Work(plugin, recipe, size, weight, passes * (1 + _nested(job, name) * dearer), refits)
+
+
+def _fitted_on(job: Job) -> Folds | None:
+    """Return the folds, None where extra rows of groups that a fold validates make each train on others."""
+    folds = read_folds(job.inputs["split"])
+    return None if "extra" in job.inputs and "group" in folds.kind else folds
 
 
 def _targets(job: Job, plugin: Any) -> tuple[int, int]:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from model_cases import table
 from small_folds import alternating
 
+from pipeline.core.members import Kept, Trained
 from pipeline.models import _network_pairs as paired
 from pipeline.models import linear, mlp, realmlp, tabm
-from pipeline.types import TRAIN, UNUSED, CrossFit, Folds, Table
+from pipeline.models._network_entry import _serving
+from pipeline.types import TRAIN, UNUSED, VALID, CrossFit, Folds, Table
 
 N = 120
 SMALL = {"epochs": 6, "batch_size": 16, "stop_on": "pairs"}
@@ -93,6 +95,23 @@ def test_what_a_fold_keeps_predicts_the_same_in_a_new_place(kind: str, tmp_path:
     assert entry.stop_on == "inner"
 
 
+def test_every_network_of_a_fold_counts_alike() -> None:
+    """Of three networks a fold two are of neighbours, on the same rows, so that these have one encoding."""
+    data = table("multiclass")
+    bag = fit(data=data, n_seeds=3).fitted[0, 0]
+    assert sorted(len(own.states) for own in bag.fits) == [1, 1, 2, 2]
+    alone = [replace(own, states=(state,)).predict(data.test) for own in bag.fits for state in own.states]
+    np.testing.assert_allclose(bag.predict(data.test), np.mean(alone, axis=0), rtol=0, atol=1e-6)
+
+
+def test_what_a_pair_kept_before_it_diverged_serves_a_fold_that_had_done_with_it() -> None:
+    """The other fold's rows alone may have kept it going, and their labels must not decide who predicts them."""
+    kept = tuple(Kept({}, epoch) for epoch in (3, 7))
+    sound, lost = Trained(kept, np.zeros((9, 3)), diverged=False), Trained(kept, np.zeros((8, 3)), diverged=True)
+    served = _serving({((0, 1, 2), 0): lost, ((0, 0, 1), 0): sound}, (0, 1))
+    assert {own: [one.epoch for one in found] for own, found in served.items()} == {(0, 1, 2): [3], (0, 0, 1): [7]}
+
+
 def test_ten_networks_nest_five_folds() -> None:
     curves = fit().curves
     assert len(curves.groupby(["repeat", "fold", "seed"])) == 10
@@ -106,10 +125,19 @@ def with_rows_of_one_fold() -> Folds:
     return alternating(N - 10, 5).and_rows(role)
 
 
+def with_a_fold_that_trains_nobody() -> Folds:
+    """Return folds of which one validates rows that weigh nothing in a fit."""
+    folds = alternating(N, 5, every=7)
+    weightless = folds.role[:, 1] == VALID
+    role = np.where(weightless[:, None] & (folds.role != VALID), np.int8(UNUSED), folds.role)
+    return replace(folds, role=role)
+
+
 UNPAIRED = {
     "few": alternating(N, 4),
     "time": alternating(N, 5, kind="time"),
     "rows of one fold": with_rows_of_one_fold(),
+    "rows of no weight": with_a_fold_that_trains_nobody(),
 }
 
 

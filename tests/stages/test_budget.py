@@ -158,9 +158,9 @@ def test_nested_fits_are_part_of_the_minutes(tmp_path: Path) -> None:
     assert few < many
 
 
-def seconds_of(folder: Path, models: dict[str, ModuleType], **config: Any) -> dict[str, float]:
+def seconds_of(folder: Path, models: dict[str, ModuleType], *, refit: bool = False, **config: Any) -> dict[str, float]:
     """Return what each model's work takes, of the table that `planned` left in `folder`."""
-    config |= {"models": {name: {"kind": name, "recipe": {}} for name in models}}
+    config |= {"models": {name: {"kind": name, "recipe": {}, "refit": refit} for name in models}}
     inputs = {name: folder / name for name in ("preprocess", "split")}
     job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, folder, folder, 0, Heard())
     return {name: work.seconds for name, work in budget.works_of(job).items()}
@@ -198,3 +198,14 @@ def test_networks_of_pairs_are_priced_as_what_they_are_where_folds_cannot_be_pai
     size = {"n_train": 1000, "n_test": 9, "n_columns": 1, "n_outputs": 1, "n_fits": 5}
     assert found == pytest.approx(realmlp.seconds(realmlp.Recipe(stop_on="inner"), **size))
     assert found > 2 * paired
+
+
+def test_networks_of_pairs_are_dearer_where_they_are_refitted_and_nested(tmp_path: Path) -> None:
+    planned(tmp_path, 300.0, 1000)
+    models, size = {"realmlp": realmlp}, {"n_train": 1000, "n_test": 9, "n_columns": 1, "n_outputs": 1}
+    once = seconds_of(tmp_path, models)["realmlp"]
+    inner = realmlp.Recipe(stop_on="inner")
+    refit = seconds_of(tmp_path, models, refit=True)["realmlp"] - once
+    assert refit == pytest.approx(realmlp.seconds(inner, n_fits=1, **size), rel=0.5)
+    nested = seconds_of(tmp_path, models, nested=["realmlp"])["realmlp"] - once
+    assert nested == pytest.approx(2 * realmlp.seconds(inner, n_fits=5, **size))
