@@ -72,6 +72,7 @@ ROW_VISITS = 1_000_000  # epochs x rows that larger tables are given
 FEWEST_EPOCHS = 15
 ENCODED = 3  # encoded columns a column, roughly
 PART = 50  # weights that take as long as one bin or wave of a column, half the columns being numbers
+UNIT = 60  # weights that take as long as a hidden unit's own mixture with its activation (`parametric`)
 SECONDS = 7e-11  # for one row to pass one weight in training, on two cores, everything included
 
 
@@ -240,6 +241,8 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     weights = sum(a * b for a, b in pairwise(sizes))
     if recipe.embedding_numeric != "none":
         weights += PART * recipe.embedding_numeric_parts * n_columns
+    if recipe.parametric:
+        weights += UNIT * sum(sizes[1:-1])
     trained = recipe.passes(_epochs(recipe, n_train)) * n_train
     a_fit = SECONDS * _n_seeds(recipe, n_train) * weights * (trained + n_test)
     return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit

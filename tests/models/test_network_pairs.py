@@ -112,6 +112,18 @@ def test_what_a_pair_kept_before_it_diverged_serves_a_fold_that_had_done_with_it
     assert {own: [one.epoch for one in found] for own, found in served.items()} == {(0, 1, 2): [3], (0, 0, 1): [7]}
 
 
+def test_rows_of_more_weight_count_for_more() -> None:
+    """Targets follow from nothing: half of the rows have the highest one, and nine tenths of the weight."""
+    high = np.random.default_rng(3).permutation(N) < N // 2
+    data = replace(table("regression"), target=np.where(high, 2.0, 0.0))
+    alike, weighed = (
+        fit(data=replace(data, weight=weight), lr=0.05, epochs=20).test.mean()
+        for weight in (np.ones(N), np.where(high, 9.0, 1.0))
+    )
+    assert alike == pytest.approx(1.0, abs=0.3)
+    assert weighed > 1.5
+
+
 def test_ten_networks_nest_five_folds() -> None:
     curves = fit().curves
     assert len(curves.groupby(["repeat", "fold", "seed"])) == 10
