@@ -4,6 +4,7 @@ PipelineError
 ├── ConfigError     a TOML file, a command-line value or an unknown name
 ├── DataError       a competition's raw files
 ├── FeatureError    the competition's own features.py, metric.py or postprocess.py
+├── LeakError       the leak audit found labels where none may be
 ├── ModelError      a model could not be fitted or gave unusable predictions
 ├── StoreError      the cache: not writable, not deterministic
 │   └── DamagedError  a result whose bytes are not those that were written; it is set aside
@@ -42,6 +43,12 @@ class DataError(PipelineError):
 
 class FeatureError(PipelineError):
     """Exception for a feature function that fails or breaks its contract."""
+
+
+class LeakError(PipelineError):
+    """Exception for a score that the leak audit says is not to be trusted."""
+
+    exit_code = 1  # what was asked for has been made: it is the verdict that fails
 
 
 class ModelError(PipelineError):

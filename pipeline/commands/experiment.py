@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console as Rich
@@ -23,6 +23,9 @@ from pipeline.graph import build
 from pipeline.practice.catalogue import provide
 from pipeline.publish import publish_studies
 from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.report.audit import Checked
 
 DEFAULT = "practice-houses"
 
@@ -89,15 +92,21 @@ def track(
 ) -> None:
     """Tell MLflow of a run and of the leak audit, where it has been made."""
     from pipeline import tracking
-    from pipeline.audit_graph import audit
-    from pipeline.report.audit import checked, facts
+    from pipeline.report.audit import facts
 
-    slug = competition.slug
+    checks = audited(workspace, competition, experiment) if outcome.made else []
+    tracking.mirror(workspace, competition, experiment, outcome, console, facts(checks))
+
+
+def audited(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Checked]:
+    """Return what the leak audit found of this very code and data, as far as it has been made."""
+    from pipeline.audit_graph import audit
+    from pipeline.report.audit import checked
+
     try:
-        found = cached(workspace, slug, audit(workspace, competition, experiment)) if outcome.made else {}
+        return checked(cached(workspace, competition.slug, audit(workspace, competition, experiment)))
     except PipelineError:  # the competition's own code was edited meanwhile, and does not load: the run is done
-        found = {}
-    tracking.mirror(workspace, competition, experiment, outcome, console, facts(checked(found)))
+        return []
 
 
 def _publish_studies(workspace: Workspace, slug: str, name: str, outcome: Outcome, console: Console) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 from rich.markup import escape
 
-from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, load, out, run_experiment, track
+from pipeline.commands.experiment import (
+    DEFAULT,
+    Minutes,
+    Name,
+    Slug,
+    audited,
+    console_for,
+    load,
+    out,
+    run_experiment,
+    track,
+)
 from pipeline.engine.run import Outcome
+from pipeline.errors import LeakError
 from pipeline.graph import STAGES, up_to
 from pipeline.publish import check_place
+from pipeline.report.audit import Checked, verdict
 from pipeline.show import runs as shown
 from pipeline.standin import standing_in
 from pipeline.workspace import Workspace
@@ -43,15 +56,31 @@ for _stage in [stage for stage in STAGES if stage not in ("nested", "score")]:  
 
 
 def run_whole(workspace: Workspace, slug: str, name: str, minutes: float | None) -> Path:
-    """Run an experiment to its end, where it is not cached, and return the path of its submission."""
+    """Run an experiment to its end, where it is not cached, and return the path of its submission.
+
+    Raises LeakError where the leak audit, made before of this code and data, found a leak; nothing is lost by it.
+    """
     competition, experiment, nodes = load(workspace, slug, name, minutes)
     console = console_for(experiment)
     check_place(workspace.submissions / slug)
     with standing_in(workspace, slug, name, nodes, console) as watch:
         outcome = run_experiment(workspace, competition, experiment, nodes, console, watch)
-        path = shown.finish(workspace, competition, experiment, outcome, out, minutes)
+        checks = audited(workspace, competition, experiment)
+        path = shown.finish(
+            workspace, competition, experiment, outcome, out, minutes, verdict(checks) if checks else ""
+        )
     track(workspace, competition, experiment, outcome, console)
+    _refuse_leaks(checks, path)
     return path
+
+
+def _refuse_leaks(checks: Sequence[Checked], path: Path) -> None:
+    leaking = [check.name for check in checks if check.count("leak")]
+    if leaking:
+        raise LeakError(
+            f"the leak audit failed ({', '.join(leaking)}): the score of {path} is not to be trusted",
+            hint="`make audit` says where it leaks; `pipeline send SLUG --file FILE` sends a file all the same",
+        )
 
 
 def _run_up_to(workspace: Workspace, slug: str, name: str, minutes: float | None, stage: str) -> None:

@@ -117,7 +117,7 @@ def read_layers(names: Sequence[str], gradients: np.ndarray, dead: np.ndarray) -
         yield Finding("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
     if steep := _where(names, speed > EXPLODED):
         seen = f"gradients of {steep} are up to {fastest:.1e} times as long as the weights"
-        yield Finding("exploding gradients", seen, "scale the columns, a sounder init, or clipping")
+        yield Finding("exploding gradients", seen, "scale the columns, a sounder init, or clipping (`clip`)")
     if idle := _where(names, silent > DEAD):
         seen = f"of the units of {idle} up to {np.fmax.reduce(silent):.0%} give the same for all rows"
         yield Finding("dead units", seen, "a smaller lr, or an activation that does not end at 0")
@@ -139,5 +139,5 @@ def read_fates(diverged: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "diverged",
             f"{int(diverged.sum())} of {len(diverged)} networks reached NaN or infinity and keep the weights before",
-            "a smaller lr, clipping, or another init",
+            "a smaller lr, clipping (`clip`), or another init",
         )

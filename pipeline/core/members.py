@@ -141,10 +141,10 @@ class Trained:
 
     kept: of a member without stopping rows its last weights. losses (epochs, 1 + sets): training loss and that of each
     set of stopping rows after each epoch; (epochs, 2) with NaN where there are none. diverged: a loss or weight became
-    NaN or infinite, and the weights are those of the last epoch before. truncated: training was stopped from outside
-    before its end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the layer's name
-    (epochs, 3), what was measured in it (see monitor.py). rungs: the mean errors of its group at the rungs that it had
-    to pass; left: the last of them was above the limit, and the group went no further.
+    NaN or infinite; weights without stopping rows are those of the last epoch before. truncated: training was stopped
+    from outside before its end; with epoch 0 it had not begun, and the weights are the initial ones. layers: by the
+    layer's name (epochs, 3), what was measured in it (see monitor.py). rungs: the mean errors of its group at the rungs
+    that it had to pass; left: the last of them was above the limit, and the group went no further.
     """
 
     kept: tuple[Kept, ...]

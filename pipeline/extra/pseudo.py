@@ -17,6 +17,7 @@ import pandas as pd
 from pipeline.extra.rows import Extra, cross_fit, join_folds, join_table
 from pipeline.types import TRAIN, UNUSED, CrossFit, Folds, Table
 
+NOT_AGAIN = "not fitted on labelled test rows"
 UNLABELLED = "pseudo-labels are not used: this kind of model keeps no model of each fold by itself"
 
 
@@ -48,13 +49,16 @@ def cross_fit_twice(
             continue
         labelled, role = _label(entry, table, folds, confidence)
         finding = _told(role, table, folds)
-        if len(labelled):
+        if len(labelled) and how["log"].late():
+            entry = replace(entry, truncated=entry.truncated or NOT_AGAIN)
+        elif len(labelled):
             whole = join_table(table, extra)
             weighed = _weighed(labelled, whole, weight)
             roles = join_folds(folds, table, extra).and_rows(role)
-            entry = model.cross_fit({name: recipe}, join_table(whole, weighed), roles, **how)[name]
-            seconds = entry.seconds + first[name].seconds
-            entry = replace(entry, oof=entry.oof[:, : len(table.train)], seconds=seconds)
+            again = model.cross_fit({name: recipe}, join_table(whole, weighed), roles, **how)[name]
+            seconds = again.seconds + entry.seconds
+            again = replace(again, oof=again.oof[:, : len(table.train)], seconds=seconds)
+            entry = replace(entry, truncated=NOT_AGAIN, seconds=seconds) if again.truncated else again
         entries[name] = replace(entry, findings=(*entry.findings, finding))
     return entries
 

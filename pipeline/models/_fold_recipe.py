@@ -122,6 +122,12 @@ class BoosterRecipe(FoldRecipe):
             raise ConfigError(f"loss '{self.loss}' does not suit a {task} task", hint='leave loss = "auto"')
         return task
 
+    def found_by(self, other: BoosterRecipe, found: float) -> float:
+        """Return how many rounds this one would find, settled, where the other has found so many."""
+        assert not isinstance(self.lr, str)
+        assert not isinstance(other.lr, str)
+        return found * other.lr / self.lr
+
     def pace(self, found: float, n_rows: int) -> float:
         """Return how many times what was planned for it takes, where so many rounds were found."""
         return self.rounds_fitted(found, n_rows) / self.usual_rounds(n_rows)

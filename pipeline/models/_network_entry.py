@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.apart import keep_apart
-from pipeline.core.members import Kept
+from pipeline.core.members import Kept, Trained
 from pipeline.models._network_fit import Bag, NetworkFit
 from pipeline.models._network_fold import Fold, Key
 from pipeline.models._network_plan import Parts, Plan
@@ -24,7 +24,7 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
     nothing = partial(unfit, table, folds, plan.marked)
     if given_up(parts):
         return nothing("given up at a rung", given_up=True)
-    if all(member.diverged for member in parts.values()):
+    if all(member.diverged and not _has_sound(own, member) for (own, _), member in parts.items()):
         return nothing(f"all {len(parts)} networks diverged")
     oof = np.full((folds.n_repeats, len(table.train), table.task.n_outputs), np.nan)
     errors, train_errors, epochs = (np.full((folds.n_repeats, folds.n_folds), np.nan) for _ in range(3))
@@ -62,15 +62,24 @@ def _serving(parts: Parts, key: tuple[int, int]) -> Served:
     kept before it diverged stays: it may have gone on for the other fold's sake alone.
     """
     found = [
-        (own, member.kept[0 if own[:2] == key else 1], member.diverged and len(own) == 2)
+        (own, member, member.kept[0 if own[:2] == key else 1])
         for (own, _), member in parts.items()
         if own[0] == key[0] and key[1] in own[1:]
     ]
-    sound = [(own, kept) for own, kept, lost in found if kept.epoch and not lost]
+    sound = [(own, kept) for own, member, kept in found if _is_sound(own, member, kept)]
     served: Served = {}
-    for own, kept in sound or [(own, kept) for own, kept, _ in found]:
+    for own, kept in sound or [(own, kept) for own, _, kept in found]:
         served.setdefault(own, []).append(kept)
     return served
+
+
+def _is_sound(own: Key, member: Trained, kept: Kept) -> bool:
+    is_pair = len(own) > 2
+    return kept.epoch > 0 and (is_pair or not member.diverged)
+
+
+def _has_sound(own: Key, member: Trained) -> bool:
+    return any(_is_sound(own, member, kept) for kept in member.kept)
 
 
 def _fit(plan: Plan, fold: Fold, kept: list[Kept]) -> NetworkFit:

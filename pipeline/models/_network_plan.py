@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,12 +22,14 @@ class Plan:
     program: Program
     lr: float
     weight_decay: float
-    dropout: float
-    label_smoothing: float
     n_seeds: int
     encode: Encode
     target: Target
     stop_on: StopOn | Literal["pairs"]
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    l1: float = 0.0
+    clip: float | None = None
     overshoot: float | None = None
 
     @property
@@ -47,7 +50,9 @@ class Plan:
 
     def member(self, view: int, seed: int, epochs: int | None) -> Member:
         """Return one network of this plan."""
-        return Member(view, seed, self.lr, self.weight_decay, self.dropout, self.label_smoothing, epochs)
+        clip = math.inf if self.clip is None else self.clip
+        decay, smoothing = self.weight_decay, self.label_smoothing
+        return Member(view, seed, self.lr, decay, self.dropout, smoothing, epochs, self.l1, clip)
 
 
 Plans = dict[str, Plan]

@@ -6,6 +6,7 @@ Imports no torch, so that a recipe is checked at once; `_networks` is imported w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,7 @@ from pipeline.transforms.recipe import Encode, Target
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.core.blocks import Architecture
     from pipeline.core.losses import Loss
     from pipeline.models._network_fit import Bag, NetworkFit
     from pipeline.models._network_plan import Plan
@@ -68,9 +70,22 @@ class NetworkRecipe(BaseModel):
         "full",
         description="of the products in training; 'bfloat16' (2 digits) is quick on GPUs and on CPUs with AMX",
     )
+    l1: float = Field(0.0, ge=0, description="factor of the absolute weights' sum that joins the loss")
+    clip: float | None = Field(None, gt=0, description="length to which a longer gradient of a whole network is cut")
     stop_on: StopBy = "none"
     encode: Encode = Field(Encode(), description="how columns become numbers")
     target: Target = Field("auto", description="transform of a regression target")
+
+    def plan(self, task: Task, architecture: Architecture, **program: Any) -> Plan:
+        """Return what the recipe, settled, comes down to: by fields of the same names, and by what is given."""
+        from pipeline.core.members import Program
+        from pipeline.models._network_plan import Plan
+
+        def named_alike(kind: type) -> dict[str, Any]:
+            return {own.name: getattr(self, own.name) for own in fields(kind) if own.name in type(self).model_fields}
+
+        shared = named_alike(Program) | {"loss": self.loss_for(task.kind), **program}
+        return Plan(Program(architecture, **shared), **named_alike(Plan))
 
     def loss_for(self, task: TaskKind) -> Loss:
         """Return what is minimised; "auto" is squared for values and cross entropy for classes."""
@@ -84,6 +99,10 @@ class NetworkRecipe(BaseModel):
     def usually_found(self, epochs: int) -> float:
         """Return which of so many epochs stopping rows usually choose; the last, where that is not known."""
         return float(epochs)
+
+    def found_by(self, other: NetworkRecipe, found: float) -> float:
+        """Return which epoch this one would find, settled, where the other has found this."""
+        return found * self.usually_found(int(self.epochs)) / other.usually_found(int(other.epochs))
 
     def passes(self, epochs: int, found: float | None = None) -> float:
         """Return how often a network sees its rows: to find an epoch, and, of "inner", again up to it.

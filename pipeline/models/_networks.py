@@ -1,10 +1,11 @@
-"""Cross-fit networks: encode every fold, train all members fused, average the seeds, predict; shared by linear and mlp.
+"""Cross-fit networks: encode every fold, train all members fused, average the seeds, predict; for all network plug-ins.
 
 Entries that share a program and an encoding are trained as one: recipes x repeats x folds x seeds.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipeline.core.capacity import is_out_of_memory
 from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
+from pipeline.errors import ModelError
 from pipeline.models._network_case import Case
 from pipeline.models._network_entry import curves_of, given_up, make_entry, truncated
 from pipeline.models._network_findings import findings
@@ -30,6 +33,8 @@ from pipeline.models._side_by_side import run_side_by_side
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
 from pipeline.types import CrossFit, Folds, Log, Table
+
+NOT_AGAIN = "trained on the inner rows of each fold alone"
 
 
 def cross_fit(plans: Mapping[str, Plan], case: Case, log: Log, spread: Spread) -> dict[str, CrossFit]:
@@ -70,7 +75,7 @@ def _cross_fit_groups(case: Case, groups: Sequence[Plans], log: Log) -> dict[str
         train = partial(_cross_fit_group, case)
         title = f"networks of {len(groups)} kinds"
         found = run_side_by_side(train, groups, log, at_once=case.at_once, threads=case.threads, title=title)
-        case.forget("inner")
+    case.forget("inner")
     return {name: entry for entries in found for name, entry in entries.items()}
 
 
@@ -90,21 +95,33 @@ def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     if case.at_once == 1:
         case.forget("inner")
     going = {name: plan for name, plan in plans.items() if not given_up(first[name])}
-    last = _train(going, case, log, "train", _choose_epochs(going, first, case.folds)) if inner and going else first
-    data, seconds = case.encode(shared, shared.parts[-1]), (time.perf_counter() - began) / len(plans)
+    again = _again(going, case, log, first) if inner and going else {}
+    seconds = (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, plan in plans.items():
-        parts = last[name] if name in going else first[name]
+        is_short = inner and name in going and name not in again
+        parts, data = again.get(name, first[name]), case.encode(shared, "inner" if is_short else shared.parts[-1])
         entry = make_entry(plan, parts, data, case.table, case.folds)
         entries[name] = replace(
             entry,
             curves=curves_of(first[name]),
             seconds=seconds,
             findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
-            truncated=truncated(first[name]) or truncated(parts),
+            truncated=truncated(first[name]) or NOT_AGAIN * is_short,
             rungs=next(iter(first[name].values())).rungs,
         )
     return entries
+
+
+def _again(plans: Plans, case: Case, log: Log, first: Mapping[str, Parts]) -> dict[str, Parts]:
+    """Train plans on all rows of their folds, for the epochs that were found; return those for which there was time.
+
+    A network that was stopped in the middle of it is worse than the one that found its epoch, which serves instead.
+    """
+    if log.late():
+        return {}
+    trained = _train(plans, case, log, "train", _choose_epochs(plans, first, case.folds))
+    return {name: parts for name, parts in trained.items() if not truncated(parts)}
 
 
 def _choose_epochs(plans: dict[str, Plan], trained: Mapping[str, Parts], folds: Folds) -> dict[str, dict[Key, int]]:
@@ -181,14 +198,29 @@ def _train_alike(program: Program, members: list[Member], views: list[View], how
     trained: dict[int, Trained] = {}
     embedded = program.architecture.numeric != "none"
     widths = [(view.train.codes.shape[1], view.n_numeric if embedded else 0) for view in views]
-    how = how if len(set(widths)) == 1 else how | {"rungs": NONE}
+    unheld = () if len(set(widths)) == 1 else (math.nan,) * len(how["rungs"].epochs)
+    how = how | {"rungs": NONE} if unheld else how
     for width in sorted(set(widths)):
         alike = [view for view in range(len(views)) if widths[view] == width]
         chosen = [place for place, member in enumerate(members) if widths[member.view] == width]
         own = [replace(members[place], view=alike.index(members[place].view)) for place in chosen]
-        done = train(program, own, [views[view] for view in alike], devices=try_all_gpus(), **how)
+        done = _fitting_memory(program, own, [views[view] for view in alike], how)
         trained |= dict(zip(chosen, done, strict=True))
-    return [trained[place] for place in range(len(members))]
+    found = [trained[place] for place in range(len(members))]
+    return [replace(member, rungs=unheld) for member in found] if unheld else found
+
+
+def _fitting_memory(program: Program, members: list[Member], views: list[View], how: dict[str, Any]) -> list[Trained]:
+    devices = try_all_gpus()
+    try:
+        return train(program, members, views, devices=devices, **how)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"the table, or one network at a time, does not fit into the memory of {devices[0]}",
+            hint="a smaller batch_size, width or k, or fewer columns; CUDA_VISIBLE_DEVICES= trains on the CPU",
+        ) from error
 
 
 def _view(fold: Fold, table: Table, stops: Sequence[np.ndarray] = ()) -> View:

@@ -35,6 +35,7 @@ SPACE = {
     "leaves": {"tune": "logint", "low": 2, "high": 200},
     "min_rows": {"tune": "logint", "low": 1, "high": 64},
     "l2": {"tune": "uniform", "low": 1e-4, "high": 2.0},
+    "extra_trees": {"tune": "choice", "values": [False, True]},
 }
 """TabArena's space for LightGBM, as far as the recipe has its parameters (Erickson et al. 2025, package tabarena)."""
 
@@ -53,6 +54,7 @@ class Recipe(BoosterRecipe):
     )
     subsample: Share = Field(0.7, description="share of the rows a tree sees")
     columns: Share | Auto = Field("auto", description="share of the columns a tree sees: 0.5 if small, else all")
+    extra_trees: bool = Field(False, description="for each column of a node one threshold, drawn by chance, is tried")
     l2: float = Field(0.0, ge=0, description="L2 penalty on the leaves' values")
     bins: Count = Field(255, description="values that a number is reduced to, at most")
 
@@ -92,6 +94,7 @@ def _parameters(lesson: Lesson) -> dict[str, Any]:
         "feature_fraction": recipe.columns,
         "lambda_l2": recipe.l2,
         "max_bin": recipe.bins,
+        "extra_trees": recipe.extra_trees,
         "min_sum_hessian_in_leaf": 1e-7,
         "seed": lesson.seed,
         "deterministic": True,  # with force_row_wise: the same bits for the same number of threads

@@ -68,33 +68,10 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
-    from pipeline.core.members import Program
     from pipeline.models._network_losses import outputs_for
-    from pipeline.models._network_plan import Plan
 
-    program = Program(
-        architecture=Architecture(n_outputs=outputs_for(recipe.loss, task)),
-        loss=recipe.loss_for(task.kind),
-        level=recipe.level,
-        precision=recipe.precision,
-        epochs=_epochs(recipe, n_rows),
-        batch_size=recipe.batch_size,
-        init=recipe.init,
-        optimiser=recipe.optimiser,
-        beta=(0.9, recipe.beta2),
-        schedule=recipe.schedule,
-    )
-    return Plan(
-        program=program,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        dropout=0.0,
-        label_smoothing=0.0,
-        n_seeds=recipe.n_seeds,
-        encode=recipe.encode,
-        target=recipe.target,
-        stop_on=recipe.stop_on,
-    )
+    recipe = settled(recipe, task, n_rows)
+    return recipe.plan(task, Architecture(n_outputs=outputs_for(recipe.loss, task)), beta=(0.9, recipe.beta2))
 
 
 def _epochs(recipe: Recipe, n_rows: int) -> int:

@@ -18,7 +18,6 @@ from pipeline.models._network_recipe import (
     DeepRecipe,
     Patience,
     Schedule,
-    as_number,
     cross_fitter,
     starting_seconds,
 )
@@ -148,39 +147,10 @@ def settled(recipe: AnyRecipe, task: Task, n_rows: int) -> AnyRecipe:
 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
-    from pipeline.core.members import Program
-    from pipeline.models._network_plan import Plan
-
     recipe = settled(recipe, task, n_rows)
-    program = Program(
-        architecture=_architecture(recipe, task),
-        loss=recipe.loss_for(task.kind),
-        level=recipe.level,
-        precision=recipe.precision,
-        epochs=as_number(recipe.epochs),
-        batch_size=as_number(recipe.batch_size),
-        init=recipe.init,
-        parametrisation=recipe.parametrisation,
-        optimiser=recipe.optimiser,
-        beta=(0.9, recipe.beta2),
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        decay_schedule=recipe.regularisation_schedule,
-        dropout_schedule=recipe.regularisation_schedule,
-        patience=recipe.patience,
-    )
-    return Plan(
-        program=program,
-        lr=as_number(recipe.lr),
-        weight_decay=as_number(recipe.weight_decay),
-        dropout=recipe.dropout,
-        label_smoothing=as_number(recipe.label_smoothing),
-        n_seeds=as_number(recipe.n_seeds),
-        encode=recipe.encode,
-        target=recipe.target,
-        stop_on=recipe.stop_on,
-        overshoot=recipe.overshoot,
-    )
+    weaker = recipe.regularisation_schedule
+    own = {"beta": (0.9, recipe.beta2), "decay_schedule": weaker, "dropout_schedule": weaker}
+    return recipe.plan(task, _architecture(recipe, task), **own)
 
 
 def _architecture(recipe: Recipe, task: Task) -> Architecture:
@@ -222,11 +192,16 @@ def _label_smoothing(recipe: Recipe, task: Task) -> float:
     return 0.1 if task.metric.reads == "label" or task.metric.name in ("auc", "gini") else 0.0
 
 
+def _of_a_fold(n_train: int) -> int:
+    """Return how many of train's rows one of five folds trains on."""
+    return round(0.8 * n_train)
+
+
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, then epochs, as so many minutes allow on two cores."""
     n_rows = size["n_train"]
     while seconds(recipe, **size) > 60 * minutes:
-        if (n_seeds := _n_seeds(recipe, n_rows)) > 1:
+        if (n_seeds := _n_seeds(recipe, _of_a_fold(n_rows))) > 1:
             recipe = recipe.model_copy(update={"n_seeds": n_seeds - 1})
         elif (epochs := _epochs(recipe, n_rows)) > (fewest := recipe.fewest_epochs):
             recipe = recipe.model_copy(update={"epochs": max(fewest, epochs * 3 // 4)})
@@ -244,7 +219,7 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     if recipe.parametric:
         weights += UNIT * sum(sizes[1:-1])
     trained = recipe.passes(_epochs(recipe, n_train)) * n_train
-    a_fit = SECONDS * _n_seeds(recipe, n_train) * weights * (trained + n_test)
+    a_fit = SECONDS * _n_seeds(recipe, _of_a_fold(n_train)) * weights * (trained + n_test)
     return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit
 
 

@@ -107,9 +107,7 @@ def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:  # noqa: ARG001 
 def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
     """Turn a recipe into a plan for a table with this many training rows in a fold."""
     from pipeline.core.blocks import Architecture
-    from pipeline.core.members import Program
     from pipeline.models._network_losses import outputs_for
-    from pipeline.models._network_plan import Plan
 
     recipe = settled(recipe, task, n_rows)
     architecture = Architecture(
@@ -124,32 +122,7 @@ def resolve(recipe: Recipe, task: Task, n_rows: int) -> Plan:
         k=recipe.k,
         logits=task.kind != "regression" and recipe.loss != "ordinal",
     )
-    program = Program(
-        architecture=architecture,
-        loss=recipe.loss_for(task.kind),
-        level=recipe.level,
-        precision=recipe.precision,
-        epochs=as_number(recipe.epochs),
-        batch_size=as_number(recipe.batch_size),
-        init="torch",
-        optimiser=recipe.optimiser,
-        beta=(0.9, recipe.beta2),
-        schedule=recipe.schedule,
-        warmup=recipe.warmup,
-        patience=recipe.patience,
-    )
-    return Plan(
-        program=program,
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        dropout=recipe.dropout,
-        label_smoothing=recipe.label_smoothing,
-        n_seeds=recipe.n_seeds,
-        encode=recipe.encode,
-        target=recipe.target,
-        stop_on=recipe.stop_on,
-        overshoot=recipe.overshoot,
-    )
+    return recipe.plan(task, architecture, init="torch", beta=(0.9, recipe.beta2))
 
 
 def _depth(recipe: Recipe) -> int:

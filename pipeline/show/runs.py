@@ -40,10 +40,11 @@ def finish(
     outcome: Outcome,
     out: Console,
     minutes: float | None = None,
+    audited: str = "",
 ) -> Path:
     """Verify the last results, publish the submission, print what was found and return the CSV's path.
 
-    minutes: those asked for in place of the experiment's own, if any.
+    minutes: those asked for in place of the experiment's own, if any. audited: what the leak audit found, if made.
     """
     slug, name, results = competition.slug, experiment.name, outcome.results
     store = Store(workspace.cache(slug))
@@ -61,7 +62,8 @@ def finish(
     _print_truncated(summary, slug, out)
     out.print()
     asked = "" if minutes is None else f" MINUTES={minutes:g}"  # without them it would be another run
-    for label, command in [*_next(workspace, slug, name, asked), *_more(experiment, results["budget"], summary, slug)]:
+    then = [*_next(workspace, slug, name, asked, audited), *_more(experiment, results["budget"], summary, slug)]
+    for label, command in then:
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
     return path
 
@@ -176,10 +178,10 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
         yield "best", judged.best_possible, "possible: knows everything but the noise"
 
 
-def _next(workspace: Workspace, slug: str, name: str, asked: str) -> Iterator[tuple[str, str]]:
+def _next(workspace: Workspace, slug: str, name: str, asked: str, audited: str) -> Iterator[tuple[str, str]]:
     this = f"COMPETITION={slug} EXPERIMENT={name}{asked}"
     yield "details", f"make report {this}"
-    yield "check", f"make audit {this}"
+    yield "check", f"make audit {this}" + f"  # has found {audited}" * bool(audited)
     yield "compare", f"make show COMPETITION={slug}, or make ui"
     if not workspace.solution(slug).is_file():
         yield "send", f"make send {this}"

@@ -50,7 +50,8 @@ def run(job: Job) -> dict[str, Any]:
 
     It is null where nothing is left for it.
     """
-    works, done = works_of(job), {name: work for name, work in _done(job).items() if work is not None}
+    works = works_of(job)
+    done = _done(job, works)
     left = seconds_of(job) - sum(work.seconds for work in done.values())
     wanted = {name: _again(done[name]) for name in job.config["again"] if name in done}
     whole = {name: _as_found(job, name, works[name]) for name in job.config["again"]}
@@ -106,24 +107,22 @@ def _as_found(job: Job, name: str, work: Work) -> Work:
     whole = _settled(job, work.plugin, work.recipe)
     if cut.stop_on != whole.stop_on or found >= _length(cut):
         return work
-    return replace(work, passes=work.passes * _pace(whole, found * cut.lr / whole.lr, work))
+    return replace(work, passes=work.passes * _pace(whole, whole.found_by(cut, found), work))
 
 
 def _length(recipe: Any) -> float:
     return float(recipe.rounds if hasattr(recipe, "rounds") else recipe.epochs)
 
 
-def _done(job: Job) -> dict[str, Work | None]:
-    """Return every model's work as it was done: by the planned recipe, as early as it stopped."""
-    found: dict[str, Work | None] = {}
-    for name, work in works_of(job).items():
+def _done(job: Job, works: Mapping[str, Work]) -> dict[str, Work]:
+    """Return the work of every model that was not left out as it was done: as planned, as early as it stopped."""
+    done = {}
+    for name, work in works.items():
         given = read_json(job.inputs["budget"] / name / "recipe.json")
-        if given is None:
-            found[name] = None
-            continue
-        settled = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
-        found[name] = replace(work, recipe=settled, passes=work.passes * _pace(settled, _found(job, name), work))
-    return found
+        if given is not None:
+            settled = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
+            done[name] = replace(work, recipe=settled, passes=work.passes * _pace(settled, _found(job, name), work))
+    return done
 
 
 def _settled(job: Job, plugin: Any, recipe: Any) -> Any:

@@ -63,6 +63,25 @@ def test_a_feature_with_a_memory_fails_the_audit(linear: Shop, call: Call) -> No
     assert "1 leak, no warnings" in report.stdout
 
 
+def test_a_run_tells_the_audit_of_its_code_and_fails_where_that_found_a_leak(linear: Shop, call: Call) -> None:
+    assert "# has found" not in call("run", SLUG, "-e", "quick").stdout
+    call("audit", SLUG, "-e", "quick")
+    clean = call("run", SLUG, "-e", "quick")
+    assert clean.returncode == 0, clean.stderr
+    assert "# has found no leaks" in clean.stdout
+    features(linear, REMEMBERS)
+    unknown = call("run", SLUG, "-e", "quick")
+    assert unknown.returncode == 0, unknown.stderr
+    call("audit", SLUG, "-e", "quick")
+    leaking = call("run", SLUG, "-e", "quick")
+    assert leaking.returncode == 1
+    assert "# has found 1 leak" in leaking.stdout
+    assert "the leak audit failed (row_local): the score of" in leaking.stderr
+    assert "Traceback" not in leaking.stderr
+    features(linear, "")
+    assert call("run", SLUG, "-e", "quick").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -50,6 +50,20 @@ def test_a_folds_own_labels_do_not_reach_its_predictions_by_way_of_test(name: st
     np.testing.assert_allclose(after.oof[0, rows], before.oof[0, rows], rtol=1e-4, atol=1e-6)
 
 
+def test_where_time_is_up_the_entry_without_labelled_rows_serves() -> None:
+    log, data = Heard(), table("regression")
+
+    def cross_fit(*what: Any, **how: Any) -> dict[str, CrossFit]:
+        found = module("ridge").cross_fit(*what, **how)
+        log.patience = 0
+        return found
+
+    model = SimpleNamespace(cross_fit=cross_fit)
+    entry = cross_fit_twice(model, recipe_of("ridge"), data, folds(), None, **HOW | {"log": log})["entry"]
+    assert entry.truncated == "not fitted on labelled test rows"
+    np.testing.assert_array_equal(entry.oof, once("ridge", data, folds()).oof)
+
+
 def spied(name: str) -> tuple[Any, list[tuple[Table, Folds]]]:
     """Return a model that notes what it is fitted on."""
     seen: list[tuple[Table, Folds]] = []

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from small_folds import alternating
 
 from pipeline.core import checkpoint
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, ModelError
 from pipeline.metrics import accuracy, log_loss, quadratic_kappa, rmse
-from pipeline.models import mlp, realmlp
-from pipeline.types import Folds, Metric, Table, Task
+from pipeline.models import _networks, mlp, realmlp
+from pipeline.types import Folds, Metric, Rung, Table, Task
 
 QUICK = mlp.Recipe(hidden=(8,), epochs=6, n_seeds=2, batch_size=16)
 REGRESSION = Task("regression", Metric.from_module(rmse))
@@ -112,6 +112,49 @@ def test_when_time_is_up_every_fold_still_has_a_network_and_what_is_missing_is_s
     assert entry.truncated == "6 of 6 networks were not trained to their end"
     assert ((entry.epochs >= 1) & (entry.epochs < 50)).all()
     assert fit({"a": QUICK})["a"].truncated == ""
+
+
+def test_networks_that_found_their_epochs_serve_where_time_ends_before_they_are_trained_again() -> None:
+    recipe, asked = {"a": QUICK.model_copy(update={"stop_on": "inner"})}, Heard(patience=1000)
+    whole = fit(recipe, log=asked)["a"]
+    n_asked = 1000 - asked.patience
+    before, meanwhile = (fit(recipe, log=Heard(patience=n))["a"] for n in (QUICK.epochs, n_asked - 2))
+    assert before.truncated == meanwhile.truncated == "trained on the inner rows of each fold alone"
+    np.testing.assert_array_equal(meanwhile.oof, before.oof)
+    np.testing.assert_allclose(before.epochs, whole.epochs, atol=1)  # each network's own best one, not their common one
+
+
+def test_a_rung_that_could_not_be_held_over_all_folds_is_not_known() -> None:
+    data, cut = table(), folds()
+    data.train["d"] = np.where(np.isin(np.arange(90), cut.valid_rows(0, 0)), data.train["d"], 0.0)  # constant in a fold
+    recipe = {"a": QUICK.model_copy(update={"embedding_numeric": "pbld"})}
+    entry = mlp.cross_fit(recipe, data, cut, seed=0, log=Heard(), rungs=(Rung(0.5, np.inf),))["a"]
+    assert np.isfinite(entry.oof).all()
+    assert np.isnan(entry.rungs).tolist() == [True]
+
+
+def test_a_network_that_no_memory_holds_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(_networks, "train", full)
+    with pytest.raises(ModelError, match="does not fit into the memory of cpu") as refused:
+        fit({"a": QUICK})
+    assert "batch_size" in refused.value.hint
+
+
+def test_gradients_and_weights_are_held_as_the_recipe_says() -> None:
+    free, clipped, sparse = (fit({"a": QUICK.model_copy(update=own)})["a"] for own in ({}, {"clip": 1e-3}, {"l1": 0.1}))
+    assert np.abs(clipped.oof - free.oof).max() > 1e-3
+    sums = [sum(float(own.abs().sum()) for own in entry.fitted[0, 0].states[0].values()) for entry in (free, sparse)]
+    assert sums[1] < sums[0]
+
+
+@pytest.mark.parametrize(("n_train", "n_seeds"), [(11_000, 4), (13_000, 2), (35_000, 2), (40_000, 1)])
+def test_a_price_has_as_many_networks_as_a_fold_of_so_many_rows_is_given(n_train: int, n_seeds: int) -> None:
+    size = {"n_train": n_train, "n_test": 1000, "n_columns": 10, "n_outputs": 1, "n_fits": 5}
+    assert mlp.settled(mlp.Recipe(), table().task, n_train * 4 // 5).n_seeds == n_seeds
+    assert mlp.seconds(mlp.Recipe(), **size) == mlp.seconds(mlp.Recipe(n_seeds=n_seeds), **size)
 
 
 def test_a_killed_fit_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

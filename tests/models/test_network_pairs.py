@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from model_cases import table
 from small_folds import alternating
 
+from pipeline.core.fused import train
 from pipeline.core.members import Kept, Trained
 from pipeline.models import _network_pairs as paired
-from pipeline.models import linear, mlp, realmlp, tabm
+from pipeline.models import _networks, linear, mlp, realmlp, tabm
 from pipeline.models._network_entry import _serving
 from pipeline.types import TRAIN, UNUSED, VALID, CrossFit, Folds, Table
 
@@ -110,6 +111,13 @@ def test_what_a_pair_kept_before_it_diverged_serves_a_fold_that_had_done_with_it
     sound, lost = Trained(kept, np.zeros((9, 3)), diverged=False), Trained(kept, np.zeros((8, 3)), diverged=True)
     served = _serving({((0, 1, 2), 0): lost, ((0, 0, 1), 0): sound}, (0, 1))
     assert {own: [one.epoch for one in found] for own, found in served.items()} == {(0, 1, 2): [3], (0, 0, 1): [7]}
+
+
+def test_networks_that_all_diverged_late_serve_by_what_pairs_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit()
+    monkeypatch.setattr(_networks, "train", lambda *a, **how: [replace(m, diverged=True) for m in train(*a, **how)])
+    np.testing.assert_array_equal(fit().oof, whole.oof)
+    assert "networks diverged" in fit(stop_on="none").failed
 
 
 def test_rows_of_more_weight_count_for_more() -> None:

@@ -18,7 +18,7 @@ from small_folds import alternating
 from pipeline.engine.stage import Job
 from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json, write_table
 from pipeline.metrics import rmse
-from pipeline.models import lightgbm, linear, mlp, ridge, tabm
+from pipeline.models import lightgbm, linear, mlp, realmlp, ridge, tabm
 from pipeline.sharing import Claim
 from pipeline.spare import plan
 from pipeline.stages import budget
@@ -176,6 +176,12 @@ class Toy:
 
 def toy(seconds: float, least: float = 1.0) -> budget.Work:
     return budget.Work(Toy(least), seconds, {"n_fits": 4}, weight=1.0)
+
+
+def test_a_larger_fit_finds_its_epoch_at_the_same_part_of_its_schedule() -> None:
+    assert realmlp.Recipe().found_by(realmlp.Recipe(epochs=64), 30.0) == pytest.approx(120.0)
+    assert tabm.Recipe(epochs=100).found_by(tabm.Recipe(epochs=50), 12.0) == pytest.approx(12.0)
+    assert lightgbm.Recipe(lr=0.05).found_by(lightgbm.Recipe(lr=0.1), 200.0) == pytest.approx(400.0)
 
 
 def test_of_what_is_left_a_larger_fit_takes_its_part_and_none_that_begins_far_above_it() -> None:
