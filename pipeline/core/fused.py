@@ -9,7 +9,6 @@ As many train at once as memory allows; whoever has finished leaves, and the nex
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
@@ -19,10 +18,11 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pipeline.core.blocks import Architecture, Network
-from pipeline.core.devices import cpu_jobs, use_threads
+from pipeline.core.devices import cpu_jobs
 from pipeline.core.job import Hooks, Job, tables_of, train_job
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Reports, Rungs
+from pipeline.core.side_by_side import side_by_side
 from pipeline.core.wave import shapes_of, template
 
 CHUNK_ROWS = 2048  # rows a network predicts at once
@@ -71,28 +71,24 @@ def _jobs(
 
 def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]:
     """Train every job in a thread of its own; when one fails, or is interrupted, the others end after their epoch."""
-    lock, ended, n_threads = Lock(), Event(), torch.get_num_threads()
+    lock = Lock()
 
-    def advance(epochs: int) -> None:
-        with lock:
-            hooks.advance(epochs)
+    def train_one(job: Job, ended: Event) -> dict[int, Trained]:
+        def advance(epochs: int) -> None:
+            with lock:
+                hooks.advance(epochs)
 
-    def stop() -> bool:
-        with lock:
-            if not ended.is_set() and hooks.stop():
-                ended.set()
-        return ended.is_set()
+        def stop() -> bool:
+            with lock:
+                if not ended.is_set() and hooks.stop():
+                    ended.set()
+            return ended.is_set()
 
-    try:
-        with ThreadPoolExecutor(len(jobs), initializer=use_threads, initargs=(max(1, n_threads // len(jobs)),)) as pool:
-            try:
-                futures = [pool.submit(train_job, job, replace(hooks, advance=advance, stop=stop)) for job in jobs]
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                ended.set()
-    finally:
-        torch.set_num_threads(n_threads)  # a thread's number is also that of all threads to come
-    return {place: member for future in futures for place, member in future.result().items()}
+        return train_job(job, replace(hooks, advance=advance, stop=stop))
+
+    threads = max(1, torch.get_num_threads() // len(jobs))
+    found = side_by_side(train_one, jobs, at_once=len(jobs), threads=threads)
+    return {place: member for own in found for place, member in own.items()}
 
 
 @torch.no_grad()

@@ -7,15 +7,12 @@ search on House Prices, five networks each, took two cores 1.04 to 1.46 times as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
 from typing import TypeVar
 
-import torch
-
-from pipeline.core.devices import use_threads
+from pipeline.core.side_by_side import side_by_side
 from pipeline.types import Log, Progress
 
 Item = TypeVar("Item")
@@ -29,22 +26,14 @@ def run_side_by_side(
 
     When one fails, or is interrupted, those that have begun are told that time is up, and no other begins.
     """
-    ended, n_threads = Event(), torch.get_num_threads()
-    own = _EndedEarly(log, ended)
     with log.progress(title, len(items)) as bar:  # which holds the bars of the items
-        try:
-            with ThreadPoolExecutor(at_once, initializer=use_threads, initargs=(threads,)) as pool:
-                try:
-                    futures = [pool.submit(function, item, own) for item in items]
-                    for future in as_completed(futures):
-                        future.result()
-                        bar.advance()
-                finally:
-                    ended.set()
-                    pool.shutdown(cancel_futures=True)
-        finally:
-            torch.set_num_threads(n_threads)  # a thread's number is also that of all threads to come
-    return [future.result() for future in futures]
+        return side_by_side(
+            lambda item, ended: function(item, _EndedEarly(log, ended)),
+            items,
+            at_once=at_once,
+            threads=threads,
+            done=bar.advance,
+        )
 
 
 @dataclass(frozen=True)
