@@ -48,18 +48,21 @@ def cross_fit_twice(
             entries |= {part: replace(own, findings=(*own.findings, UNLABELLED)) for part, own in first.items()}
             continue
         labelled, role = _label(entry, table, folds, confidence)
-        finding = _told(role, table, folds)
+        short = replace(entry, truncated=entry.truncated or NOT_AGAIN)
         if len(labelled) and how["log"].late():
-            entry = replace(entry, truncated=entry.truncated or NOT_AGAIN)
-        elif len(labelled):
+            entries[name] = short
+            continue
+        if len(labelled):
             whole = join_table(table, extra)
             weighed = _weighed(labelled, whole, weight)
             roles = join_folds(folds, table, extra).and_rows(role)
             again = model.cross_fit({name: recipe}, join_table(whole, weighed), roles, **how)[name]
             seconds = again.seconds + entry.seconds
-            again = replace(again, oof=again.oof[:, : len(table.train)], seconds=seconds)
-            entry = replace(entry, truncated=NOT_AGAIN, seconds=seconds) if again.truncated else again
-        entries[name] = replace(entry, findings=(*entry.findings, finding))
+            if again.truncated:
+                entries[name] = replace(short, seconds=seconds)
+                continue
+            entry = replace(again, oof=again.oof[:, : len(table.train)], seconds=seconds)
+        entries[name] = replace(entry, findings=(*entry.findings, _told(role, table, folds)))
     return entries
 
 

@@ -92,10 +92,11 @@ def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     shared = _shared(plans)
     inner = shared.stop_on == "inner"
     first = _train(plans, case, log, shared.parts[0], {})
-    if case.at_once == 1:
-        case.forget("inner")
     going = {name: plan for name, plan in plans.items() if not given_up(first[name])}
-    again = _again(going, case, log, first) if inner and going else {}
+    goes_on = inner and going and not log.late()
+    if goes_on and case.at_once == 1:
+        case.forget("inner")
+    again = _again(going, case, log, first) if goes_on else {}
     seconds = (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, plan in plans.items():
@@ -118,8 +119,6 @@ def _again(plans: Plans, case: Case, log: Log, first: Mapping[str, Parts]) -> di
 
     A network that was stopped in the middle of it is worse than the one that found its epoch, which serves instead.
     """
-    if log.late():
-        return {}
     trained = _train(plans, case, log, "train", _choose_epochs(plans, first, case.folds))
     return {name: parts for name, parts in trained.items() if not truncated(parts)}
 

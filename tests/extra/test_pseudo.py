@@ -61,6 +61,7 @@ def test_where_time_is_up_the_entry_without_labelled_rows_serves() -> None:
     model = SimpleNamespace(cross_fit=cross_fit)
     entry = cross_fit_twice(model, recipe_of("ridge"), data, folds(), None, **HOW | {"log": log})["entry"]
     assert entry.truncated == "not fitted on labelled test rows"
+    assert entry.findings == ()
     np.testing.assert_array_equal(entry.oof, once("ridge", data, folds()).oof)
 
 
