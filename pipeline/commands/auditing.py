@@ -9,7 +9,7 @@ from pipeline.audit_graph import audit as audit_nodes
 from pipeline.commands.experiment import DEFAULT, Name, Slug, cached, load, out, run_nodes
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
-from pipeline.report.audit import Checked, checked, facts, verdict
+from pipeline.report.audit import Checked, checked, facts, leaking, verdict
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ def audit(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "defa
         from pipeline import tracking
 
         tracking.mirror(workspace, competition, wanted, Outcome(run, outcome.made), console, facts(checks))
-    raise typer.Exit(1 if any(check.count("leak") for check in checks) else 0)
+    raise typer.Exit(1 if leaking(checks) else 0)
 
 
 def _print(check: Checked) -> None:

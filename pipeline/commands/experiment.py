@@ -67,7 +67,7 @@ def ensure_run(
     """Run an experiment to its end where it is not cached; MLflow hears of what had to be made."""
     outcome = run_experiment(workspace, competition, experiment, nodes, console)
     if outcome.made:
-        track(workspace, competition, experiment, outcome, console)
+        track(workspace, competition, experiment, outcome, audited(workspace, competition, experiment), console)
     return outcome
 
 
@@ -88,13 +88,17 @@ def run_experiment(
 
 
 def track(
-    workspace: Workspace, competition: Competition, experiment: Experiment, outcome: Outcome, console: Console
+    workspace: Workspace,
+    competition: Competition,
+    experiment: Experiment,
+    outcome: Outcome,
+    checks: list[Checked],
+    console: Console,
 ) -> None:
-    """Tell MLflow of a run and of the leak audit, where it has been made."""
+    """Tell MLflow of a run and of the leak audit, as far as it has been made."""
     from pipeline import tracking
     from pipeline.report.audit import facts
 
-    checks = audited(workspace, competition, experiment) if outcome.made else []
     tracking.mirror(workspace, competition, experiment, outcome, console, facts(checks))
 
 

@@ -17,7 +17,7 @@ from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.store import Store
 from pipeline.graph import up_to
 from pipeline.publish import trace
-from pipeline.report.audit import checked, verdict
+from pipeline.report.audit import checked, leaking, verdict
 from pipeline.show import runs as shown
 
 app = typer.Typer()
@@ -85,7 +85,7 @@ def report(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "def
 
         path = html.write(context.obj, slug, experiment, outcome, competition.title, checks)
     out.print(escape(str(path)), soft_wrap=True)
-    if any(check.count("leak") for check in checks):
+    if leaking(checks):
         out.print(f"[bold red]{verdict(checks)}[/]; `pipeline audit` says where")
         raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ from pipeline.engine.run import Outcome
 from pipeline.errors import LeakError
 from pipeline.graph import STAGES, up_to
 from pipeline.publish import check_place
-from pipeline.report.audit import Checked, verdict
+from pipeline.report.audit import Checked, leaking, verdict
 from pipeline.show import runs as shown
 from pipeline.standin import standing_in
 from pipeline.workspace import Workspace
@@ -69,16 +69,15 @@ def run_whole(workspace: Workspace, slug: str, name: str, minutes: float | None)
         path = shown.finish(
             workspace, competition, experiment, outcome, out, minutes, verdict(checks) if checks else ""
         )
-    track(workspace, competition, experiment, outcome, console)
+    track(workspace, competition, experiment, outcome, checks, console)
     _refuse_leaks(checks, path)
     return path
 
 
 def _refuse_leaks(checks: Sequence[Checked], path: Path) -> None:
-    leaking = [check.name for check in checks if check.count("leak")]
-    if leaking:
+    if found := leaking(checks):
         raise LeakError(
-            f"the leak audit failed ({', '.join(leaking)}): the score of {path} is not to be trusted",
+            f"the leak audit failed ({', '.join(found)}): the score of {path} is not to be trusted",
             hint="`make audit` says where it leaks; `pipeline send SLUG --file FILE` sends a file all the same",
         )
 

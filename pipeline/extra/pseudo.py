@@ -48,20 +48,15 @@ def cross_fit_twice(
             entries |= {part: replace(own, findings=(*own.findings, UNLABELLED)) for part, own in first.items()}
             continue
         labelled, role = _label(entry, table, folds, confidence)
-        short = replace(entry, truncated=entry.truncated or NOT_AGAIN)
-        if len(labelled) and how["log"].late():
-            entries[name] = short
-            continue
         if len(labelled):
             whole = join_table(table, extra)
-            weighed = _weighed(labelled, whole, weight)
+            joined = join_table(whole, _weighed(labelled, whole, weight))
             roles = join_folds(folds, table, extra).and_rows(role)
-            again = model.cross_fit({name: recipe}, join_table(whole, weighed), roles, **how)[name]
-            seconds = again.seconds + entry.seconds
-            if again.truncated:
-                entries[name] = replace(short, seconds=seconds)
+            again = None if how["log"].late() else model.cross_fit({name: recipe}, joined, roles, **how)[name]
+            if again is None or again.truncated:
+                entries[name] = replace(entry, truncated=entry.truncated or NOT_AGAIN)
                 continue
-            entry = replace(again, oof=again.oof[:, : len(table.train)], seconds=seconds)
+            entry = replace(again, oof=again.oof[:, : len(table.train)], seconds=again.seconds + entry.seconds)
         entries[name] = replace(entry, findings=(*entry.findings, _told(role, table, folds)))
     return entries
 

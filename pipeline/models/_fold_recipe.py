@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.errors import ConfigError
+from pipeline.models._five_folds import rows_of_a_fold
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
 
@@ -137,13 +138,10 @@ class BoosterRecipe(FoldRecipe):
         return self.rounds_fitted(min(self.rounds, ENOUGH_ROUNDS), n_rows)
 
     def rounds_fitted(self, found: float, n_rows: int) -> float:
-        """Return for how many rounds a fold is fitted, with all its seeds, where so many are found.
-
-        Folds are taken for five, and not of time, which have one cut.
-        """
+        """Return for how many rounds a fold is fitted, with all its seeds, where so many are found."""
         if self.stop_on == "none":
             return self.n_seeds * self.rounds
-        looking, cuts = min(self.rounds, found + self.patience), MOST_CUTS if 0.8 * n_rows <= FEW else 1
+        looking, cuts = min(self.rounds, found + self.patience), MOST_CUTS if rows_of_a_fold(n_rows) <= FEW else 1
         return cuts * looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
 
     def shortened(self, share: float) -> Self:

@@ -93,22 +93,22 @@ def _cross_fit_group(case: Case, plans: Plans, log: Log) -> dict[str, CrossFit]:
     inner = shared.stop_on == "inner"
     first = _train(plans, case, log, shared.parts[0], {})
     going = {name: plan for name, plan in plans.items() if not given_up(first[name])}
-    goes_on = inner and going and not log.late()
+    goes_on = inner and bool(going) and not log.late()
     if goes_on and case.at_once == 1:
         case.forget("inner")
     again = _again(going, case, log, first) if goes_on else {}
     seconds = (time.perf_counter() - began) / len(plans)
     entries = {}
     for name, plan in plans.items():
-        is_short = inner and name in going and name not in again
-        parts, data = again.get(name, first[name]), case.encode(shared, "inner" if is_short else shared.parts[-1])
+        unfinished = inner and name in going and name not in again
+        parts, data = again.get(name, first[name]), case.encode(shared, "inner" if unfinished else shared.parts[-1])
         entry = make_entry(plan, parts, data, case.table, case.folds)
         entries[name] = replace(
             entry,
             curves=curves_of(first[name]),
             seconds=seconds,
             findings=() if entry.failed else findings(shared.program, list(parts.values()), entry, data, case.table),
-            truncated=truncated(first[name]) or NOT_AGAIN * is_short,
+            truncated=truncated(first[name]) or NOT_AGAIN * unfinished,
             rungs=next(iter(first[name].values())).rungs,
         )
     return entries
@@ -210,6 +210,7 @@ def _train_alike(program: Program, members: list[Member], views: list[View], how
 
 
 def _fitting_memory(program: Program, members: list[Member], views: list[View], how: dict[str, Any]) -> list[Trained]:
+    """Train members on all devices; say what to do where not even one fits into memory."""
     devices = try_all_gpus()
     try:
         return train(program, members, views, devices=devices, **how)
@@ -218,7 +219,8 @@ def _fitting_memory(program: Program, members: list[Member], views: list[View], 
             raise
         raise ModelError(
             f"the table, or one network at a time, does not fit into the memory of {devices[0]}",
-            hint="a smaller batch_size, width or k, or fewer columns; CUDA_VISIBLE_DEVICES= trains on the CPU",
+            hint="a smaller batch_size, width or k, or fewer columns"
+            + "; CUDA_VISIBLE_DEVICES= trains on the CPU" * (devices[0].type == "cuda"),
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from pipeline.models._five_folds import rows_of_a_fold
 from pipeline.models._network_recipe import (
     Activation,
     Auto,
@@ -192,16 +193,11 @@ def _label_smoothing(recipe: Recipe, task: Task) -> float:
     return 0.1 if task.metric.reads == "label" or task.metric.name in ("auc", "gini") else 0.0
 
 
-def _of_a_fold(n_train: int) -> int:
-    """Return how many of train's rows one of five folds trains on."""
-    return round(0.8 * n_train)
-
-
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:
     """Return the recipe with as many seeds, then epochs, as so many minutes allow on two cores."""
     n_rows = size["n_train"]
     while seconds(recipe, **size) > 60 * minutes:
-        if (n_seeds := _n_seeds(recipe, _of_a_fold(n_rows))) > 1:
+        if (n_seeds := _n_seeds(recipe, rows_of_a_fold(n_rows))) > 1:
             recipe = recipe.model_copy(update={"n_seeds": n_seeds - 1})
         elif (epochs := _epochs(recipe, n_rows)) > (fewest := recipe.fewest_epochs):
             recipe = recipe.model_copy(update={"epochs": max(fewest, epochs * 3 // 4)})
@@ -219,7 +215,7 @@ def seconds(recipe: Recipe, n_train: int, n_test: int, n_columns: int, n_outputs
     if recipe.parametric:
         weights += UNIT * sum(sizes[1:-1])
     trained = recipe.passes(_epochs(recipe, n_train)) * n_train
-    a_fit = SECONDS * _n_seeds(recipe, _of_a_fold(n_train)) * weights * (trained + n_test)
+    a_fit = SECONDS * _n_seeds(recipe, rows_of_a_fold(n_train)) * weights * (trained + n_test)
     return starting_seconds(n_fits, n_train, n_columns) + n_fits * a_fit
 
 

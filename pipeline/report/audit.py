@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,11 @@ def verdict(checks: list[Checked]) -> str:
     counts = {severity: sum(check.count(severity) for check in checks) for severity in SEVERITIES[:2]}
     words = [f"{n or 'no'} {severity}{'' if n == 1 else 's'}" for severity, n in counts.items()]
     return f"{', '.join(words)} in {len(checks)} checks"
+
+
+def leaking(checks: Iterable[Checked]) -> list[str]:
+    """Return the names of the checks that found a leak in our own pipeline."""
+    return [check.name for check in checks if check.count("leak")]
 
 
 def facts(checks: list[Checked]) -> dict[str, str]:

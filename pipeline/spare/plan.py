@@ -54,7 +54,7 @@ def run(job: Job) -> dict[str, Any]:
     done = _done(job, works)
     left = seconds_of(job) - sum(work.seconds for work in done.values())
     wanted = {name: _again(done[name]) for name in job.config["again"] if name in done}
-    whole = {name: _as_found(job, name, works[name]) for name in job.config["again"]}
+    whole = {name: _as_found(job, name, works[name], done.get(name)) for name in job.config["again"]}
     cut = {name: work for name, work in whole.items() if _clearly_larger(work, done.get(name))}
     larger = _larger(left, cut, done, {name: work.claim for name, work in wanted.items() if name not in cut})
     rest = left - sum(work.seconds for work in larger.values())
@@ -98,13 +98,12 @@ def _clearly_larger(more: Work, done: Work | None) -> bool:
     return done is None or more.seconds >= LARGER * done.seconds
 
 
-def _as_found(job: Job, name: str, work: Work) -> Work:
+def _as_found(job: Job, name: str, work: Work, done: Work | None) -> Work:
     """Return a model's whole work, as early as it would stop by what its cut form found, if recipes can say so."""
-    given, found = read_json(job.inputs["budget"] / name / "recipe.json"), _found(job, name)
-    if given is None or found is None or not hasattr(work.recipe, "pace"):
+    found = _found(job, name)
+    if done is None or found is None or not hasattr(work.recipe, "pace"):
         return work
-    cut = _settled(job, work.plugin, work.plugin.Recipe.model_validate(given))
-    whole = _settled(job, work.plugin, work.recipe)
+    cut, whole = done.recipe, _settled(job, work.plugin, work.recipe)
     if cut.stop_on != whole.stop_on or found >= _length(cut):
         return work
     return replace(work, passes=work.passes * _pace(whole, whole.found_by(cut, found), work))

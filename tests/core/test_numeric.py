@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from pipeline.core import numeric
 from pipeline.core.blocks import Architecture, build, tensors
 from pipeline.core.init import initialise
 from pipeline.core.numeric import Pbld, Periodic, Piecewise
@@ -82,6 +83,16 @@ def test_piecewise_starts_as_a_linear_embedding() -> None:
     initialise(net, "lecun", 0, rows(), torch.zeros(40, 0, dtype=torch.int64))
     assert (net.numeric.weight == 0).all()
     assert net.numeric.direction.abs().max() > 0
+
+
+def test_of_more_rows_than_can_be_ranked_every_so_many_th_makes_the_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numeric, "MOST_RANKED", 10)
+    rows = torch.linspace(0, 1, 25).unsqueeze(1)
+    some, own = Piecewise(1, 1, 4), Piecewise(1, 1, 4)
+    some.fit(rows)
+    own.fit(rows[::3])
+    torch.testing.assert_close(dict(some.named_buffers()), dict(own.named_buffers()), rtol=0, atol=0)
+    assert some.top.sum() == 5
 
 
 def test_two_rows_that_nearly_agree_do_not_make_a_bin_of_no_width() -> None:

@@ -88,13 +88,11 @@ def test_a_model_of_ones_own_may_count_neither_rounds_nor_epochs(tmp_path: Path)
         n_seeds: int = 1
 
     planned(tmp_path, 300.0, 40)
-    (tmp_path / "budget/own").mkdir()
-    write_json(tmp_path / "budget/own/recipe.json", {"n_seeds": 1})
     (tmp_path / "own/entries").mkdir(parents=True)
     write_entry(tmp_path / "own/entries", "own", read_entries(tmp_path / "mlp/entries")["mlp"])
     work = budget.Work(SimpleNamespace(Recipe=Own), Own(), SIZE, weight=1.0)
-    inputs = {"budget": tmp_path / "budget", "train:own": tmp_path / "own"}
-    assert plan._as_found(Job({}, inputs, {}, {}, tmp_path, tmp_path, 0, Heard()), "own", work) is work
+    job = Job({}, {"train:own": tmp_path / "own"}, {}, {}, tmp_path, tmp_path, 0, Heard())
+    assert plan._as_found(job, "own", work, work) is work
 
 
 def test_where_nothing_is_left_nothing_is_fitted_again_and_said(tmp_path: Path) -> None:
