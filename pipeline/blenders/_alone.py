@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from pipeline.blenders import mean
 from pipeline.blenders._blend import Blend, Blends
-from pipeline.blenders._library import Blender, Library, build_library
+from pipeline.blenders._blender import Blender
+from pipeline.blenders._library import Library, build_library
 from pipeline.postprocess import Finisher
 from pipeline.types import CrossFit, Metric
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from pipeline.blenders._objective import ORDERED
 from pipeline.blenders._seen import Seen
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.metrics import log_loss
@@ -55,11 +56,11 @@ def errors_of(blends: Iterable[np.ndarray], seen: Seen, number: int) -> list[flo
     """Return the error of each of some blends (n, n_outputs) of the rows of a part.
 
     Of labels, whose errors are a staircase, it is the log loss. Probabilities are made as bold as they are right first,
-    as a blend's are in the end.
+    as a blend's are in the end, unless their order is all that counts.
     """
     judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
     target = seen.target[seen.part == number]
-    if seen.oof.shape[2] > 1:
+    if seen.oof.shape[2] > 1 and judge.name not in ORDERED:
         few = slice(None, None, -(-len(target) // TEMPERED_ROWS))
         blends = [temper(blend, fit_temperature(blend[few], target[few])) for blend in blends]
     return [judge.error(target, blend) for blend in blends]

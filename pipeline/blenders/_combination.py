@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
@@ -16,6 +16,17 @@ class Combination:
 
     weights: np.ndarray
     offset: np.ndarray | None = None
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What is equal where two combine entries in the same way."""
+        return self.weights.tobytes(), b"" if self.offset is None else self.offset.tobytes()
+
+    def placed(self, places: np.ndarray, n_entries: int) -> Combination:
+        """Return the same of a library of so many entries, of which these are at those places; others weigh nothing."""
+        weights = np.zeros(n_entries)
+        weights[places] = self.weights
+        return replace(self, weights=weights)
 
     def average(self, predictions: np.ndarray) -> np.ndarray:
         """Return (n, n_outputs) of calibrated predictions (n, n_entries, n_outputs).

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import ModuleType
-from typing import Any, cast
 
 import numpy as np
 
 from pipeline.apart import rows_apart
 from pipeline.blenders._blend import Blend, Blends, calibrate
+from pipeline.blenders._blender import Blender
 from pipeline.blenders._combination import Combination
 from pipeline.blenders._decision import fit_decision
 from pipeline.blenders._isotonic import Curves, fit_curves
@@ -24,42 +23,6 @@ from pipeline.metrics import rmse
 from pipeline.nested.rounds import meetings, rounds
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric
-
-
-@dataclass(frozen=True)
-class Blender:
-    """A blender plug-in with its validated options. among: positions of the entries that it may use, None for all."""
-
-    module: ModuleType
-    options: Any
-    among: np.ndarray | None = None
-
-    @property
-    def averages_ranks(self) -> bool:
-        """Whether its weights are meant for ranks."""
-        return getattr(self.module, "AVERAGES", "values") == "ranks"
-
-    @property
-    def nested(self) -> bool:
-        """Whether it is judged on predictions whose models have seen no label of the rows that judge it."""
-        return getattr(self.options, "nested", False)
-
-    def names(self, names: Sequence[str]) -> list[str]:
-        """Return those of the library's names that it may use."""
-        return list(names) if self.among is None else [names[place] for place in self.among]
-
-    def fit(self, seen: Seen, seed: int) -> Combination:
-        """Return weights (n_entries,), 0 for entries that it may not use, and the offset of a stack."""
-        if self.among is None:
-            return self._fit(seen, seed)
-        found, weights = self._fit(seen.only(self.among), seed), np.zeros(seen.oof.shape[1])
-        weights[self.among] = found.weights
-        return replace(found, weights=weights)
-
-    def _fit(self, seen: Seen, seed: int) -> Combination:
-        if hasattr(self.module, "fit_combination"):
-            return cast("Combination", self.module.fit_combination(seen, seed=seed, options=self.options))
-        return Combination(np.asarray(self.module.fit_weights(seen, seed=seed, options=self.options)))
 
 
 @dataclass(frozen=True)
@@ -135,7 +98,10 @@ class Library:
         return self._fit(blender, *self._see(self.parts[first, np.arange(len(first))]), seed)
 
     def cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
-        """Return, a blender each, cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered."""
+        """Return cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
+
+        One for each blender, after it one for each set of entries that it is also fitted without.
+        """
         found = [own._cross_fit(blenders, seed, advance) for own in self.targets]
         return [np.concatenate(parts, axis=2) for parts in zip(*found, strict=True)]
 
@@ -147,7 +113,7 @@ class Library:
         that have not seen it either. All that a blender chooses is chosen anew. advance: called once a fit.
         """
         n_repeats, n_rows, _, n_outputs = self.oof.shape
-        blended = [np.full((n_repeats, n_rows, n_outputs), np.nan) for _ in blenders]
+        blended = [np.full((1 + len(b.left_out), n_repeats, n_rows, n_outputs), np.nan) for b in blenders]
         views = {False: self._see_others, True: self._see_nested}
         for repeat, number, rows in self._judged():
             for nested in sorted({blender.nested for blender in blenders}):
@@ -155,10 +121,11 @@ class Library:
                 held = calibrate(self.oof[repeat, rows], base.temperatures, base.bounds)
                 for blender, values in zip(blenders, blended, strict=True):
                     if blender.nested == nested:
-                        blend = self._fit(blender, seen, base, derive(seed, repeat, number))
-                        values[repeat, rows] = blend.of_calibrated(held)
-                        advance()
-        return blended
+                        seed_of_part = derive(seed, repeat, number)
+                        for place, blend in enumerate(self._blends(blender, seen, base, seed_of_part)):
+                            values[place, repeat, rows] = blend.of_calibrated(held)
+                            advance()
+        return [own for values in blended for own in values]
 
     @property
     def n_parts(self) -> int:
@@ -211,9 +178,19 @@ class Library:
         return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part), base
 
     def _fit(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Blend:
-        quantiles = fit_quantiles(seen.oof) if blender.averages_ranks else None
-        found = blender.fit(seen, seed)
-        blend = replace(base, weights=found.weights, offset=found.offset, quantiles=quantiles)
+        return next(self._blends(replace(blender, left_out=()), seen, base, seed))
+
+    def _blends(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Iterator[Blend]:
+        """Yield what a blender fits, then what it fits without each set; what weighs the same is finished once."""
+        base = replace(base, quantiles=fit_quantiles(seen.oof) if blender.averages_ranks else None)
+        finished: dict[tuple[bytes, bytes], Blend] = {}
+        for found in blender.fits(seen, seed):
+            if found.key not in finished:
+                finished[found.key] = self._finished(found, seen, base)
+            yield finished[found.key]
+
+    def _finished(self, found: Combination, seen: Seen, base: Blend) -> Blend:
+        blend = replace(base, weights=found.weights, offset=found.offset)
         if not self.of_classes:
             return replace(blend, shift=fit_shift(blend.of_calibrated(seen.oof), seen.target, self.metric))
         shares = blend.average(seen.oof)

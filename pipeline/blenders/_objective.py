@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from pipeline.types import Metric
 
 SQUARED = ("mse", "rmse", "r2")
+ORDERED = ("auc", "gini")
 FLOOR = 1e-15
+
+FEW_ROWS = 2_000
+"""Rows that are sorted as quickly as they are dealt into levels."""
+
+GRID, LEVELS = 2**16, 2**12
+"""Steps to which probabilities are rounded, and levels into which these are put together."""
 
 Errors = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From counts and a mask of candidates, (n_entries,) each, to the errors of the candidates."""
@@ -32,6 +39,8 @@ def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> 
         oof, target = oof[rows], target[rows]
     if metric.name == "log_loss" or metric.reads == "label":
         return _log_loss(oof, target)
+    if metric.name in ORDERED and len(target) > FEW_ROWS:
+        return _order(oof, target)
     return _any_metric(oof, target, metric)
 
 
@@ -58,12 +67,45 @@ def _log_loss(oof: np.ndarray, target: np.ndarray) -> Errors:
     return errors
 
 
+def _order(oof: np.ndarray, target: np.ndarray) -> Errors:
+    """1 - AUC from how many rows of either class are in each of many levels; within a level all are ties.
+
+    Counting takes a sixth of the time that sorting takes. Levels are as full as each other where all entries weigh
+    alike, so that few pairs of rows share one: of 5,000 rows, 100 of one class, the area is off by .00003.
+    """
+    entries = np.ascontiguousarray(oof[:, :, 1].T)
+    lowest = entries.min()
+    entries = (entries - lowest) * ((GRID - 1) / max(entries.max() - lowest, FLOOR))
+    middle = np.sort(entries.mean(axis=0))
+    level_of = np.searchsorted(middle, np.arange(GRID)) * LEVELS // (len(middle) + 1)
+    positive = np.flatnonzero(target == 1)
+    n_pairs = len(positive) * (len(target) - len(positive))
+
+    def error(blend: np.ndarray) -> float:
+        level = level_of[blend.astype(np.uint16)]
+        n_positive = np.bincount(level[positive], minlength=LEVELS)
+        n_negative = np.bincount(level, minlength=LEVELS) - n_positive
+        return float(1 - n_positive @ (n_negative.cumsum() - n_negative / 2) / n_pairs)
+
+    def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        places = np.flatnonzero(candidates)
+        if not n_pairs:
+            return np.full(len(places), np.inf)
+        used, n_blended = np.flatnonzero(counts), counts.sum() + 1
+        total = counts[used] @ entries[used]
+        return np.array([error((total + entries[place]) / n_blended) for place in places])
+
+    return errors
+
+
 def _any_metric(oof: np.ndarray, target: np.ndarray, metric: Metric) -> Errors:
     entries = np.ascontiguousarray(np.moveaxis(oof, 1, 0))
 
     def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        total = np.tensordot(counts.astype(np.float64), entries, axes=1)
-        found = [metric.error(target, (total + entry) / (counts.sum() + 1)) for entry in entries[candidates]]
+        used = np.flatnonzero(counts)
+        total = np.tensordot(counts[used].astype(np.float64), entries[used], axes=1)
+        each = (entries[candidate] for candidate in np.flatnonzero(candidates))
+        found = [metric.error(target, (total + entry) / (counts.sum() + 1)) for entry in each]
         return np.nan_to_num(found, nan=np.inf)
 
     return errors

@@ -1,14 +1,13 @@
-"""What each model is worth to a blend: how much larger the error becomes without it, everything else fitted anew."""
+"""What each model is worth to a blend: how much larger the error becomes without it, the weights fitted anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.blenders._library import Blender
+from pipeline.blenders._blender import Blender
 from pipeline.entries import MORE
 from pipeline.uncertainty import paired_difference
 
@@ -18,12 +17,12 @@ def model_of(entry: str) -> str:
     return entry.partition("/")[0].removesuffix(MORE)
 
 
-def without_each(blender: Blender, names: tuple[str, ...]) -> dict[str, Blender]:
-    """Return, by model that it may use, the blender that may not; none where it would be left with nothing."""
+def each_model(blender: Blender, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return, by model that a blender may use, its entries' positions; none where nothing would be left without it."""
     models = np.array([model_of(name) for name in names])
     usable = np.arange(len(names)) if blender.among is None else blender.among
-    others = {model: usable[models[usable] != model] for model in sorted(set(models))}
-    return {model: replace(blender, among=among) for model, among in others.items() if 0 < len(among) < len(usable)}
+    own = {model: usable[models[usable] == model] for model in sorted(set(models))}
+    return {model: places for model, places in own.items() if 0 < len(places) < len(usable)}
 
 
 def worth_table(

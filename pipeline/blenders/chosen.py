@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.blenders import best, greedy, mean, shrunk, stack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.blenders._combination import Combination
     from pipeline.blenders._seen import Seen
 
@@ -37,13 +39,19 @@ class Options(BaseModel):
 
 def fit_combination(seen: Seen, *, seed: int, options: Options) -> Combination:
     """Return what the blender with the lowest cross-fitted error fits on all rows."""
-    from pipeline.blenders._choice import errors_of
-    from pipeline.blenders._library import Blender
+    return fit_without(seen, [], seed=seed, options=options)[0]
 
-    blenders = [Blender(BLENDERS[name], BLENDERS[name].Options()) for name in options.among]
+
+def fit_without(seen: Seen, left_out: Sequence[np.ndarray], *, seed: int, options: Options) -> list[Combination]:
+    """Return the same, then what that blender fits on all entries but each of some sets of positions."""
+    from pipeline.blenders._blender import Blender
+    from pipeline.blenders._choice import errors_of
+
+    modules = [BLENDERS[name] for name in options.among]
+    blenders = [Blender(module, module.Options(), left_out=left_out) for module in modules]
     errors = []
     for number in range(len(seen.grams)):
         others, held = seen.without(number), seen.oof[seen.part == number]
         errors.append(errors_of([own.fit(others, seed).average(held) for own in blenders], seen, number))
     means = np.nan_to_num(np.mean(errors, axis=0), nan=np.inf)
-    return blenders[int(np.argmin(means))].fit(seen, seed)
+    return blenders[int(np.argmin(means))].fits(seen, seed)

@@ -1,12 +1,14 @@
 """Greedy ensemble selection with replacement: add, step by step, the entry that helps the metric most.
 
-Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from libraries of models";
-bagging of the library: Caruana, Munson and Niculescu-Mizil 2006, "Getting the most out of ensemble selection".
+Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, "Ensemble selection from libraries of models"; bagging of the
+library, and leaving out those that are poor by themselves: Caruana, Munson and Niculescu-Mizil 2006, "Getting the most
+out of ensemble selection".
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.blenders._objective import candidate_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.blenders._combination import Combination
     from pipeline.blenders._objective import Errors
     from pipeline.blenders._seen import Seen
 
@@ -38,6 +43,7 @@ class Options(BaseModel):
     bags: int = Field(10, ge=1, description="selections from random parts of the library, whose weights are averaged")
     bag_share: float = Field(0.5, gt=0.0, le=1.0, description="share of the entries in a bag, where there are several")
     max_rows: int = Field(20_000, ge=100, description="rows that a metric without a closed form is computed on")
+    max_entries: int = Field(50, ge=1, description="entries, the best by themselves, that bags are drawn from")
 
 
 def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:
@@ -45,40 +51,106 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:
 
     Where the metric is undefined on the rows (AUC of one class), the weights are equal.
     """
-    n_entries = seen.oof.shape[1]
+    return fit_without(seen, [], seed=seed, options=options)[0].weights
+
+
+def fit_without(seen: Seen, left_out: Sequence[np.ndarray], *, seed: int, options: Options) -> list[Combination]:
+    """Return what is fitted on all entries, then on all but each of some sets of positions, by the same bags."""
+    from pipeline.blenders._combination import Combination
+
     rng = np.random.default_rng(seed)
     errors = candidate_errors(seen, max_rows=options.max_rows, rng=rng)
-    weights = np.zeros(n_entries)
-    n_allowed = n_entries if options.bags == 1 else max(round(options.bag_share * n_entries), SMALLEST_BAG)
+    bags = _bags(seen.oof.shape[1], errors, options, rng)
+    whole = Combination(_average(bags))
+    found = [whole]
+    for left in left_out:
+        others = [bag.without(left, errors, options.steps) for bag in bags]
+        found.append(whole if others == bags else Combination(_average(others)))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Bag:
+    """A part of the library, and what is selected from it.
+
+    order (n_entries,): all positions, those of the bag first. size: how many are in it. steps: the entry that each
+    step of the selection added, and the error with it; none where the metric is undefined.
+    """
+
+    order: np.ndarray
+    size: int
+    steps: list[tuple[int, float]]
+
+    @property
+    def share(self) -> np.ndarray:
+        """How often each entry is in the best prefix of the selection, as parts of 1."""
+        best, lowest = 0, np.inf
+        for length, (_, error) in enumerate(self.steps, start=1):
+            if error < lowest and not math.isclose(error, lowest, rel_tol=ROUNDING):
+                best, lowest = length, error
+        taken = [entry for entry, _ in self.steps[:best]] or self.order[: self.size]
+        return np.asarray(np.bincount(taken, minlength=len(self.order)) / len(taken))
+
+    def without(self, left: np.ndarray, errors: Errors, n_steps: int) -> Bag:
+        """Return it without some entries: itself where none of them was taken, else selected anew from that step on.
+
+        Where too few are left, others take their place, and all steps are made anew.
+        """
+        taken = [place for place, (entry, _) in enumerate(self.steps) if entry in left]
+        gone = int(np.isin(self.order[: self.size], left).sum())
+        if not taken and (self.steps or not gone):
+            return self
+        order = self.order[~np.isin(self.order, left)]
+        size = max(self.size - gone, min(SMALLEST_BAG, len(order)))
+        begun = self.steps[: taken[0]] if taken and size == self.size - gone else []
+        return Bag(np.append(order, left), size, _select(errors, order[:size], len(self.order), n_steps, begun))
+
+
+def _bags(n_entries: int, errors: Errors, options: Options, rng: np.random.Generator) -> list[Bag]:
+    """Draw bags from the entries that are best by themselves, and select from each."""
+    by_error = np.arange(n_entries)
+    if n_entries > options.max_entries:
+        by_error = np.argsort(errors(np.zeros(n_entries, dtype=np.int64), np.full(n_entries, True)), kind="stable")
+    rank = np.argsort(by_error)
+    n_drawn = min(n_entries, options.max_entries)
+    size = n_drawn if options.bags == 1 else min(max(round(options.bag_share * n_drawn), SMALLEST_BAG), n_drawn)
+    bags = []
     for _ in range(options.bags):
-        allowed = np.zeros(n_entries, dtype=bool)
-        allowed[rng.permutation(n_entries)[:n_allowed]] = True
-        weights += _select(errors, allowed, options.steps) / options.bags
-    weights /= weights.sum()
-    return weights
+        drawn = rng.permutation(n_entries)
+        order = np.append(drawn[rank[drawn] < n_drawn], by_error[n_drawn:])
+        bags.append(Bag(order, size, _select(errors, order[:size], n_entries, options.steps, [])))
+    return bags
 
 
-def _select(errors: Errors, allowed: np.ndarray, steps: int) -> np.ndarray:
-    """Return the share of each entry in the best prefix of a greedy selection."""
-    counts = np.zeros(len(allowed), dtype=np.int64)
-    best, best_error = counts, np.inf
-    for _ in range(steps):
-        candidates = np.full(len(allowed), np.inf)
+def _select(
+    errors: Errors, bag: np.ndarray, n_entries: int, n_steps: int, begun: Sequence[tuple[int, float]]
+) -> list[tuple[int, float]]:
+    """Return the steps of a selection from some entries (positions) that has begun with these steps."""
+    steps = list(begun)
+    counts = np.bincount([entry for entry, _ in steps], minlength=n_entries)
+    allowed = np.full(n_entries, False)
+    allowed[bag] = True
+    while len(steps) < n_steps:
+        candidates = np.full(n_entries, np.inf)
         candidates[allowed] = errors(counts, allowed)
         chosen = _lowest(candidates, counts)
-        counts = counts.copy()
+        if not np.isfinite(candidates[chosen]):
+            return []
         counts[chosen] += 1
-        error = float(candidates[chosen])
-        if error < best_error and not math.isclose(error, best_error, rel_tol=ROUNDING):
-            best, best_error = counts, error
-    share: np.ndarray = best if best.any() else allowed
-    return np.asarray(share / share.sum())
+        steps.append((chosen, float(candidates[chosen])))
+    return steps
+
+
+def _average(bags: Sequence[Bag]) -> np.ndarray:
+    """Return the mean (n_entries,) of what the bags weigh."""
+    weights = np.mean([bag.share for bag in bags], axis=0)
+    return np.asarray(weights / weights.sum())
 
 
 def _lowest(candidates: np.ndarray, counts: np.ndarray) -> int:
     """Return the candidate of lowest error; of equals one that was chosen before, then the first."""
     lowest = candidates.min()
-    tied = candidates <= (lowest + ROUNDING * abs(lowest) if np.isfinite(lowest) else np.inf)
+    tied = candidates <= lowest + ROUNDING * abs(lowest)
     if (tied & (counts > 0)).any():
         tied &= counts > 0
     return int(np.flatnonzero(tied)[0])

@@ -13,11 +13,8 @@ OPTIMUM = 1.0
 def score(target: np.ndarray, prediction: np.ndarray) -> float:
     """Return the area for codes (n,) and probabilities (n, 2); NaN where one class only occurs or any is NaN."""
     p = prediction[:, 1]
-    n_positive = np.count_nonzero(target == 1)
-    n_negative = len(target) - n_positive
-    if np.isnan(p).any() or not n_positive or not n_negative:
+    positive, negative = np.sort(p[target == 1]), np.sort(p[target != 1])
+    if np.isnan(p).any() or not len(positive) or not len(negative):
         return float("nan")
-    _, level, count = np.unique(p, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[level]
-    wins = rank[target == 1].sum() - n_positive * (n_positive + 1) / 2
-    return float(wins / (n_positive * n_negative))
+    below, not_above = (np.searchsorted(negative, positive, side).sum() for side in ("left", "right"))
+    return float((below + not_above) / 2 / (len(positive) * len(negative)))

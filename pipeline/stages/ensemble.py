@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 from pipeline.blenders import best, mean
 from pipeline.blenders._alone import as_submitted, is_decided
 from pipeline.blenders._blend import Blend, Blends
-from pipeline.blenders._library import Blender, Library, build_library
+from pipeline.blenders._blender import Blender
+from pipeline.blenders._library import Library, build_library
 from pipeline.blenders._reference import weights_optimism
-from pipeline.blenders._worth import without_each, worth_table
+from pipeline.blenders._worth import each_model, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import AS_SUBMITTED, BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
@@ -170,11 +171,15 @@ def _among_nested(blender: Blender, library: Library, nested: Mapping[str, Cross
 
 def _cross_fit(library: Library, blender: Blender, job: Job) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return cross-fitted predictions: of the ensemble and the two plain ways beside it; of it without each model."""
-    plain = {ENSEMBLE: blender, EQUAL: Blender(mean, mean.Options()), BEST: Blender(best, best.Options())}
-    without = without_each(blender, library.names)
-    with job.log.progress("ensemble", (len(plain) + len(without)) * library.n_parts) as bar:
-        found = library.cross_fit([*plain.values(), *without.values()], derive(job.seed, "cross-fit"), bar.advance)
-    return dict(zip(plain, found, strict=False)), dict(zip(without, found[len(plain) :], strict=True))
+    models = each_model(blender, library.names)
+    blenders = [
+        replace(blender, left_out=list(models.values())),
+        *(Blender(own, own.Options()) for own in (mean, best)),
+    ]
+    with job.log.progress("ensemble", (len(blenders) + len(models)) * library.n_parts) as bar:
+        found = library.cross_fit(blenders, derive(job.seed, "cross-fit"), bar.advance)
+    ensemble, *without, equal, single = found
+    return {ENSEMBLE: ensemble, EQUAL: equal, BEST: single}, dict(zip(models, without, strict=True))
 
 
 def _worth(

@@ -71,6 +71,65 @@ def test_quick_formulas_agree_with_the_metric_itself(metric: str, n_classes: int
     np.testing.assert_allclose(np.sqrt(found) if metric == "rmse" else found, wanted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("share_of_positives", [0.5, 0.02])
+def test_the_order_of_many_rows_is_counted_as_well_as_sorted(share_of_positives: float) -> None:
+    rng = np.random.default_rng(0)
+    target = (rng.random(5000) < share_of_positives).astype(int)
+    logits = 2.0 * target[:, None] + rng.normal(size=(5000, 3)) * [1, 2, 3] - 3.0
+    logits[:, 2] = np.round(logits[:, 2])  # many ties, as of a small tree
+    positive = 1 / (1 + np.exp(-logits))
+    oof, counts = np.stack([1 - positive, positive], axis=2), np.array([2, 0, 1])
+    known = seen(oof, target, "auc")
+    counted = candidate_errors(known, max_rows=5000, rng=np.random.default_rng(0))(counts, np.full(3, True))
+    sorted_ = [error(oof, target, "auc", (counts + extra) / 4) for extra in np.eye(3)]
+    np.testing.assert_allclose(counted - counted[0], np.subtract(sorted_, sorted_[0]), atol=5e-5)
+
+
+def test_of_a_large_library_the_best_by_themselves_are_selected_from() -> None:
+    oof, target = values(300, list(np.linspace(1.0, 4.0, 80)))
+    weights = fit(oof, target, "rmse", max_entries=20)
+    by_error = np.argsort([error(oof, target, "rmse", own) for own in np.eye(80)])
+    assert set(np.flatnonzero(weights)) <= set(by_error[:20])
+
+
+@pytest.mark.parametrize("n_entries", [3, 7, 30, 70])
+def test_without_an_entry_the_others_are_weighed_as_if_it_could_not_be_taken(n_entries: int) -> None:
+    """As they were, where no bag has taken it; never by what is left out, and by a sum of 1."""
+    oof, target = values(200, list(np.linspace(1.0, 3.0, n_entries)))
+    known, options = seen(oof, target, "rmse"), greedy.Options(steps=5)
+    left_out = [np.array([entry]) for entry in range(n_entries)] + [np.arange(n_entries - 1), np.arange(n_entries // 2)]
+    whole, *others = (own.weights for own in greedy.fit_without(known, left_out, seed=0, options=options))
+    for left, weights in zip(left_out, others, strict=True):
+        assert weights[left].max() == 0.0
+        assert weights.sum() == pytest.approx(1.0)
+    assert sum((weights == whole).all() for weights in others) <= int((whole == 0).sum())
+    one_bag = greedy.Options(bags=1, steps=5)
+    entry = int(np.argmax(whole))
+    found = greedy.fit_without(known, [np.array([entry])], seed=0, options=one_bag)[1].weights
+    kept = np.delete(np.arange(n_entries), entry)
+    alone = greedy.fit_weights(known.only(kept), seed=0, options=one_bag)
+    if n_entries <= one_bag.max_entries:
+        np.testing.assert_allclose(np.delete(found, entry), alone)
+
+
+def test_what_each_entry_is_worth_costs_few_errors_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of forty entries forty more fits are asked for, of which most were never taken."""
+    oof, target = values(200, [1.0, 1.1, *np.linspace(3.0, 9.0, 38)])
+    known, n_errors = seen(oof, target, "mae"), 0
+    error_of = candidate_errors(known, max_rows=1000, rng=np.random.default_rng(0))
+
+    def counting(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        nonlocal n_errors
+        n_errors += int(candidates.sum())
+        return error_of(counts, candidates)
+
+    monkeypatch.setattr(greedy, "candidate_errors", lambda *_, **__: counting)
+    greedy.fit_weights(known, seed=0, options=greedy.Options())
+    of_one_fit, n_errors = n_errors, 0
+    greedy.fit_without(known, [np.array([entry]) for entry in range(40)], seed=0, options=greedy.Options())
+    assert n_errors < 8 * of_one_fit
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro"])
 def test_for_labels_sureness_counts_more_than_a_lucky_row(metric: str) -> None:
     oof, target = probabilities(300, [1.0, 2.0], 2)

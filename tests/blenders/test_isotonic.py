@@ -12,8 +12,9 @@ from small_folds import alternating
 
 from pipeline.blenders import mean
 from pipeline.blenders._blend import Blend
+from pipeline.blenders._blender import Blender
 from pipeline.blenders._isotonic import fit_curves
-from pipeline.blenders._library import Blender, Library
+from pipeline.blenders._library import Library
 from pipeline.metrics import log_loss
 from pipeline.types import Metric
 

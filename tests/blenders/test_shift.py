@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from small_folds import alternating
 
 from pipeline.blenders import mean
-from pipeline.blenders._library import Blender, Library
+from pipeline.blenders._blender import Blender
+from pipeline.blenders._library import Library
 from pipeline.blenders._shift import fit_shift
 from pipeline.metrics import mae, mape, medae, r2, rmse, rmspe, smape
 from pipeline.types import Metric

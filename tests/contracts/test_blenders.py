@@ -13,8 +13,9 @@ from small_folds import shuffled
 
 from pipeline.blenders import stack
 from pipeline.blenders._blend import Blend, read_blend
+from pipeline.blenders._blender import Blender
 from pipeline.blenders._combination import Combination
-from pipeline.blenders._library import Blender, Library
+from pipeline.blenders._library import Library
 from pipeline.blenders._seen import Seen
 from pipeline.engine import plugins
 from pipeline.metrics import accuracy, auc, log_loss, mae, rmse
@@ -57,6 +58,21 @@ def fit(blender: ModuleType, seen: Seen, seed: int = 0) -> Combination:
 
 def cross_fit(library: Library, blender: ModuleType) -> np.ndarray:
     return library.cross_fit([Blender(blender, blender.Options())], 0, lambda: None)[0]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_what_is_left_out_has_no_weight(blender: ModuleType, metric: Metric) -> None:
+    """And what is fitted with all entries that may be used is what it is when nothing is left out."""
+    oof, target = example(metric, 6)
+    seen = Seen.of(oof, target, metric, np.arange(120) // 30)
+    among, left_out = np.array([0, 2, 3, 5]), [np.array([2]), np.array([0, 3])]
+    wanted = Blender(blender, blender.Options(), among, left_out)
+    whole, *others = wanted.fits(seen, 5)
+    assert whole.key == wanted.fit(seen, 5).key
+    assert not whole.weights[[1, 4]].any()
+    for left, found in zip(left_out, others, strict=True):
+        assert not found.weights[[1, 4, *left]].any()
+        assert found.offset is not None or found.weights.sum() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -12,8 +12,9 @@ from heard import Heard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.blenders._blender import Blender
 from pipeline.blenders._combination import Combination
-from pipeline.blenders._library import Blender, Library
+from pipeline.blenders._library import Library
 from pipeline.blenders._seen import Seen
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from small_folds import alternating
 
 from pipeline.engine.stage import Job
-from pipeline.files import read_entries, read_json, write_entry, write_folds, write_json, write_table
+from pipeline.files import read_entries, read_json, write_entry, write_folds, write_table
 from pipeline.metrics import rmse
 from pipeline.models import lightgbm, linear, mlp, realmlp, ridge, tabm
 from pipeline.sharing import Claim
