@@ -110,7 +110,8 @@ class Library:
 
         The rows of each part of a repeat are blended as fitted on the rows of its other parts, in every repeat: a row
         that is judged is seen in none. A nested blender is fitted on those of the repeat alone, as models predict them
-        that have not seen it either. All that a blender chooses is chosen anew. advance: called once a fit.
+        that have not seen it either. All that a blender chooses is chosen for each part anew. advance: called once a
+        fit.
         """
         n_repeats, n_rows, _, n_outputs = self.oof.shape
         blended = [np.full((1 + len(b.left_out), n_repeats, n_rows, n_outputs), np.nan) for b in blenders]

@@ -15,14 +15,14 @@ SQUARED = ("mse", "rmse", "r2")
 ORDERED = ("auc", "gini")
 FLOOR = 1e-15
 
-FEW_ROWS = 2_000
-"""Rows that are sorted as quickly as they are dealt into levels."""
+FEW_ROWS = 5_000
+"""Rows that are sorted as quickly as they are counted."""
 
-GRID, LEVELS = 2**16, 2**12
-"""Steps to which probabilities are rounded, and levels into which these are put together."""
+LEVELS = 2**15
+"""Equal steps, from a blend's lowest probability to its highest, within which rows count as ties."""
 
 Errors = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From counts and a mask of candidates, (n_entries,) each, to the errors of the candidates."""
+"""From counts and a mask of candidates, (n_entries,) each, to the errors of the candidates, NaN where undefined."""
 
 
 def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> Errors:
@@ -68,44 +68,40 @@ def _log_loss(oof: np.ndarray, target: np.ndarray) -> Errors:
 
 
 def _order(oof: np.ndarray, target: np.ndarray) -> Errors:
-    """1 - AUC from how many rows of either class are in each of many levels; within a level all are ties.
+    """1 - AUC from how many rows of either class are in each of many levels: in a third of the time of sorting.
 
-    Counting takes a sixth of the time that sorting takes. Levels are as full as each other where all entries weigh
-    alike, so that few pairs of rows share one: of 5,000 rows, 100 of one class, the area is off by .00003.
+    It is off by at most .0001 for rare classes, and for entries of which some are ranks (nine cases of 12,000 rows).
     """
-    entries = np.ascontiguousarray(oof[:, :, 1].T)
-    lowest = entries.min()
-    entries = (entries - lowest) * ((GRID - 1) / max(entries.max() - lowest, FLOOR))
-    middle = np.sort(entries.mean(axis=0))
-    level_of = np.searchsorted(middle, np.arange(GRID)) * LEVELS // (len(middle) + 1)
-    positive = np.flatnonzero(target == 1)
-    n_pairs = len(positive) * (len(target) - len(positive))
+    n_positive = np.count_nonzero(target == 1)
+    entries = np.ascontiguousarray(oof[np.argsort(target != 1, kind="stable"), :, 1].T)
+    n_pairs = n_positive * (len(target) - n_positive)
 
     def error(blend: np.ndarray) -> float:
-        level = level_of[blend.astype(np.uint16)]
-        n_positive = np.bincount(level[positive], minlength=LEVELS)
-        n_negative = np.bincount(level, minlength=LEVELS) - n_positive
-        return float(1 - n_positive @ (n_negative.cumsum() - n_negative / 2) / n_pairs)
+        lowest = blend.min()
+        if not n_pairs or np.isnan(lowest):
+            return np.nan
+        level = ((blend - lowest) * ((LEVELS - 1) / max(blend.max() - lowest, FLOOR))).astype(np.int64)
+        positive, negative = (np.bincount(own, minlength=LEVELS) for own in np.split(level, [n_positive]))
+        return float(1 - positive @ (negative.cumsum() - negative / 2) / n_pairs)
 
     def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        places = np.flatnonzero(candidates)
-        if not n_pairs:
-            return np.full(len(places), np.inf)
-        used, n_blended = np.flatnonzero(counts), counts.sum() + 1
-        total = counts[used] @ entries[used]
-        return np.array([error((total + entries[place]) / n_blended) for place in places])
+        total, each = _total(entries, counts), (entries[place] for place in np.flatnonzero(candidates))
+        return np.array([error(total + entry) for entry in each])
 
     return errors
+
+
+def _total(entries: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the sum of entries, each as often as it counts; of few of them where most do not count."""
+    used = np.flatnonzero(counts)
+    return np.asarray(np.tensordot(counts[used].astype(np.float64), entries[used], axes=1))
 
 
 def _any_metric(oof: np.ndarray, target: np.ndarray, metric: Metric) -> Errors:
     entries = np.ascontiguousarray(np.moveaxis(oof, 1, 0))
 
     def errors(counts: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        used = np.flatnonzero(counts)
-        total = np.tensordot(counts[used].astype(np.float64), entries[used], axes=1)
-        each = (entries[candidate] for candidate in np.flatnonzero(candidates))
-        found = [metric.error(target, (total + entry) / (counts.sum() + 1)) for entry in each]
-        return np.nan_to_num(found, nan=np.inf)
+        total, each = _total(entries, counts), (entries[place] for place in np.flatnonzero(candidates))
+        return np.array([metric.error(target, (total + entry) / (counts.sum() + 1)) for entry in each])
 
     return errors

@@ -10,9 +10,8 @@ from pipeline.blenders import greedy
 from pipeline.blenders._blender import Blender
 from pipeline.blenders._library import Library
 
-LIKE_AUTOGLUON = greedy.Options(bags=1, steps=25, max_entries=1_000)
-"""It selects greedily with replacement, too, 25 times, from all models: AutoGluon 1.6.3, core,
-greedy_weighted_ensemble_model.py."""
+LIKE_AUTOGLUON = greedy.Options(bags=1, steps=25)
+"""It selects greedily with replacement, too, 25 times: AutoGluon 1.6.3, core, greedy_weighted_ensemble_model.py."""
 
 
 def weights_optimism(library: Library, name: str, error: Callable[[np.ndarray], float], seed: int) -> float:

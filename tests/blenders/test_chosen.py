@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.blenders import best, chosen, greedy, mean
+from pipeline.blenders._blender import Blender
 from pipeline.blenders._seen import Seen
 from pipeline.metrics import log_loss, rmse
 from pipeline.types import Metric
@@ -26,6 +27,14 @@ def test_what_suits_the_entries_is_taken(noise: list[float], wanted: ModuleType)
     options = chosen.Options(among=("best", "mean"))
     found = chosen.fit_combination(seen, seed=0, options=options).weights
     np.testing.assert_array_equal(found, wanted.fit_weights(seen, seed=0, options=wanted.Options()))
+
+
+@pytest.mark.parametrize(("noise", "wanted"), [([1.0] * 8, mean), ([0.01, 3.0, 3.0], best)])
+def test_without_entries_the_blender_is_the_one_that_was_taken(noise: list[float], wanted: ModuleType) -> None:
+    seen, left_out = values(noise), [np.array([0]), np.array([1, 2])]
+    found = chosen.fit_without(seen, left_out, seed=0, options=chosen.Options(among=("best", "mean")))
+    same = Blender(wanted, wanted.Options(), left_out=left_out).fits(seen, 0)
+    assert [own.key for own in found] == [own.key for own in same]
 
 
 def test_what_only_looks_good_on_its_own_rows_is_not_taken() -> None:

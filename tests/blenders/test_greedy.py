@@ -73,43 +73,61 @@ def test_quick_formulas_agree_with_the_metric_itself(metric: str, n_classes: int
 
 @pytest.mark.parametrize("share_of_positives", [0.5, 0.02])
 def test_the_order_of_many_rows_is_counted_as_well_as_sorted(share_of_positives: float) -> None:
+    """Also where one entry has ties, as of a small tree, and another's probabilities are ranks."""
     rng = np.random.default_rng(0)
-    target = (rng.random(5000) < share_of_positives).astype(int)
-    logits = 2.0 * target[:, None] + rng.normal(size=(5000, 3)) * [1, 2, 3] - 3.0
-    logits[:, 2] = np.round(logits[:, 2])  # many ties, as of a small tree
-    positive = 1 / (1 + np.exp(-logits))
+    target = (rng.random(8000) < share_of_positives).astype(int)
+    logits = 2.0 * target[:, None] + rng.normal(size=(8000, 3)) * [1, 2, 3] - 5.0
+    positive = 1 / (1 + np.exp(-np.c_[logits[:, 0], np.round(logits[:, 1]), logits[:, 2]]))
+    positive[:, 2] = positive[:, 2].argsort().argsort() / 8000
     oof, counts = np.stack([1 - positive, positive], axis=2), np.array([2, 0, 1])
-    known = seen(oof, target, "auc")
-    counted = candidate_errors(known, max_rows=5000, rng=np.random.default_rng(0))(counts, np.full(3, True))
-    sorted_ = [error(oof, target, "auc", (counts + extra) / 4) for extra in np.eye(3)]
-    np.testing.assert_allclose(counted - counted[0], np.subtract(sorted_, sorted_[0]), atol=5e-5)
+    errors = candidate_errors(seen(oof, target, "auc"), max_rows=8000, rng=np.random.default_rng(0))
+    for before in (counts, np.zeros(3, dtype=int)):
+        blends = [(before + extra) / (before.sum() + 1) for extra in np.eye(3)]
+        found = errors(before, np.full(3, True))
+        np.testing.assert_allclose(found, [error(oof, target, "auc", own) for own in blends], atol=1e-4)
 
 
-def test_of_a_large_library_the_best_by_themselves_are_selected_from() -> None:
-    oof, target = values(300, list(np.linspace(1.0, 4.0, 80)))
-    weights = fit(oof, target, "rmse", max_entries=20)
-    by_error = np.argsort([error(oof, target, "rmse", own) for own in np.eye(80)])
-    assert set(np.flatnonzero(weights)) <= set(by_error[:20])
-
-
-@pytest.mark.parametrize("n_entries", [3, 7, 30, 70])
-def test_without_an_entry_the_others_are_weighed_as_if_it_could_not_be_taken(n_entries: int) -> None:
-    """As they were, where no bag has taken it; never by what is left out, and by a sum of 1."""
+@pytest.mark.parametrize(("n_entries", "metric"), [(3, "rmse"), (7, "mae"), (30, "rmse")])
+def test_without_entries_a_bag_selects_as_if_they_could_not_be_taken(n_entries: int, metric: str) -> None:
+    """Whatever it may begin from; and others fill it up where hardly any are left."""
     oof, target = values(200, list(np.linspace(1.0, 3.0, n_entries)))
+    errors = candidate_errors(seen(oof, target, metric), max_rows=1000, rng=np.random.default_rng(0))
+    n_same = 0
+    for bag in greedy._bags(n_entries, errors, greedy.Options(steps=5, bags=4), np.random.default_rng(1)):
+        own = bag.order[: bag.size]
+        for left in [*np.arange(n_entries)[:, None], own[:-1], own[1:], np.delete(own, 1)]:
+            found = bag.without(left, errors, 5)
+            others = [entry for entry in found.order[: found.size] if entry not in left]
+            assert found.steps == greedy._select(errors, np.array(others), n_entries, 5, [])
+            assert not found.share[left].any()
+            n_same += found is bag
+            refilled = [entry for entry in bag.order if entry not in left][: greedy.SMALLEST_BAG]
+            assert found is bag or others[: len(refilled)] == refilled
+    assert n_same > 0
+
+
+def test_an_entry_that_no_bag_has_taken_changes_nothing_by_its_absence() -> None:
+    oof, target = values(200, list(np.linspace(1.0, 3.0, 30)))
+    each = [np.array([entry]) for entry in range(30)]
     known, options = seen(oof, target, "rmse"), greedy.Options(steps=5)
-    left_out = [np.array([entry]) for entry in range(n_entries)] + [np.arange(n_entries - 1), np.arange(n_entries // 2)]
-    whole, *others = (own.weights for own in greedy.fit_without(known, left_out, seed=0, options=options))
-    for left, weights in zip(left_out, others, strict=True):
-        assert weights[left].max() == 0.0
-        assert weights.sum() == pytest.approx(1.0)
-    assert sum((weights == whole).all() for weights in others) <= int((whole == 0).sum())
-    one_bag = greedy.Options(bags=1, steps=5)
-    entry = int(np.argmax(whole))
-    found = greedy.fit_without(known, [np.array([entry])], seed=0, options=one_bag)[1].weights
-    kept = np.delete(np.arange(n_entries), entry)
-    alone = greedy.fit_weights(known.only(kept), seed=0, options=one_bag)
-    if n_entries <= one_bag.max_entries:
-        np.testing.assert_allclose(np.delete(found, entry), alone)
+    whole, *others = (own.weights for own in greedy.fit_without(known, each, seed=0, options=options))
+    assert all(weights[entry] == 0.0 and np.isclose(weights.sum(), 1.0) for entry, weights in enumerate(others))
+    same = [(weights == whole).all() for weights in others]
+    assert 0 < sum(same) <= (whole == 0).sum()
+
+
+def test_of_one_class_many_rows_are_in_no_order() -> None:
+    oof, _ = probabilities(8000, [1.0, 1.0], 2)
+    assert fit(oof, np.zeros(8000, dtype=int), "auc").tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("metric", "n_rows"), [("rmse", 300), ("log_loss", 300), ("auc", 300), ("auc", 8000)])
+def test_an_entry_without_a_prediction_is_not_taken_for_the_best(metric: str, n_rows: int) -> None:
+    oof, target = values(n_rows, [1.0] * 7) if metric == "rmse" else probabilities(n_rows, [1.0] * 7, 2)
+    oof[3, 2] = np.nan
+    weights = fit(oof, target, metric)
+    assert weights.sum() == pytest.approx(1.0)
+    assert np.isfinite(weights).all()
 
 
 def test_what_each_entry_is_worth_costs_few_errors_more(monkeypatch: pytest.MonkeyPatch) -> None:
