@@ -46,6 +46,11 @@ class Metric:
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, module.score, decision)
 
+    @property
+    def of_order(self) -> bool:
+        """Whether it is the AUC, or a multiple of it: of probabilities their order alone counts."""
+        return self.name in ("auc", "gini")
+
     def score(self, target: np.ndarray, prediction: np.ndarray) -> float:
         """Return Kaggle's number for predictions (n, n_outputs) of the rows in `target` (n,) or (n, n_targets)."""
         if target.ndim > 1:

@@ -95,7 +95,7 @@ class Library:
     def _fit_whole(self, blender: Blender, seed: int) -> Blend:
         """Fit a blend of one target; a row's part is that of the first repeat that covers it."""
         first = (self.parts >= 0).argmax(axis=0)
-        return self._fit(blender, *self._see(self.parts[first, np.arange(len(first))]), seed)
+        return next(self._blends(blender, *self._see(self.parts[first, np.arange(len(first))]), seed))
 
     def cross_fit(self, blenders: Sequence[Blender], seed: int, advance: Callable[[], None]) -> list[np.ndarray]:
         """Return cross-fitted values (n_repeats, n_train, n_outputs), NaN where uncovered.
@@ -117,13 +117,13 @@ class Library:
         blended = [np.full((1 + len(b.left_out), n_repeats, n_rows, n_outputs), np.nan) for b in blenders]
         views = {False: self._see_others, True: self._see_nested}
         for repeat, number, rows in self._judged():
+            part_seed = derive(seed, repeat, number)
             for nested in sorted({blender.nested for blender in blenders}):
                 seen, base = views[nested](repeat, number)
                 held = calibrate(self.oof[repeat, rows], base.temperatures, base.bounds)
                 for blender, values in zip(blenders, blended, strict=True):
                     if blender.nested == nested:
-                        seed_of_part = derive(seed, repeat, number)
-                        for place, blend in enumerate(self._blends(blender, seen, base, seed_of_part)):
+                        for place, blend in enumerate(self._blends(blender, seen, base, part_seed)):
                             values[place, repeat, rows] = blend.of_calibrated(held)
                             advance()
         return [own for values in blended for own in values]
@@ -177,9 +177,6 @@ class Library:
             bounds = float(target.min()), float(target.max())
         base = Blend(np.full(n_entries, 1 / n_entries), temperatures, logs=self.logs, bounds=bounds)
         return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part), base
-
-    def _fit(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Blend:
-        return next(self._blends(replace(blender, left_out=()), seen, base, seed))
 
     def _blends(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Iterator[Blend]:
         """Yield what a blender fits, then what it fits without each set; what weighs the same is finished once."""

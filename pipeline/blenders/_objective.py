@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pipeline.types import Metric
 
 SQUARED = ("mse", "rmse", "r2")
-ORDERED = ("auc", "gini")
 FLOOR = 1e-15
 
 FEW_ROWS = 5_000
@@ -39,7 +38,7 @@ def candidate_errors(seen: Seen, *, max_rows: int, rng: np.random.Generator) -> 
         oof, target = oof[rows], target[rows]
     if metric.name == "log_loss" or metric.reads == "label":
         return _log_loss(oof, target)
-    if metric.name in ORDERED and len(target) > FEW_ROWS:
+    if metric.of_order and len(target) > FEW_ROWS:
         return _order(oof, target)
     return _any_metric(oof, target, metric)
 

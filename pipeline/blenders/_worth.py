@@ -17,7 +17,7 @@ def model_of(entry: str) -> str:
     return entry.partition("/")[0].removesuffix(MORE)
 
 
-def each_model(blender: Blender, names: Sequence[str]) -> dict[str, np.ndarray]:
+def places_by_model(blender: Blender, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return, by model that a blender may use, its entries' positions; none where nothing would be left without it."""
     models = np.array([model_of(name) for name in names])
     usable = np.arange(len(names)) if blender.among is None else blender.among

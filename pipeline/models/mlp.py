@@ -190,7 +190,7 @@ def _label_smoothing(recipe: Recipe, task: Task) -> float:
     """Smoothing helps labels and ranks but biases probabilities, which log loss and its like judge."""
     if recipe.label_smoothing != "auto":
         return recipe.label_smoothing
-    return 0.1 if task.metric.reads == "label" or task.metric.name in ("auc", "gini") else 0.0
+    return 0.1 if task.metric.reads == "label" or task.metric.of_order else 0.0
 
 
 def affordable(recipe: Recipe, minutes: float, **size: int) -> Recipe:

@@ -17,7 +17,7 @@ from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._blender import Blender
 from pipeline.blenders._library import Library, build_library
 from pipeline.blenders._reference import weights_optimism
-from pipeline.blenders._worth import each_model, worth_table
+from pipeline.blenders._worth import places_by_model, worth_table
 from pipeline.engine.stage import Job
 from pipeline.entries import AS_SUBMITTED, BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
@@ -171,7 +171,7 @@ def _among_nested(blender: Blender, library: Library, nested: Mapping[str, Cross
 
 def _cross_fit(library: Library, blender: Blender, job: Job) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return cross-fitted predictions: of the ensemble and the two plain ways beside it; of it without each model."""
-    models = each_model(blender, library.names)
+    models = places_by_model(blender, library.names)
     blenders = [
         replace(blender, left_out=list(models.values())),
         *(Blender(own, own.Options()) for own in (mean, best)),

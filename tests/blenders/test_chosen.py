@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.blenders import best, chosen, greedy, mean
 from pipeline.blenders._blender import Blender
+from pipeline.blenders._combination import Combination
 from pipeline.blenders._seen import Seen
 from pipeline.metrics import log_loss, rmse
 from pipeline.types import Metric
@@ -35,6 +36,12 @@ def test_without_entries_the_blender_is_the_one_that_was_taken(noise: list[float
     found = chosen.fit_without(seen, left_out, seed=0, options=chosen.Options(among=("best", "mean")))
     same = Blender(wanted, wanted.Options(), left_out=left_out).fits(seen, 0)
     assert [own.key for own in found] == [own.key for own in same]
+
+
+def test_stacks_that_add_something_else_are_not_the_same() -> None:
+    weights = np.array([0.5, 0.5])
+    keys = {Combination(weights, offset).key for offset in (None, np.array([0.0]), np.array([1.0]))}
+    assert len(keys) == 3
 
 
 def test_what_only_looks_good_on_its_own_rows_is_not_taken() -> None:
