@@ -60,12 +60,15 @@ class Competition(Section):
     target: a column of train, or a list of those that a regression predicts; the metric is the mean of their scores.
     positive: the class of a binary task whose probability is meant; without it, the last one in sorted order.
     public_share: of the test rows, those that the public leaderboard judges, as Kaggle's page on it says.
+    id_from: columns of which the id is made up, where the sample alone has it: their cells, "_" between them.
+    tables: files beside train and test, and by which columns each is joined to both.
     """
 
     slug: str
     title: str = ""
     task: Literal["regression", "binary", "multiclass"]
     id: str
+    id_from: list[str] = Field([])
     target: Annotated[str | list[str], AfterValidator(_one_or_several)]
     metric: Annotated[str, AfterValidator(lambda name: COLUMN_MEANS.get(name, name))]
     submission: Literal["value", "label", "probability", "probabilities"]
@@ -75,6 +78,7 @@ class Competition(Section):
     weight: str | None = None
     public_share: float | None = Field(None, ge=0, lt=1)
     files: Files = Files()
+    tables: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     columns: Columns = Columns()
 
 

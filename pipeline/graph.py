@@ -16,7 +16,7 @@ from pipeline.entries import TUNED
 from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.nested.nodes import with_nested
-from pipeline.raw.source import locate, sample_there
+from pipeline.raw.source import TABLES, locate, role_of, sample_there
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
@@ -29,8 +29,8 @@ STAGES = ("ingest", "preprocess", "split", "budget", "train", "tune", "nested", 
 def build(workspace: Workspace, competition: Competition, experiment: Experiment) -> list[Node]:
     """Return every node of an experiment, each after those it reads."""
     facts = competition.model_dump(
-        mode="json", exclude={"files", "title", "public_share"}
-    )  # what no stage before `score` reads
+        mode="json", exclude={"files", "tables", "id_from", "title", "public_share"}
+    )  # what `ingest` or `score` alone reads
     metric = metric_plugin(workspace, competition)
     check_suited(competition, experiment, workspace.experiment(competition.slug, experiment.name))
     features = _features(workspace, competition, experiment)
@@ -81,6 +81,8 @@ def up_to(last: str, nodes: list[Node]) -> list[Node]:
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     folder = workspace.check_raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
+    files |= {role_of(name): name for name in competition.tables}
+    joined = competition.model_dump(mode="json", include={"id_from", "tables"}, exclude_defaults=True)
     if "sample" in files:
         files["sample"] = sample_there(folder, files["sample"])
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
@@ -88,9 +90,15 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
     return Node(
         stage="ingest",
         module="pipeline.stages.ingest",
-        config=facts | ({"members": members} if members else {}),
+        config=facts | joined | ({"members": members} if members else {}),
         sources={role: folder / name for role, name in files.items()},
-        outputs=("train.parquet", "test.parquet", "sample.parquet", "schema.json"),
+        outputs=(
+            "train.parquet",
+            "test.parquet",
+            "sample.parquet",
+            "schema.json",
+            *([TABLES] if competition.tables else []),
+        ),
     )
 
 

@@ -64,9 +64,11 @@ def scaffold(
     if metric is not None:
         metric = COLUMN_MEANS.get(metric, metric)
         plugins.find("metrics", metric, where="--metric")
-    files = find_files(raw_folder)
+    files, others = find_files(raw_folder)
     sheets = {role: read_sheet(raw_folder / name) for role, name in files.items()}
-    found = guess(sheets["train"], sheets["test"], sheets.get("sample"))
+    found = guess(
+        sheets["train"], sheets["test"], sheets.get("sample"), {name: read_sheet(raw_folder / name) for name in others}
+    )
     _find_metric(found, sheets, metric, kaggle.get("metric", ""))
     _find_positive(found)
     findings = [f"{role}: {name}" for role, name in files.items()] + list(found.findings.values())
@@ -99,8 +101,8 @@ def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1) -> st
     return text.replace("repeats = 1 ", "repeats = 2 ") if n_rows < FEW_ROWS else text
 
 
-def find_files(raw_folder: Path) -> dict[str, str]:
-    """Return the names, below the raw folder, of train, test and (where there is one) sample."""
+def find_files(raw_folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the names, below the raw folder, of train, test and (where there is one) sample, and those of the rest."""
     names = sorted(_tables(raw_folder))
     rest, files = names, {}
     for role, words in ROLES.items():
@@ -114,7 +116,7 @@ def find_files(raw_folder: Path) -> dict[str, str]:
             found = ", ".join(fitting) or ", ".join(names) or "no tables"
             hint = f"let one file be called {role}.csv, or {BY_HAND}"
             raise ConfigError(f"which file of {raw_folder} is {role} cannot be told: found {found}", hint=hint)
-    return {role: files[role] for role in ("train", "test", "sample") if role in files}
+    return {role: files[role] for role in ("train", "test", "sample") if role in files}, rest
 
 
 def _tables(raw_folder: Path) -> list[str]:
@@ -201,6 +203,8 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
     lines += [
         _entry(key, getattr(found, key), why.get(key, "")) for key in ("task", "id", "target", "metric", "submission")
     ]
+    if found.id_from:
+        lines.insert(3, _entry("id_from", found.id_from, 'its parts, "_" between them'))
     if found.submission == "probability":
         lines.append("# " + _entry("positive", found.classes[0], f"{why['positive']}; this line would turn it round"))
     if found.time:
@@ -209,6 +213,9 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
         lines.append('# groups = "column"   rows that belong together;  time = "column"   when test lies after train')
     lines += ["", "[files]", *(_entry(role, name) for role, name in files.items())]
     lines += [] if "sample" in files else [_entry("sample", "", "there is none")]
+    if found.tables:
+        lines += ["", "[tables]" + " " * 29 + "# joined to train and test by these columns"]
+        lines += [_entry(json.dumps(name), on) for name, on in found.tables.items()]
     lines += ["", "[columns]"]
     lines.append(_entry("categorical", found.categorical, "whole numbers with gaps" if found.categorical else ""))
     lines += [_entry("drop", found.drop, "only one of train and test has them")] if found.drop else []

@@ -173,7 +173,7 @@ def test_files_inside_archives_beside_plain_ones(tmp_path, also):
 def test_packed_files_beside_the_same_unpacked(tmp_path, packed):
     for name in ("train.csv", packed, "test.csv"):
         (tmp_path / name).write_text("id,a\n1,2\n")
-    assert find_files(tmp_path) == {"train": "train.csv", "test": "test.csv"}
+    assert find_files(tmp_path) == ({"train": "train.csv", "test": "test.csv"}, [])
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,54 @@ def test_the_committed_facts_are_what_is_inferred(slug, tmp_path):
     inferred = load_competition(Workspace(experiments=tmp_path), slug)
     same = ("task", "id", "target", "submission", "files", "columns")
     assert {key: getattr(inferred, key) for key in same} == {key: getattr(ours, key) for key in same}
+
+
+def beside(tmp_path, files: dict[str, str], sample: str):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train.csv").write_text(
+        table("shop,day,a,y", [1, 1, 2, 2], [1, 2, 1, 2], [5, 6, 7, 8], [1.5, 2.5, 3.5, 4.5])
+    )
+    (raw / "test.csv").write_text(table("shop,day,a", [1, 2], [3, 3], [5, 9]))
+    for name, text in (files | {"sample_submission.csv": sample}).items():
+        (raw / name).write_text(text)
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    return load_competition(Workspace(experiments=tmp_path / "experiments"), "shop"), "\n".join(made.findings)
+
+
+@pytest.mark.parametrize("ids", ["1_3,0\n2_3,0\n", "2_3,0\n1_3,0\n"])
+def test_an_id_made_up_of_columns_is_found(tmp_path, ids):
+    facts, said = beside(tmp_path, {}, f"key,y\n{ids}")
+    assert (facts.id, facts.id_from) == ("key", ["shop", "day"])
+    assert "made up of shop, day" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "on", "said"),
+    [
+        ("shop,city\n1,x\n2,y\n", ["shop"], "joined by shop (brings city)"),
+        ("day,shop,rain\n1,1,0\n2,1,3\n3,1,0\n1,2,5\n2,2,4\n3,2,0\n", ["day", "shop"], "joined by day, shop"),
+        ("shop,city\n1,x\n1,y\n2,z\n", None, "not joined"),
+        ("shop,city\n7,x\n8,y\n", None, "not joined"),
+        ("city,size\na,x\nb,y\n", None, None),
+        ("shop,day,a,y\n1,9,5,2.5\n2,9,3,1.5\n", None, None),
+    ],
+    ids=["one column", "two columns", "several rows a key", "other keys", "nothing shared", "labelled rows"],
+)
+def test_files_beside_train_are_joined_where_they_have_a_row_for_each_key(tmp_path, text, on, said):
+    facts, findings = beside(tmp_path, {"other.csv": text}, "key,y\n1_3,0\n2_3,0\n")
+    assert facts.tables == ({"other.csv": on} if on else {})
+    assert (f"other.csv: {said}" in findings) if said else ("other.csv" not in findings)
+
+
+def test_walmarts_files_are_understood(tmp_path):
+    raw = ROOT / "data" / "walmart-recruiting-store-sales-forecasting" / "raw"
+    if not raw.is_dir():
+        pytest.skip(f"{raw} is not there")
+    scaffold("walmart", raw, tmp_path)
+    facts = load_competition(Workspace(experiments=tmp_path), "walmart")
+    assert (facts.id, facts.id_from, facts.time) == ("Id", ["Store", "Dept", "Date"], "Date")
+    assert facts.tables == {"stores.csv": ["Store"], "features.csv": ["Store", "Date"]}
 
 
 KAGGLE = {"title": "The Shop", "daily_limit": 5, "deadline": "2030-01-31T23:59:00", "code_competition": False}

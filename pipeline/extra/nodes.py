@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.config import Competition, Experiment
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError
-from pipeline.raw.source import locate
+from pipeline.raw.source import TABLES, locate
 from pipeline.workspace import Workspace
 
 VARIANT = "extra rows"
@@ -59,7 +59,7 @@ def _read(workspace: Workspace, competition: Competition, experiment: Experiment
         variant=VARIANT,
         module="pipeline.extra.read",
         config={"besides": besides} | ({"members": members} if members else {}),
-        inputs={"ingest": Input("ingest", ("schema.json",))},
+        inputs={"ingest": Input("ingest", ("schema.json", *([TABLES] if competition.tables else [])))},
         sources=sources,
         outputs=("extra.parquet",),
     )

@@ -13,6 +13,7 @@ from pipeline.engine.stage import Node, Plugin
 from pipeline.engine.store import Result, Store
 from pipeline.entries import library_nodes
 from pipeline.errors import ModelError
+from pipeline.raw.source import TABLES
 
 KEPT = "fitted"
 """What `train` calls the folder of its models."""
@@ -38,6 +39,8 @@ def gather(nodes: Sequence[Node], results: Mapping[str, Result], store: Store, f
     folder.mkdir(parents=True)
     for name, file in DECIDED.items():
         shutil.copyfile(store.open(results[name], (file,)) / file, folder / file)
+    if any(output.startswith(f"{TABLES}/") for output in results["ingest"].outputs()):
+        shutil.copytree(store.open(results["ingest"], (TABLES,)) / TABLES, folder / TABLES)
     weights = read_json(store.open(results["ensemble"], ("weights.json",)) / "weights.json")
     library = {model: _keeper(model, by_name[node], by_name, results) for model, node in library_nodes(by_name).items()}
     entries = {name: _entry(name, library, results) for name in sorted(weights)}

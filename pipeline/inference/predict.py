@@ -5,6 +5,7 @@ A folder of what is fitted, as pipeline/kaggle/bundle.py lays it out:
     fitted.json               the competition's facts, its classes, the form of the submission, the entries in use
     schema.json columns.json  how ingest typed the columns, and what preprocess made of them
     blend.json                weights and temperatures of all entries, and how predictions are finished
+    tables/                   what new rows are joined with, where the competition has files beside train and test
     features.py               the competition's own features, where there are any; so postprocess.py
     models/<node>/<fold>/     what `train` kept of every fold and seed
 """
@@ -27,6 +28,7 @@ from pipeline.features import apply_feature
 from pipeline.files import read_json
 from pipeline.inference.prepared import Prepared, read_prepared
 from pipeline.postprocess import finish_of
+from pipeline.raw.beside import read_tables, widened
 from pipeline.raw.rows import NewRows, Say, read_rows
 from pipeline.raw.sheet import read_sheet
 from pipeline.stages.submit import read_form, write_submission
@@ -42,7 +44,7 @@ def predict(fitted: Path, test: Path, sample: Path | None, out: Path, say: Say) 
     """
     facts, schema, prepared = read_json(fitted / FACTS), read_json(fitted / "schema.json"), read_prepared(fitted)
     sheet = None if sample is None else read_sheet(sample)
-    rows = read_rows(read_sheet(test), sheet, schema, prepared.needed, say)
+    rows = read_rows(widened(read_sheet(test), schema, read_tables(fitted), say), sheet, schema, prepared.needed, say)
     table = prepare(fitted, prepared, rows, test.name)
     _tell_new_levels(table, prepared, say)
     prediction = _finished(fitted, _blended(fitted, facts["entries"], table, say), rows.typed)

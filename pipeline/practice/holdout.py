@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.features import apply_feature
 from pipeline.practice.catalogue import SOLUTIONS_OWN, publish, split
+from pipeline.raw.beside import beside, widened
 from pipeline.raw.kinds import settle, stated_kinds
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
@@ -44,9 +46,9 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     """Write the competition <slug>-holdout.
 
     how: random, stratified (by the target), group (whole groups) or time (the last rows). The cells of the raw file
-    are kept as they are written, and so is the order of the rows. The experiments, the files of their [extra] rows,
-    features.py, metric.py and postprocess.py of the original come along; competition.toml is written anew. What is
-    there already is never overwritten.
+    are kept as they are written, and so is the order of the rows. The experiments, the files of their [extra] rows
+    and of [tables], features.py, metric.py and postprocess.py of the original come along; competition.toml is written
+    anew. What is there already is never overwritten.
     """
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
@@ -57,16 +59,18 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
         if target not in train.columns:
             raise DataError(f"{train.name} has no target column {target!r}", hint=nearest(target, train.columns))
     rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
-    if competition.id not in rows:
-        rows.insert(0, competition.id, range(len(rows)))  # as ingest numbers them
-    held = hold_out(train, competition, workspace.competition(competition.slug), how, fraction, seed)
-    extra = _extra_files(raw, workspace.competition(competition.slug))
+    wide = _widened(train, competition, raw)
+    if competition.id not in rows:  # made up of columns, or else as ingest numbers them
+        made_up = wide.cells[competition.id].to_pandas() if competition.id_from else range(len(rows))
+        rows.insert(0, competition.id, made_up)
+    held = hold_out(wide, competition, workspace.competition(competition.slug), how, fraction, seed)
+    others = _other_files(raw, workspace.competition(competition.slug), competition)
     filler = _filler(train, competition)
     parts = split(rows, competition.id, competition.target, pd.Series(~held), sample_value=filler)
-    copied = _copy_experiments(workspace, slug, competition, list(rows.columns))
+    copied = _copy_experiments(workspace, slug, competition, list(dict.fromkeys([*rows.columns, *wide.columns])))
     try:
         publish(parts, workspace.raw_folder(slug), workspace.solution(slug))
-        _copy_extra(extra, raw, workspace.raw_folder(slug))
+        _copy_others(others, raw, workspace.raw_folder(slug))
     except BaseException:
         shutil.rmtree(copied)
         raise
@@ -209,14 +213,20 @@ def _check_names(competition: Competition) -> None:
             raise ConfigError(f"{found}, so that neither id nor target can be called {name!r}", hint=hint)
 
 
-def _extra_files(raw: Path, folder: Path) -> list[Path]:
-    """Return the labelled files beside train that experiments train on, as they lie on disk."""
+def _widened(train: Sheet, competition: Competition, raw: Path) -> Sheet:
+    """Return train with its made-up id and the columns of the tables beside it, by which rows may hang together."""
+    tables = [beside(read_sheet(raw / name), on) for name, on in competition.tables.items()]
+    return widened(train, competition.model_dump(include={"id", "id_from"}), tables, lambda _: None)
+
+
+def _other_files(raw: Path, folder: Path, competition: Competition) -> list[Path]:
+    """Return the files beside train that it is joined with or experiments train on, as they lie on disk."""
     sections = [read_toml(file).get("extra") for file in sorted(folder.glob("*.toml")) if file.name != FACTS]
     names = [name for section in sections if isinstance(section, dict) for name in section.get("files", [])]
-    return [locate(raw / name)[0] for name in dict.fromkeys(names)]
+    return list(dict.fromkeys(locate(raw / name)[0] for name in (*competition.tables, *names)))
 
 
-def _copy_extra(files: list[Path], raw: Path, folder: Path) -> None:
+def _copy_others(files: list[Path], raw: Path, folder: Path) -> None:
     """Copy them whole; rows of theirs that are held out now are told of when they are prepared."""
     for file in files:
         copied = folder / file.relative_to(raw)
@@ -244,14 +254,18 @@ def _competition_toml(competition: Competition, columns: list[str]) -> str:
     copied = competition.model_copy(
         update={"title": title, "files": Files(), "columns": Columns(**listed), "public_share": 0.5}
     )
-    facts = copied.model_dump(exclude_none=True, exclude={"slug"})
-    tables = {key: facts.pop(key) for key in ("files", "columns")}
+    facts = copied.model_dump(exclude_none=True, exclude={"slug", "id_from"})  # the copy's files have the id itself
+    sections = {key: facts.pop(key) for key in ("files", "tables", "columns")}
     lines = [*_entries(facts)]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *_entries(table)]
+    for name, section in sections.items():
+        lines += ["", f"[{name}]", *_entries(section)]
     return "\n".join([*lines, ""])
 
 
 def _entries(values: dict[str, str | list[str]]) -> list[str]:
     # JSON's strings, and lists of them, are TOML's too
-    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

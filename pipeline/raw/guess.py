@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations, permutations
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigError
+from pipeline.raw.beside import BETWEEN, Beside, beside, composed, tells_apart, widened
 from pipeline.raw.kinds import identifiers, settle
 from pipeline.raw.labels import in_order
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
+MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
+MOST_PARTS = 40  # columns of a file among which those of an id are looked for
+MOST_ROWS = 0.5  # share of the rows of train, and of test, that must have one in such a file
 MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
 BY_HAND = "write experiments/<slug>/competition.toml by hand, like experiments/titanic/competition.toml"
 
@@ -32,14 +38,22 @@ class Guess:
     classes: list[str] = field(default_factory=list)
     categorical: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
+    id_from: list[str] = field(default_factory=list)
+    tables: dict[str, list[str]] = field(default_factory=dict)
     findings: dict[str, str] = field(default_factory=dict)
 
 
-def guess(train: Sheet, test: Sheet, sample: Sheet | None) -> Guess:
-    """Infer everything but the metric; what cannot be told is a ConfigError that says so."""
-    found = Guess(_id(train, test, sample), "")
-    found.findings["id"] = f"id: {found.id} ({'first column of the sample' if sample else 'unique in test'})"
+def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, Sheet] = MappingProxyType({})) -> Guess:
+    """Infer everything but the metric; what cannot be told is a ConfigError that says so.
+
+    others: files beside train and test, by name, that may be joined to both.
+    """
+    found = Guess("", "")
+    _find_id(found, train, test, sample)
+    train, test = (widened(sheet, vars(found), [], _nobody) for sheet in (train, test))
     _find_target(found, train, test, sample)
+    found.tables, tables = _tables(found, train, test, others)
+    train, test = (widened(sheet, {}, tables, _nobody) for sheet in (train, test))
     if isinstance(found.target, str):
         _find_task_and_form(found, found.target, train, sample)
     else:
@@ -89,22 +103,72 @@ def _skew(values: pd.Series) -> float:
     return float(values.skew())  # type: ignore[arg-type]
 
 
-def _id(train: Sheet, test: Sheet, sample: Sheet | None) -> str:
-    if sample is not None:
-        name = sample.columns[0]
-        if name in test.columns:
-            return name
-        raise ConfigError(
-            f"the first column of {sample.name} is {name!r}, which {test.name} does not have "
-            f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
-            hint=BY_HAND,
-        )
+def _find_id(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:
+    if sample is None:
+        found.id = _unique(train, test)
+        found.findings["id"] = f"id: {found.id} (unique in test)"
+        return
+    found.id, why = sample.columns[0], "first column of the sample"
+    if found.id not in test.columns:
+        found.id_from = _parts_of_id(train, test, sample)
+        why += f", made up of {', '.join(found.id_from)}"
+    found.findings["id"] = f"id: {found.id} ({why})"
+
+
+def _unique(train: Sheet, test: Sheet) -> str:
     shared = [name for name in test.columns if name in train.columns]
     for name in sorted(shared, key=lambda name: not re.search(r"(?i)id$", name)):
         ids = identifiers(test.cells[name])
         if ids.is_unique and ids.notna().all() and ids.dtype != np.float64:
             return name
     raise ConfigError(f"no column of {test.name} has a different value in every row: there is no id", hint=BY_HAND)
+
+
+def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
+    """Return the columns of test of which the sample's ids are made up."""
+    asked = set(sample.cells[sample.columns[0]].to_pylist())
+    first = {name: test.cells[name][0].as_py() for name in test.columns if name in train.columns}
+    for size in range(2, MOST_KEYS + 1) if len(first) <= MOST_PARTS else ():
+        for parts in permutations(first, size):
+            if BETWEEN.join(first[name] for name in parts) in asked and asked == set(composed(test, parts).to_pylist()):
+                return list(parts)
+    raise ConfigError(
+        f"the first column of {sample.name} is {sample.columns[0]!r}, which {test.name} does not have "
+        f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
+        hint=f"{BY_HAND}; where the id is made up of columns, id_from lists them",
+    )
+
+
+def _tables(
+    found: Guess, train: Sheet, test: Sheet, others: Mapping[str, Sheet]
+) -> tuple[dict[str, list[str]], list[Beside]]:
+    """Return the files that have a row for most of train's and test's, and by which columns, the fewest that do.
+
+    One with the target is none of them, nor is one of whose rows several belong to one of train's.
+    """
+    stated, tables = {}, []
+    for name, sheet in others.items():
+        shared = [column for column in sheet.columns if column in train.columns and column in test.columns]
+        if not shared or set(names_of(found.target)) & set(sheet.columns):
+            continue
+        if (table := _joined(sheet, shared, train, test)) is None:
+            found.findings[name] = f"{name}: not joined (no column it shares tells its rows apart and fits ours)"
+            continue
+        stated[name] = list(table.on)
+        tables.append(table)
+        brings = [column for column in table.brings if column not in train.columns]
+        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings) or 'nothing new'})"
+    return stated, tables
+
+
+def _joined(sheet: Sheet, shared: list[str], train: Sheet, test: Sheet) -> Beside | None:
+    for size in range(1, min(len(shared), MOST_KEYS) + 1):
+        for on in combinations(shared, size):
+            if set(on) < set(sheet.columns) and tells_apart(sheet, on):
+                table = beside(sheet, on)
+                if min(table.share_of(train), table.share_of(test)) >= MOST_ROWS:
+                    return table
+    return None
 
 
 def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:
@@ -200,6 +264,10 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
     if found.categorical:
         listed = ", ".join(found.categorical)
         found.findings["categorical"] = f"read as categories: {listed} (whole numbers with gaps, called like codes)"
+
+
+def _nobody(_: str) -> None:
+    """Hear what a run says of such rows."""
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

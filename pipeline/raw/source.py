@@ -13,6 +13,9 @@ from pathlib import Path
 
 from pipeline.errors import DataError, nearest
 
+TABLES = "tables"
+"""The folder in which ingest keeps what train and test were joined with, for new rows to be joined with it."""
+
 DOWNLOAD = "download the competition's data again"
 BINARY = {
     b"PAR1": "a parquet file",
@@ -48,6 +51,11 @@ def locate(path: Path) -> tuple[Path, str]:
     if not path.parent.is_dir():
         raise DataError(f"{path} does not exist", hint=f"put the competition's files into {path.parent}")
     raise DataError(f"{path} does not exist", hint=f"in {path.parent}: {nearest(path.name, _files(path.parent))}")
+
+
+def role_of(table: str) -> str:
+    """Return what `ingest` calls a file beside train and test among its sources."""
+    return f"table {table}"
 
 
 def sample_there(folder: Path, name: str) -> str:

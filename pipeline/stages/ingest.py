@@ -1,8 +1,9 @@
 """Raw files to typed parquet: train, test and sample with a schema, or one clear message about what is wrong.
 
-Reads the sources train, test and (optional) sample. Writes train.parquet (id, features, target), test.parquet (id,
-features), sample.parquet and schema.json. A class label stays the string of the raw file; the target of a regression
-is a number. Kinds of columns and what counts as missing: pipeline/raw/kinds.py, pipeline/raw/sheet.py.
+Reads the sources train, test, (optional) sample and the tables that are joined to train and test. Writes train.parquet
+(id, features, target), test.parquet (id, features), sample.parquet, schema.json and, where there are any, tables/. A
+class label stays the string of the raw file; the target of a regression is a number. Kinds of columns and what counts
+as missing: pipeline/raw/kinds.py, pipeline/raw/sheet.py.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import pyarrow as pa
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
+from pipeline.raw.beside import beside, widened, write_tables
 from pipeline.raw.kinds import Column, are_whole, identifiers, settle, stated_kinds
 from pipeline.raw.labelled import labels_of, target_values
 from pipeline.raw.labels import in_order
 from pipeline.raw.rows import check_ids
 from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
-from pipeline.raw.source import fingerprint
+from pipeline.raw.source import fingerprint, role_of
 from pipeline.targets import in_words, names_of
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ def run(job: Job) -> dict[str, Any]:
     """Type and check the raw files; returns their fingerprints, row counts, notes and warnings."""
     facts = job.config
     sheets = _read(job)
+    files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}
     said = Said([note for sheet in sheets.values() for note in sheet.notes])
+    _join(job, sheets, said)
     names = _features(facts, sheets["train"], sheets["test"], said)
     ids = _ids(facts, sheets, said)
     target, classes = _target(facts, sheets["train"])
@@ -66,7 +70,6 @@ def run(job: Job) -> dict[str, Any]:
     schema |= {"sample_header": header, "id_dtype": str(ids["test"].dtype)}
     write_json(job.out / "schema.json", schema)
     said.to(job.log)
-    files = {role: fingerprint(path) | {"rows": sheets[role].cells.num_rows} for role, path in job.sources.items()}
     return {"files": files, "columns": len(columns), "notes": said.notes, "warnings": said.warnings}
 
 
@@ -91,6 +94,18 @@ def _read(job: Job) -> dict[str, Sheet]:
             sheets[role] = read_sheet(path)
             bar.advance(note=sheets[role].name)
     return sheets
+
+
+def _join(job: Job, sheets: dict[str, Sheet], said: Said) -> None:
+    """Take the tables beside train and test out of `sheets`, widen these two by them, and keep them for new rows."""
+    stated = job.config.get("tables", {})
+    tables = [beside(sheets.pop(role_of(name)), on) for name, on in stated.items()]
+    for role in ("train", "test"):
+        for table in tables:
+            table.check(sheets[role])
+        sheets[role] = widened(sheets[role], job.config, tables, said.notes.append)
+    if tables:
+        write_tables(job.out, tables)
 
 
 def _frames(
@@ -120,6 +135,7 @@ def _schema(
     n_all = len(labelled)
     return {
         "id": facts["id"],
+        **({"id_from": facts["id_from"]} if facts.get("id_from") else {}),
         "target": facts["target"],
         "n_train": int(labelled.sum()),
         "n_test": len(next(iter(columns.values())).values) - n_all if columns else len(sample),

@@ -264,3 +264,19 @@ def test_the_files_of_extra_rows_come_along(workspace):
     }
     assert copied == {"train.csv", "test.csv", "sample_submission.csv", "more/original.csv"}
     assert (workspace.experiments / slug / "postprocess.py").is_file()
+
+
+def test_what_train_is_joined_with_comes_along_and_may_hold_rows_together(workspace):
+    raw, path = workspace.raw_folder("shop"), workspace.experiments / "shop" / "competition.toml"
+    (raw / "tr.csv").write_text("shop,day,y\n" + "".join(f"{n % 4},{n},{n}\n" for n in range(20)))
+    (raw / "shops.csv").write_text("shop,region\n0,a\n1,a\n2,b\n3,b\n")
+    joined = 'id_from = ["shop", "day"]\ngroups = "region"\n[tables]\n"shops.csv" = ["shop"]\n[files]'
+    path.write_text(TOML.replace("[files]", joined, 1).replace('text = ["note"]', 'categorical = ["region"]'))
+    slug = make(workspace, load_competition(workspace, "shop"), "group", 0.4).slug
+    copied = load_competition(workspace, slug)
+    assert (copied.id_from, copied.tables, copied.columns.categorical) == ([], {"shops.csv": ["shop"]}, ["region"])
+    assert (workspace.raw_folder(slug) / "shops.csv").read_bytes() == (raw / "shops.csv").read_bytes()
+    test = pd.read_csv(workspace.raw_folder(slug) / "test.csv")
+    assert set(test["shop"]) in ({0, 1}, {2, 3})
+    assert test["id"].tolist() == [f"{shop}_{day}" for shop, day in zip(test["shop"], test["day"], strict=True)]
+    assert list(test.columns) == ["id", "shop", "day"]
