@@ -44,14 +44,18 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return arrays, json.loads(file.metadata()["header"])
 
 
-def write_table(folder: Path, table: Table) -> None:
-    """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time, weight of train) and task.json."""
+def write_table(folder: Path, table: Table, test_groups: np.ndarray | None = None) -> None:
+    """Write train.parquet, test.parquet, rows.parquet (ids, target, groups, time, weight of train) and task.json.
+
+    test_groups: which of test's rows hang together, where that is known; it goes beside the ids (test_ids.parquet).
+    """
     table.train.to_parquet(folder / "train.parquet", index=False)
     table.test.to_parquet(folder / "test.parquet", index=False)
     rows = {"id": table.train_ids} | target_columns(table.target)
     rows |= {name: part for name in ("groups", "time", "weight") if (part := getattr(table, name)) is not None}
     pd.DataFrame(rows).to_parquet(folder / "rows.parquet", index=False)
-    pd.DataFrame({"id": table.test_ids}).to_parquet(folder / "test_ids.parquet", index=False)
+    known = {} if test_groups is None else {"groups": test_groups}
+    pd.DataFrame({"id": table.test_ids} | known).to_parquet(folder / "test_ids.parquet", index=False)
     several = {"targets": list(table.task.targets)} if table.task.targets else {}
     write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)} | several)
 
@@ -71,6 +75,12 @@ def read_table(folder: Path, metric: Metric) -> Table:
         time=rows["time"].to_numpy() if "time" in rows else None,
         weight=rows["weight"].to_numpy() if "weight" in rows else None,
     )
+
+
+def read_test_groups(folder: Path) -> np.ndarray | None:
+    """Read which of test's rows hang together, where `write_table` was told."""
+    rows = pd.read_parquet(folder / "test_ids.parquet")
+    return rows["groups"].to_numpy() if "groups" in rows else None
 
 
 def target_columns(target: np.ndarray) -> dict[str, np.ndarray]:

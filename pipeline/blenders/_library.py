@@ -155,28 +155,28 @@ class Library:
         for other, n_round in meetings(n_folds, number):
             oof[part == other] = self.nested[repeat * len(rounds(n_folds)) + n_round, part == other]
         rows = np.flatnonzero((part >= 0) & (part != number))
-        return self._calibrated(oof[rows], self.target[rows], part[rows])
+        return self._calibrated(oof[rows], rows, part[rows])
 
     def _see(self, part: np.ndarray) -> tuple[Seen, Blend]:
         """Return the rows whose part (n_train,) is not -1, in every repeat that covers them."""
         repeats, rows = np.nonzero(self.folds.covered & (part >= 0))
-        return self._calibrated(self.oof[repeats, rows], self.target[rows], part[rows])
+        return self._calibrated(self.oof[repeats, rows], rows, part[rows])
 
-    def _calibrated(self, oof: np.ndarray, target: np.ndarray, part: np.ndarray) -> tuple[Seen, Blend]:
+    def _calibrated(self, oof: np.ndarray, rows: np.ndarray, part: np.ndarray) -> tuple[Seen, Blend]:
         """Return rows with calibrated predictions, and equal weights that know how that is done.
 
         A value beyond all targets seen is extrapolated, mostly by a linear model, and mostly wrong: it is cut to their
         range (House Prices, sixteen entries, equal weights: RMSLE 0.1147, uncut 0.1150); not in time, where a trend may
         lead beyond it.
         """
-        n_entries = len(self.names)
+        n_entries, target = len(self.names), self.target[rows]
         temperatures, bounds = np.ones(n_entries), None
         if self.of_classes:
             temperatures = np.array([fit_temperature(entry, target) for entry in np.moveaxis(oof, 1, 0)])
         elif self.folds.kind != "time":
             bounds = float(target.min()), float(target.max())
         base = Blend(np.full(n_entries, 1 / n_entries), temperatures, logs=self.logs, bounds=bounds)
-        return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part), base
+        return Seen.of(calibrate(oof, temperatures, bounds), target, self.metric, part, rows), base
 
     def _blends(self, blender: Blender, seen: Seen, base: Blend, seed: int) -> Iterator[Blend]:
         """Yield what a blender fits, then what it fits without each set; what weighs the same is finished once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,32 +21,37 @@ CUT_AT_MOST = 0.02
 class Seen:
     """Rows of the library, as often as repeats predict them; probabilities are calibrated.
 
-    oof (n_rows, n_entries, n_outputs), target (n_rows,) values or class codes, metric of what is averaged. part
-    (n_rows,): 0 to n_parts - 1, two or more; who chooses by cross-fitting leaves out rows of one part together. grams
-    (n_parts, n_entries, n_entries): by part, the sums of products of what two entries are off by (values are compared
-    with the target, probabilities with the one-hot class).
+    oof (n_rows, n_entries, n_outputs), target (n_rows,) values or class codes, metric of what is averaged; row
+    (n_rows,) of train that each is. part (n_rows,): 0 to n_parts - 1, two or more; who chooses by cross-fitting leaves
+    out rows of one part together. grams (n_parts, n_entries, n_entries): by part, the sums of products of what two
+    entries are off by (values are compared with the target, probabilities with the one-hot class).
     """
 
     oof: np.ndarray
     target: np.ndarray
     metric: Metric
+    row: np.ndarray
     part: np.ndarray
     grams: np.ndarray
 
     @classmethod
-    def of(cls, oof: np.ndarray, target: np.ndarray, metric: Metric, part: np.ndarray) -> Seen:
-        """Return rows with their sums of products; part: any number for each row."""
+    def of(
+        cls, oof: np.ndarray, target: np.ndarray, metric: Metric, part: np.ndarray, row: np.ndarray | None = None
+    ) -> Seen:
+        """Return rows with their sums of products; part: any number for each row. Without `row` each is another one."""
+        row = np.arange(len(oof)) if row is None else row
         numbers, part = np.unique(part, return_inverse=True)
-        if len(numbers) == 1:
-            part = np.random.default_rng(0).permutation(len(part)) % PARTS
+        if len(numbers) == 1:  # a row goes to one part with all of its repeats
+            place = np.unique(row, return_inverse=True)[1]
+            part = (np.random.default_rng(0).permutation(place.max() + 1) % PARTS)[place]
         off = residuals(oof, target)
         grams = [rows.T @ rows for n in range(part.max() + 1) for rows in [off[part == n].reshape(-1, oof.shape[1])]]
-        return cls(oof, target, metric, part, np.stack(grams))
+        return cls(oof, target, metric, row, part, np.stack(grams))
 
     def only(self, entries: np.ndarray) -> Seen:
         """Return the same rows of these entries alone."""
         grams = self.grams[:, entries][:, :, entries]
-        return Seen(self.oof[:, entries], self.target, self.metric, self.part, grams)
+        return replace(self, oof=self.oof[:, entries], grams=grams)
 
     def cut(self, most: float) -> Seen:
         """Return the same rows; numbers that lie far beyond what every entry says are moved nearer.
@@ -62,12 +67,12 @@ class Seen:
         target = self.target.clip(entries.min(axis=1) - furthest, entries.max(axis=1) + furthest)
         if (target == self.target).all():
             return self
-        return Seen.of(self.oof, target, self.metric, self.part)
+        return Seen.of(self.oof, target, self.metric, self.part, self.row)
 
     def without(self, number: int) -> Seen:
         """Return the rows of all other parts."""
         kept = self.part != number
-        return Seen.of(self.oof[kept], self.target[kept], self.metric, self.part[kept])
+        return Seen.of(self.oof[kept], self.target[kept], self.metric, self.part[kept], self.row[kept])
 
 
 def residuals(oof: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.honesty.resample import Rows, draw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 MOST_ROWS = 10_000
@@ -53,25 +55,32 @@ class Drift:
         return self.auc > 0.5 + 3 * self.se
 
 
-def find_drift(train: pd.DataFrame, test: pd.DataFrame, groups: np.ndarray | None, seed: int) -> Drift:
-    """Tell train from test rows by LightGBM, cross-fitted (by group, where there are any, of train).
+def find_drift(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    groups: np.ndarray | None,
+    test_groups: np.ndarray | None,
+    seed: int,
+) -> Drift:
+    """Tell train from test rows by LightGBM, cross-fitted, by group where there are any.
 
-    train, test: the same columns, float64 or category. Weights are p / (1 - p) of the cross-fitted probability of being
-    test, corrected for the rows drawn, and cut at a quantile (Sugiyama, Krauledat and Mueller 2007, "Covariate shift
-    adaptation by importance weighted cross validation"). Standard error: Hanley and McNeil 1982, at an AUC of 0.5.
+    train, test: the same columns, float64 or category. test_groups: None where nobody knows test's; where train has
+    groups, nothing is looked for then, since rows of one group tell which file the others are in, drift or not. Weights
+    are p / (1 - p) of the cross-fitted probability of being test, corrected for the rows drawn, and cut at a quantile
+    (Sugiyama, Krauledat and Mueller 2007, "Covariate shift adaptation by importance weighted cross validation").
     """
     from pipeline.metrics import auc
 
-    if min(len(train), len(test)) < FEWEST_ROWS:
+    blind = groups is not None and test_groups is None
+    if blind or min(len(train), len(test)) < FEWEST_ROWS:
         return Drift(np.nan, np.nan, (), np.full(len(train), np.nan))
     rng = np.random.default_rng(seed)
     chosen = [np.sort(rng.permutation(len(rows))[:MOST_ROWS]) for rows in (train, test)]
     n_train, n_test = map(len, chosen)
     X = _numbered(train.iloc[chosen[0]], test.iloc[chosen[1]])
     y = np.repeat([0, 1], [n_train, n_test])
-    fold = np.concatenate(
-        [_folds(None if groups is None else groups[chosen[0]], n_train, rng), _folds(None, n_test, rng)]
-    )
+    unit = _units(groups, test_groups, chosen)
+    fold = _folds(unit, (n_train, n_test), rng)
     p, gains = np.empty(len(y)), np.zeros(X.shape[1])
     for one in range(N_FOLDS):
         model = _fit(X[fold != one], y[fold != one], seed)
@@ -84,8 +93,25 @@ def find_drift(train: pd.DataFrame, test: pd.DataFrame, groups: np.ndarray | Non
     order = np.argsort(-shares, kind="stable")
     columns = tuple((str(train.columns[i]), float(shares[i])) for i in order if shares[i] > 0)
     found = auc.score(y, np.column_stack([1 - p, p]))
-    se = float(np.sqrt((n_train + n_test + 1) / (12 * n_train * n_test)))
+    se = float(np.sqrt((n_train + n_test + 1) / (12 * n_train * n_test)))  # Hanley and McNeil 1982, at an AUC of 0.5
+    if unit is not None:
+        se = max(se, se_of_groups(y, p, unit))
     return Drift(found, se, columns, weights, float(odds.mean()))
+
+
+def se_of_groups(y: np.ndarray, p: np.ndarray, unit: np.ndarray) -> float:
+    """Return the standard error of the AUC of p (n,) for y (n,), 0 or 1, where rows of a unit (n,) hang together.
+
+    Source: Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data".
+    """
+    sides = p[y == 0], p[y == 1]
+    below, above = (  # of each row of one file, the share of the other file's rows on its wrong side, ties by half
+        (np.searchsorted(np.sort(own), other, "left") + np.searchsorted(np.sort(own), other, "right")) / 2 / len(own)
+        for own, other in (sides, sides[::-1])
+    )
+    off = np.empty(len(y))
+    off[y == 1], off[y == 0] = (below - below.mean()) / len(below), (above.mean() - above) / len(above)
+    return float(np.sqrt((np.bincount(unit, off) ** 2).sum()))
 
 
 def _numbered(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
@@ -96,9 +122,21 @@ def _numbered(train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
     return stacked.set_axis([str(place) for place in range(stacked.shape[1])], axis=1)
 
 
-def _folds(groups: np.ndarray | None, n_rows: int, rng: np.random.Generator) -> np.ndarray:
-    unit = np.arange(n_rows) if groups is None else np.unique(groups, return_inverse=True)[1]
-    return (rng.permutation(unit.max() + 1) % N_FOLDS)[unit]
+def _units(
+    groups: np.ndarray | None, test_groups: np.ndarray | None, chosen: Sequence[np.ndarray]
+) -> np.ndarray | None:
+    """Return the group of each chosen row, of train's and then of test's, as a number; None where there are none."""
+    if groups is None or test_groups is None:
+        return None
+    both = np.concatenate([groups[chosen[0]].astype(str), test_groups[chosen[1]].astype(str)])
+    return np.asarray(np.unique(both, return_inverse=True)[1])
+
+
+def _folds(unit: np.ndarray | None, sizes: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """Deal rows to folds: whole groups, where there are any, else the rows of either file by themselves."""
+    if unit is not None:
+        return np.asarray((rng.permutation(unit.max() + 1) % N_FOLDS)[unit])
+    return np.concatenate([rng.permutation(n_rows) % N_FOLDS for n_rows in sizes])
 
 
 def _fit(X: pd.DataFrame, y: np.ndarray, seed: int) -> Any:

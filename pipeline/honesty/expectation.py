@@ -83,11 +83,12 @@ def expect(
     """
     rng = np.random.default_rng(seed)
     pooled = [rows.of(oof)]
-    test, fold = draw(rows, pooled, n_private, DRAWS, rng), draw(rows, pooled, rows.fold_size, DRAWS, rng)
+    fold_size = float(np.mean([len(folds.valid_rows(repeat, fold)) for repeat, fold in folds]))
+    test, fold = draw(rows, pooled, n_private, DRAWS, rng), draw(rows, pooled, fold_size, DRAWS, rng)
     cv = float(folds.errors(rows.metric, target, oof).mean())
     size = float(test.growth[0] - fold.growth[0])
     optimism = stopped * bias.flattered * float(fold.deviations.std())
-    own = own_factor(folds) * _means(fold.deviations[:, 0], rows.n_folds, len(test.deviations), rng)
+    own = own_factor(folds) * _means(fold.deviations[:, 0], folds.n_folds, len(test.deviations), rng)
     error = cv + size + optimism + bias.tuning - bias.averaging
     deviations = test.deviations[:, 0] - own
     low, high = error + np.quantile(deviations, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

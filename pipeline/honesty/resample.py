@@ -18,16 +18,13 @@ ratio, as it is for any smooth metric of so many rows; so 100 000 rows take no l
 class Rows:
     """The rows that every repeat of the folds validates: one pool that test sets are drawn from.
 
-    target (n,); unit (n,): codes 0, 1, ... of what hangs together and is drawn as a whole; positions (n,) in train;
-    fold_size: rows that a fold validates, on average; n_folds.
+    target (n,); unit (n,): codes 0, 1, ... of what hangs together and is drawn as a whole; positions (n,) in train.
     """
 
     target: np.ndarray
     unit: np.ndarray
     positions: np.ndarray
     metric: Metric
-    fold_size: float
-    n_folds: int
 
     @property
     def n_units(self) -> int:
@@ -57,8 +54,7 @@ def pool(
     elif folds.kind == "time" and time is not None:
         unit = stretches(time)
     unit = np.unique(unit[positions], return_inverse=True)[1]
-    sizes = [len(folds.valid_rows(repeat, fold)) for repeat, fold in folds]
-    return Rows(target[positions], unit, positions, metric, float(np.mean(sizes)), folds.n_folds)
+    return Rows(target[positions], unit, positions, metric)
 
 
 def stretches(time: np.ndarray) -> np.ndarray:
@@ -104,13 +100,14 @@ def draw(
     """Return the errors of sets of about `size` rows, the same rows for each of several entries.
 
     oofs: predictions (n_repeats, n, n_outputs) of the pool; an error is the mean over repeats. weights (n,): how likely
-    a row is drawn, summed over its unit. Draws on which the metric is not defined (AUC of one class) are left out.
+    a row is drawn; its unit is drawn as a whole, by the mean of its rows' weights. Draws on which the metric is not
+    defined (AUC of one class) are left out.
     """
-    drawn_size = min(size, MOST_ROWS)
-    shrink = drawn_size / size
     lists = _members(rows.unit)
-    n_wanted = max(1, round(drawn_size * rows.n_units / len(rows.unit)))
-    share = None if weights is None else np.bincount(rows.unit, weights) / weights.sum()
+    rows_per_unit = len(rows.unit) / rows.n_units
+    n_wanted = max(1, round(min(size, MOST_ROWS) / rows_per_unit))
+    shrink = min(1.0, n_wanted * rows_per_unit / size)  # whole units can be more rows than MOST_ROWS, and fewer
+    share = None if weights is None else np.bincount(rows.unit, weights) / np.bincount(rows.unit)
     sets = _sets(rows.n_units, n_draws, n_wanted, share, rng)
     errors = np.array([_errors(rows, oofs, _rows_of(units, lists)) for units in sets])
     errors = errors[np.isfinite(errors).all(axis=1)]
@@ -132,7 +129,7 @@ def _sets(n_units: int, n_draws: int, n_wanted: int, share: np.ndarray | None, r
     if share is None:
         drawn = rng.permutation(np.tile(np.arange(n_units), -(-n // n_units)))[:n]
     else:
-        drawn = np.searchsorted(np.cumsum(share), rng.random(n)).clip(max=n_units - 1)
+        drawn = np.searchsorted(np.cumsum(share) / share.sum(), rng.random(n)).clip(max=n_units - 1)
     return np.asarray(drawn.reshape(n_draws, n_wanted))
 
 

@@ -21,8 +21,11 @@ FEWEST_FOLDS = 5
 
 
 def suit(folds: Folds) -> bool:
-    """Say whether folds can be paired: enough of them, and what trains in one trains in all others, or is validated."""
-    if folds.kind == "time" or folds.n_folds < FEWEST_FOLDS:
+    """Say whether folds can be paired: enough of them, and what trains in one trains in all others, or is validated.
+
+    Folds of which several validate together leave out two already (pipeline/nested/pairs.py).
+    """
+    if folds.kind == "time" or folds.part is not None or folds.n_folds < FEWEST_FOLDS:
         return False
     trains, valid = np.isin(folds.role, (TRAIN, STOP)), folds.role == VALID
     return all(

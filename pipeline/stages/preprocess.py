@@ -94,7 +94,7 @@ def run(job: Job) -> dict[str, Any]:
     task, target = read_target(raw["train"], schema, facts, Metric.from_module(job.plugins["metric"]))
     ids = {part: frame[facts["id"]].to_numpy() for part, frame in raw.items()}
     table = Table(task, train, test, target, ids["train"], ids["test"], groups, time, weight)
-    write_table(job.out, table)
+    write_table(job.out, table, _test_groups(raw["test"], sources, facts))
     _prepared(job, sources, chosen, train).write(job.out)
     write_json(job.out / "report.json", _as_json(table, report))
     for note in report.notes:
@@ -240,9 +240,20 @@ def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
 
 def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
     column = _splitting_column("groups", train, sources, facts)
-    if column is None or pd.api.types.is_numeric_dtype(column):
-        return None if column is None else column.to_numpy()
-    return column.astype(str).to_numpy(dtype=object)
+    return None if column is None else _as_groups(column)
+
+
+def _as_groups(column: pd.Series) -> np.ndarray:
+    return column.to_numpy() if pd.api.types.is_numeric_dtype(column) else column.astype(str).to_numpy(dtype=object)
+
+
+def _test_groups(test: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
+    """Return the groups of test's rows, from the raw file or from a feature; None where not every row has one."""
+    name = facts.get("groups")
+    if not name or (name not in test and name not in sources.rows):
+        return None
+    column = test[name] if name in test else sources.rows[name].iloc[sources.n_train :]
+    return None if column.isna().any() else _as_groups(column)
 
 
 def _time(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
-from pipeline.files import read_entries, read_folds, read_json, read_table, write_json
+from pipeline.files import read_entries, read_folds, read_json, read_table, read_test_groups, write_json
 from pipeline.honesty.drift import Drift, Weighted, find_drift, weigh
 from pipeline.honesty.expectation import LEVEL, Bias, Expectation, expect, flattered_share
 from pipeline.honesty.resample import Rows, pool
@@ -39,7 +39,8 @@ def run(job: Job) -> dict[str, Any]:
         bias = bias_of(ENSEMBLE, leaderboard)
         found = expect(rows, folds, table.target, oof, bias, n_private=n_private, seed=job.seed)
         bar.advance(note="expected private score")
-        drift = find_drift(table.train, table.test, table.groups, derive(job.seed, "drift"))
+        test_groups = read_test_groups(job.inputs["preprocess"])
+        drift = find_drift(table.train, table.test, table.groups, test_groups, derive(job.seed, "drift"))
         weighted = weigh(rows, oof, drift, n_private, derive(job.seed, "weigh"))
         bar.advance(note="drift")
     said = describe(found, table.task.metric) | {
@@ -51,6 +52,8 @@ def run(job: Job) -> dict[str, Any]:
         "drift": _drift(drift),
         "weighted": _weighted(found, weighted, table.task.metric),
     }
+    if table.groups is not None and test_groups is None:
+        job.log.info("drift is not looked for: which of test's rows hang together is not known")
     write_json(job.out / "score.json", said)
     return {"n_units": rows.n_units}
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from small_folds import alternating
 
-from pipeline.honesty.drift import find_drift, weigh
+from pipeline.honesty.drift import Drift, find_drift, se_of_groups, weigh
 from pipeline.honesty.resample import pool
-from pipeline.metrics import mae
+from pipeline.metrics import auc, mae, mse
 from pipeline.types import Metric
 
 
@@ -24,22 +24,56 @@ def rows(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_chance_is_not_called_drift(seed: int) -> None:
-    found = find_drift(rows(600, 10 + seed), rows(400, 20 + seed), None, seed)
+    found = find_drift(rows(600, 10 + seed), rows(400, 20 + seed), None, None, seed)
     assert not found.found
     assert abs(found.auc - 0.5) < 4 * found.se
 
 
-def test_groups_that_hang_together_are_not_called_drift() -> None:
-    """Rows of a group are alike: a classifier that has seen some of them knows that the others are train rows."""
-    rng = np.random.default_rng(0)
-    parts = [pd.DataFrame(np.repeat(rng.normal(size=(60, 8)), 10, axis=0), columns=list("abcdefgh")) for _ in range(2)]
-    groups = np.repeat(np.arange(60), 10)
-    blind, knowing = (find_drift(parts[0], parts[1], known, 0).auc for known in (None, groups))
-    assert knowing < blind
+def in_groups(seed: int, shift: float = 0.0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return rows of 60 groups that share half of their columns, and the groups."""
+    rng = np.random.default_rng(seed)
+    shared = np.repeat(rng.normal(shift, size=(60, 4)), 10, axis=0)
+    return pd.DataFrame(np.hstack([shared, rng.normal(size=(600, 4))]), columns=list("abcdefgh")), np.repeat(
+        range(60), 10
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_that_hang_together_are_not_called_drift(seed: int) -> None:
+    """Rows of a group are alike: a classifier that has seen some of them knows in which file the others are."""
+    (train, groups), (test, others) = in_groups(seed), in_groups(100 + seed)
+    assert not find_drift(train, test, groups, 60 + others, 0).found
+    assert not find_drift(train, test, groups, groups, 0).found  # the same groups in both files
+    assert find_drift(train, test, None, None, 0).found
+    (test, others) = in_groups(100 + seed, shift=2.0)
+    assert find_drift(train, test, groups, 60 + others, 0).found
+
+
+def test_where_tests_groups_are_unknown_drift_is_not_looked_for() -> None:
+    (train, groups), (test, _) = in_groups(0), in_groups(1)
+    found = find_drift(train, test, groups, None, 0)
+    assert np.isnan(found.auc)
+    assert not found.found
+    pooled = pool(np.ones(600), alternating(600, 2), Metric.from_module(mae), groups, None)
+    assert not weigh(pooled, np.zeros((1, 600, 1)), found, 500, 0).readable
+
+
+def test_the_standard_error_of_groups_is_what_the_auc_strays_by() -> None:
+    """Groups of ten equal rows are as good as one row each; rows by themselves stray as Hanley and McNeil say."""
+    rng, aucs, said = np.random.default_rng(0), [], []
+    y = np.repeat([0, 1], [400, 300])
+    for _ in range(200):
+        p = np.repeat(rng.normal(size=70), 10)
+        unit = np.repeat(np.arange(70), 10)
+        aucs.append(auc.score(y, np.column_stack([-p, p])))
+        said.append(se_of_groups(y, p, unit))
+    assert np.mean(said) == pytest.approx(np.std(aucs), rel=0.15)
+    alone = se_of_groups(y, rng.normal(size=700), np.arange(700))
+    assert alone == pytest.approx(np.sqrt(701 / (12 * 400 * 300)), rel=0.1)
 
 
 def test_drift_is_found_with_its_column() -> None:
-    found = find_drift(rows(800, 1), rows(800, 2, shift=1.0), None, 0)
+    found = find_drift(rows(800, 1), rows(800, 2, shift=1.0), None, None, 0)
     assert found.found
     assert found.columns[0][0] == "x[3]"
     assert sum(share for _, share in found.columns) == pytest.approx(1.0)
@@ -51,7 +85,7 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
     column = train["x[3]"].to_numpy()
     error = np.exp(0.8 * column)  # harder where test has more rows
     pooled = pool(error, alternating(3000, 5), Metric.from_module(mae), None, None)
-    drift = find_drift(train, test, None, 0)
+    drift = find_drift(train, test, None, None, 0)
     found = weigh(pooled, np.zeros((1, 3000, 1)), drift, 3000, 0)
     wanted = np.exp(0.8 * test["x[3]"]).mean() - error.mean()
     assert 0.5 * wanted < found.change < 1.3 * wanted
@@ -63,7 +97,7 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
 def test_when_hardly_anything_of_train_looks_like_test_the_estimate_says_so(n_alike: int) -> None:
     train, test = rows(500, 5), rows(500, 6, shift=50.0)
     train.loc[train.index < n_alike, "x[3]"] += 50.0
-    drift = find_drift(train, test, None, 0)
+    drift = find_drift(train, test, None, None, 0)
     assert drift.auc > 0.98
     pooled = pool(np.ones(500), alternating(500, 2), Metric.from_module(mae), None, None)
     found = weigh(pooled, np.zeros((1, 500, 1)), drift, 500, 0)
@@ -71,6 +105,17 @@ def test_when_hardly_anything_of_train_looks_like_test_the_estimate_says_so(n_al
 
 
 def test_a_test_file_of_one_row_is_no_error() -> None:
-    found = find_drift(rows(50, 7), rows(1, 8), None, 0)
+    found = find_drift(rows(50, 7), rows(1, 8), None, None, 0)
     assert np.isnan(found.auc)
     assert not found.found
+
+
+def test_the_weighted_estimate_knows_groups_of_any_size() -> None:
+    """Groups of fifty rows with small errors, single rows with large ones, which test has more of."""
+    groups = np.concatenate([np.repeat(np.arange(20), 50), 20 + np.arange(1000)])
+    single = groups >= 20
+    error, weights = np.where(single, 2.0, 1.0), np.where(single, 1.5, 0.5)
+    for unit in (groups, None):
+        pooled = pool(np.zeros(2000), alternating(2000, 5), Metric.from_module(mse), unit, None)
+        found = weigh(pooled, error[None, :, None], Drift(0.6, 0.01, (), weights), 1000, 0)
+        assert found.change == pytest.approx(np.average(error**2, weights=weights) - (error**2).mean(), rel=0.15)

@@ -178,3 +178,26 @@ def test_of_a_split_in_time_stretches_are_drawn_and_rows_without_prediction_are_
     assert len(np.unique(stretches(time))) == 9
     assert rows.n_units == 7
     assert rows.positions.min() == 16
+
+
+@pytest.mark.parametrize(("n_units", "rows_each"), [(100, 10), (60, 2000), (52, 4000), (40, 10_000)])
+def test_sets_of_large_groups_stray_as_their_number_says(n_units: int, rows_each: int) -> None:
+    unit = np.repeat(np.arange(n_units), rows_each)
+    off = 2 + np.random.default_rng(0).normal(size=n_units)[unit] / 2
+    rows = Rows(np.zeros(len(unit)), unit, np.arange(len(unit)), Metric.from_module(mae))
+    drawn = draw(rows, [off[None, :, None]], 15 * rows_each, 400, np.random.default_rng(1))
+    assert drawn.deviations.std() == pytest.approx(off[::rows_each].std() / np.sqrt(15), rel=0.12)
+
+
+def test_who_has_more_folds_is_expected_no_better() -> None:
+    """The same predictions, judged by five folds and by twenty: what RMSE gains by small folds is taken off again."""
+    found = {n: [] for n in (5, 20)}
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        target = rng.normal(size=200)
+        oof = (target + 0.7 * rng.standard_t(5, size=200))[None, :, None]
+        folds = {n: dealt(rng.permutation(200) % n) for n in found}
+        rows = pool(target, folds[5], Metric.from_module(rmse), None, None, [folds[20]])
+        for n, own in folds.items():
+            found[n].append(expect(rows, own, target, oof, Bias(), n_private=500, seed=0).error)
+    assert np.mean(found[20]) == pytest.approx(np.mean(found[5]), rel=0.01)

@@ -158,6 +158,7 @@ UNPAIRED = {
     "time": alternating(N, 5, kind="time"),
     "rows of one fold": with_rows_of_one_fold(),
     "rows of no weight": with_a_fold_that_trains_nobody(),
+    "folds of pairs": replace(alternating(N, 5), part=np.arange(N)[None] % 10),  # each leaves out two folds already
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from case import KINDS, N_TEST, N_TRAIN
 
 from pipeline.errors import DataError
+from pipeline.files import read_test_groups
 
 
 def test_columns_become_numbers_and_categories_of_both_files(case):
@@ -106,6 +107,14 @@ def test_groups_may_come_from_a_feature(case):
     table = case.run()
     assert list(table.groups[:4]) == ["0", "1", "1", "2"]
     assert "family" not in table.train
+    own = read_test_groups(case.folder / "out")
+    assert list(own) == (case.frames["test"]["id"] // 2).astype(str).tolist()
+
+
+def test_groups_that_test_does_not_show_are_unknown(case):
+    case.facts["groups"] = "block"
+    case.run("train alone")
+    assert read_test_groups(case.folder / "train alone") is None
 
 
 def test_a_group_column_that_is_not_there_is_refused_and_each_known_one_named_once(case):
