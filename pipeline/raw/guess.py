@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
 MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
+MOST_SHARED = 12  # columns that such a file has in common with ours; one with more holds rows like ours
 MOST_PARTS = 40  # columns of a file among which those of an id are looked for
 MOST_ROWS = 0.5  # share of the rows of train, and of test, that must have one in such a file
 MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
@@ -152,19 +154,24 @@ def _tables(
         if not shared or set(names_of(found.target)) & set(sheet.columns):
             continue
         if (table := _joined(sheet, shared, train, test)) is None:
-            found.findings[name] = f"{name}: not joined (no column it shares tells its rows apart and fits ours)"
+            found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
             continue
         stated[name] = list(table.on)
         tables.append(table)
         brings = [column for column in table.brings if column not in train.columns]
-        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings) or 'nothing new'})"
+        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)})"
     return stated, tables
 
 
 def _joined(sheet: Sheet, shared: list[str], train: Sheet, test: Sheet) -> Beside | None:
-    for size in range(1, min(len(shared), MOST_KEYS) + 1):
+    """Return it as joined by the fewest columns that tell its rows apart, where most of ours have a row there."""
+    if len(shared) > MOST_SHARED or set(sheet.columns) <= set(train.columns):
+        return None
+    levels = {name: len(sheet.cells[name].unique()) for name in shared}
+    for size in range(1, MOST_KEYS + 1):
         for on in combinations(shared, size):
-            if set(on) < set(sheet.columns) and tells_apart(sheet, on):
+            enough = math.prod(levels[name] for name in on) >= sheet.cells.num_rows
+            if enough and tells_apart(sheet, on):
                 table = beside(sheet, on)
                 if min(table.share_of(train), table.share_of(test)) >= MOST_ROWS:
                     return table

@@ -135,7 +135,7 @@ def _markdown(found: dict[str, Any]) -> str:
             table(["competition", "date", "code", "metric", *names, *(f"{name} against each" for name in OURS)], rows),
             "What the minutes cut or left out, of our networks and AutoGluon's, where it was written down:",
             "\n".join(
-                f"- {slug}: {'; '.join(own['cut'])}" for slug, own in found["competitions"].items() if "cut" in own
+                f"- {slug}: {'; '.join(own['cut'])}" for slug, own in found["competitions"].items() if own.get("cut")
             ),
         ]
     )
