@@ -6,6 +6,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -57,13 +58,16 @@ def _load_file(name: str, file: Path) -> ModuleType:
 
 
 def _sealed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
-    """Return a score that is kept from files, and is NaN of rows that it refuses, such as those of a single class."""
+    """Return a score that is kept from files and from changing what it is given.
+
+    It is NaN of rows that it refuses, such as those of a single class, and says so in `refused`.
+    """
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         try:
             with sealed(who):
-                return function(*arguments, **named)
+                found = function(*map(copy, arguments), **named)
         except (ValueError, ZeroDivisionError) as error:
             call.refused = f"{who} refuses them: {type(error).__name__}: {error}"  # type: ignore[attr-defined]
             return math.nan
@@ -71,5 +75,11 @@ def _sealed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
             raise
         except Exception as error:
             raise FeatureError(f"{who} failed: {type(error).__name__}: {error}") from error
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            shape = f" of shape {found.shape}" if hasattr(found, "shape") else ""
+            raise FeatureError(f"{who} returns {type(found).__name__}{shape}, expected one number") from None
 
+    call.refused = ""  # type: ignore[attr-defined]
     return call

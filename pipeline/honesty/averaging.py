@@ -62,8 +62,10 @@ def _first(predictions: np.ndarray) -> np.ndarray:
 
 def _gain(library: Library, submit: Submit, believe: Submit, seed: int) -> float:
     """submit, believe: what is submitted, and what it says before labels or values are decided."""
-    if not library.together.size:
-        return 0.0
+    if not library.together.size or library.folds.kind == "time":
+        return (
+            0.0  # in time test lies beyond the rows that CV judges: what models differ by there says nothing of these
+        )
     repeats, rows = np.nonzero(np.isfinite(library.oof).all(axis=(2, 3)))
     draw = draw_classes if library.of_classes else draw_values
     apart = np.stack([believe(one) for one in library.apart])
@@ -108,17 +110,20 @@ def draw_values(apart: np.ndarray, oof: np.ndarray, target: np.ndarray, seed: in
     """Return values (n_draws, n): the mean of all models, and an error of an out-of-fold row with a prediction like it.
 
     oof (n_oof, 1), target (n_oof,). Out-of-fold errors are those of single models: they are made smaller by what these
-    stray from their mean. No value lies outside those of train.
+    stray from their mean. No value lies outside those of train. There are no draws (0, n) where the models differ on
+    test rows by more than single ones are wrong out of fold: these are rows unlike train's, of which it tells nothing.
     """
     rng = np.random.default_rng(seed)
     centre, oof = apart[:, :, 0].mean(axis=0), oof[:, 0]
+    strayed, wrong = np.mean((apart[:, :, 0] - centre) ** 2), np.mean((target - oof) ** 2)
+    if strayed > wrong:
+        return np.empty((0, len(centre)))
     order = np.argsort(oof, kind="stable")
     place = np.searchsorted(oof[order], centre)
     reach = max(1, round(NEAR * len(oof)))
     moved = place + rng.integers(-reach, reach + 1, size=(_n_draws(len(centre)), len(centre)))
     errors = (target - oof)[order[moved.clip(0, len(oof) - 1)]]
-    strayed, wrong = np.mean((apart[:, :, 0] - centre) ** 2), np.mean((target - oof) ** 2)
-    shrink = np.sqrt(max(0.0, 1.0 - strayed / wrong)) if wrong > 0 else 0.0
+    shrink = np.sqrt(1.0 - strayed / wrong) if wrong > 0 else 0.0
     return np.asarray((centre + shrink * errors).clip(target.min(), target.max()))
 
 

@@ -121,3 +121,13 @@ def test_values_are_drawn_within_train_and_a_tiny_test_file_is_no_error() -> Non
     assert found.max() <= target.max()
     library, _ = library_of(rmse)
     assert gain_alone(replace(library, test=library.test[:0], apart=library.apart[:, :0]), "net", 0) == 0.0
+
+
+@pytest.mark.parametrize("module", [rmse, mae])
+def test_where_models_part_beyond_what_they_know_nothing_is_said_to_be_gained(module: ModuleType) -> None:
+    """On test rows unlike train's the models of all folds may go anywhere; CV has judged none of that."""
+    library, _ = library_of(module)
+    far = library.apart + 5 * np.arange(N_MODELS)[:, None, None, None]
+    assert gain_alone(replace(library, apart=far, test=library.test + 10), "net", 0) == 0.0
+    in_time = replace(library, folds=replace(library.folds, kind="time"))
+    assert gain_alone(in_time, "net", 0) == 0.0

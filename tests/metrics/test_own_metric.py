@@ -49,3 +49,28 @@ def test_what_else_fails_is_a_mistake_of_the_file(tmp_path: Path) -> None:
     own = metric(tmp_path, "def score(target, prediction): return target.no_such_thing\n")
     with pytest.raises(FeatureError, match=r"metric\.py: score\(\) failed: AttributeError: .*no_such_thing"):
         own.score(np.arange(3), SURE)
+
+
+def test_what_works_in_place_changes_nothing(tmp_path: Path) -> None:
+    body = "def score(target, prediction):\n    target[:] = 0\n    prediction[:] = 0\n    return 1.0\n"
+    target, sure = np.arange(3), SURE.copy()
+    assert metric(tmp_path, body).score(target, sure) == 1.0
+    np.testing.assert_array_equal(target, np.arange(3))
+    np.testing.assert_array_equal(sure, SURE)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"), [("None", "NoneType"), ("prediction", r"ndarray of shape \(3, 3\)"), ("'x'", "str")]
+)
+def test_what_is_no_number_is_told(tmp_path: Path, returned: str, said: str) -> None:
+    own = metric(tmp_path, f"def score(target, prediction): return {returned}\n")
+    with pytest.raises(FeatureError, match=rf"metric\.py: score\(\) returns {said}, expected one number"):
+        own.score(np.arange(3), SURE)
+
+
+def test_a_score_that_is_nan_of_perfect_predictions_is_told(tmp_path: Path) -> None:
+    table = make_table(classes=True)
+    task = replace(table.task, metric=metric(tmp_path, "def score(target, prediction): return float('nan')\n"))
+    with pytest.raises(ConfigError) as caught:
+        check_metric(alternating(400), replace(table, task=task))
+    assert caught.value.hint == "score() of metric.py must give a number where every prediction is right"
