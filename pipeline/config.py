@@ -60,7 +60,8 @@ class Competition(Section):
     target: a column of train, or a list of those that a regression predicts; the metric is the mean of their scores.
     positive: the class of a binary task whose probability is meant; without it, the last one in sorted order.
     public_share: of the test rows, those that the public leaderboard judges, as Kaggle's page on it says.
-    id_from: columns of which the id is made up, where the sample alone has it: their cells, "_" between them.
+    id_from: where the sample alone has the id, the columns of which it is made up (their cells, "_" between them), or
+    the number of a file's first row, where it counts rows.
     tables: files beside train and test, and by which columns each is joined to both.
     """
 
@@ -68,7 +69,7 @@ class Competition(Section):
     title: str = ""
     task: Literal["regression", "binary", "multiclass"]
     id: str
-    id_from: list[str] = Field([])
+    id_from: Annotated[list[str], Field(min_length=1)] | Annotated[int, Field(strict=True)] | None = None
     target: Annotated[str | list[str], AfterValidator(_one_or_several)]
     metric: Annotated[str, AfterValidator(lambda name: COLUMN_MEANS.get(name, name))]
     submission: Literal["value", "label", "probability", "probabilities"]
@@ -107,7 +108,7 @@ class Experiment(Section):
 
     name: str
     seed: int = 0
-    minutes: float = Field(10, gt=0, allow_inf_nan=False)
+    minutes: float = Field(10, gt=0, allow_inf_nan=False, strict=True)
     worth_from: list[OtherExperiment] = Field([])
     use_spare_minutes: bool = False
     preprocess: Preprocess = Preprocess()
@@ -141,7 +142,7 @@ def load_competition(workspace: Workspace, slug: str) -> Competition:
     if competition.submission == "label" and _reads_probabilities(workspace, competition):
         raise ConfigError(
             f"{path}: metric '{competition.metric}' judges probabilities, but submission = 'label' writes labels",
-            hint=f"submission = '{FORMS[competition.task][-1]}', or a metric of labels such as accuracy",
+            hint=f"submission = '{FORMS[competition.task][1]}', or a metric of labels such as accuracy",
         )
     return competition
 

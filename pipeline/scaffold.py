@@ -80,7 +80,7 @@ def scaffold(
     new = [path for path in experiments if not path.exists()]
     for path in new:
         n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
-        text = experiment_toml(experiments[path], found.task, n_rows, n_targets)
+        text = experiment_toml(experiments[path], found.task, n_rows, n_targets, found.time_folds)
         path.write_text(text, encoding="utf-8")
     put_text(facts_path, competition_toml(title, found, files))  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
@@ -89,15 +89,19 @@ def scaffold(
     return Scaffolded((facts_path, *new), findings, "" if known else judged_by)
 
 
-def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1) -> str:
+def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1, time_folds: int = 0) -> str:
     """Return the text of an experiment (a name of TEMPLATES); folds of a classification keep the classes' shares.
 
+    time_folds: how many folds in time there are, where test lies after train.
     AutoGluon learns one target: of several, LightGBM stands where it is the only one that grows trees.
     """
     text = TEMPLATES[name].read_text(encoding="utf-8")
-    text = text if task == "regression" else text.replace('kind = "kfold"', 'kind = "stratified"')
+    kind = "time" if time_folds else "kfold" if task == "regression" else "stratified"
+    text = text.replace('kind = "kfold"', f'kind = "{kind}"')
     if n_targets > 1:
         text = text.replace("[models.autogluon]\n\n", "" if TREES in text else f"{TREES}\n\n")
+    if time_folds:
+        return text.replace("n_folds = 5", f"n_folds = {time_folds}")
     return text.replace("repeats = 1 ", "repeats = 2 ") if n_rows < FEW_ROWS else text
 
 
@@ -115,6 +119,8 @@ def find_files(raw_folder: Path) -> tuple[dict[str, str], list[str]]:
         elif role != "sample" or fitting:
             found = ", ".join(fitting) or ", ".join(names) or "no tables"
             hint = f"let one file be called {role}.csv, or {BY_HAND}"
+            if others := sorted(file.name for file in raw_folder.rglob("*.parquet")):
+                hint = f"{others[0]} is no CSV file, and parquet is not read: write it as CSV"
             raise ConfigError(f"which file of {raw_folder} is {role} cannot be told: found {found}", hint=hint)
     return {role: files[role] for role in ("train", "test", "sample") if role in files}, rest
 
@@ -163,6 +169,11 @@ def _take_metric(found: Guess, sheets: dict[str, Sheet], metric: str, why: str) 
         )
     found.metric = metric
     found.findings["metric"] = f"metric: {metric} ({why})"
+    if module.READS == "label" and found.submission == "probability":
+        found.findings["labels"] = (
+            f"{metric} judges labels, but the sample holds none of the target's: probabilities are submitted; "
+            f"is {metric} the competition's metric?"
+        )
     if module.READS == "probability" and found.submission == "label":
         if found.task == "multiclass" and "sample" in sheets:
             found_labels = f"--metric {metric} judges probabilities, but {sheets['sample'].name} has one label a row"
@@ -203,12 +214,14 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
     lines += [
         _entry(key, getattr(found, key), why.get(key, "")) for key in ("task", "id", "target", "metric", "submission")
     ]
-    if found.id_from:
-        lines.insert(3, _entry("id_from", found.id_from, 'its parts, "_" between them'))
+    if found.id_from is not None:
+        counted = isinstance(found.id_from, int)
+        why_so = "the number of a file's first row" if counted else 'its parts, "_" between them'
+        lines.insert(3, _entry("id_from", found.id_from, why_so))
     if found.submission == "probability":
         lines.append("# " + _entry("positive", found.classes[0], f"{why['positive']}; this line would turn it round"))
     if found.time:
-        lines.append(_entry("time", found.time, 'every row of test lies later; goes with [split] kind = "time"'))
+        lines.append(_entry("time", found.time, 'every row of test lies later: [split] kind = "time"'))
     else:
         lines.append('# groups = "column"   rows that belong together;  time = "column"   when test lies after train')
     lines += ["", "[files]", *(_entry(role, name) for role, name in files.items())]
@@ -222,6 +235,6 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
     return "\n".join([*lines, "# numeric, date, text: more lists of columns to read so", ""])
 
 
-def _entry(key: str, value: str | list[str], why: str = "") -> str:
+def _entry(key: str, value: str | list[str] | int, why: str = "") -> str:
     text = f"{key} = {json.dumps(value, ensure_ascii=False)}"
     return f"{text:<36} # {' '.join(why.split())}" if why else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -32,6 +33,14 @@ class Columns(Section):
     date: list[str] = []
     text: list[str] = []
     drop: list[str] = []
+
+    @model_validator(mode="after")
+    def _one_kind_each(self) -> Columns:
+        kinds = {"numeric": self.numeric, "categorical": self.categorical, "date": self.date, "text": self.text}
+        for (kind, names), (other, others) in combinations(kinds.items(), 2):
+            if both := [name for name in names if name in others]:
+                raise ValueError(f"{both[0]!r} stands under {kind} and under {other}")
+        return self
 
 
 class Preprocess(Section):

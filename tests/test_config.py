@@ -153,7 +153,7 @@ COMPETITION_VALUES = {
     ),
     "no-target": ('"SalePrice"', "[]", "target: no target, found []", ""),
     "positive-of-numbers": ("id =", "positive = 'a'\nid =", "positive is for binary tasks, but task = 'regress", ""),
-    "labels-for-probabilities": (COMPETITION, LABELS, "metric 'auc' judges probabilities, but", "'probabilities'"),
+    "labels-for-probabilities": (COMPETITION, LABELS, "metric 'auc' judges probabilities, but", "'probability'"),
     "open-quote": ('"rmsle"', '"rmsle', "not valid TOML: ", ""),
 }
 EXPERIMENT_KEYS = {
@@ -189,6 +189,7 @@ EXPERIMENT_VALUES = {
     "number-for-truth": ("shuffle = false", "shuffle = 7", "shuffle: Input should be a valid boolean", ""),
     "word-of-a-part": ('"mean"', '"maen"', "encode.impute: Input should be 'mean' or 'median'", "'mean'?"),
     "no-minutes": ("minutes = 3", "minutes = 0", "minutes: Input should be greater than 0, found 0", ""),
+    "minutes-word": ("minutes = 3", "minutes = true", "minutes: Input should be a valid number, found True", ""),
     "minutes-nan": ("minutes = 3", "minutes = nan", "minutes: expected a finite number, found nan", ""),
     "infinite-range": ("high = 1e-1", "high = inf", "models.net.lr.high: expected a finite number", ""),
     "range-outside-bounds": ("1e-1", "1.5", "[models.net] lr: lr: Input should be less than 1, found 1.5", ""),
@@ -282,6 +283,9 @@ def test_an_own_metric_is_checked_like_one_of_the_package(workspace: Workspace) 
         ("'value'", "'values'", "READS: no such word 'values'"),
         ("('regression',)", "('regression', 'Binary')", "TASKS: no such word 'Binary'"),
         ("('regression',)", "'regression'", "TASKS: expected a tuple of words, found 'regression'"),
+        ("False, 0.0", "False, '0'", "OPTIMUM: expected a number, found '0'"),
+        ("False, 0.0", "False, None", "OPTIMUM: expected a number, found None"),
+        ("False, 0.0", "'no', 0.0", "GREATER_IS_BETTER: expected True or False, found 'no'"),
     ):
         text = own.read_text()
         own.write_text(text.replace(right, wrong))

@@ -207,7 +207,7 @@ def test_existing_files_are_kept(infer, tmp_path):
             "which column is the target cannot be told: only in train.csv: b, c",
         ),
         ("id,a\n1,2\n", "id,a\n1,2\n", None, None, "only in train.csv: none"),
-        ("a,y\n1,2\n", "a\n1\n", "key,y\n1,0\n", None, "first column of sample_submission.csv is 'key'"),
+        ("a,y\n1,2\n", "a\n1\n", "key,y\n7,0\n", None, "first column of sample_submission.csv is 'key'"),
         ("id,a,y\n1,2,3\n2,2,3\n", "id,a\n1,2\n", "id,y\n1,0\n", None, "y has 1 different values"),
         ("id,a,y\n1,2,u\n2,2,v\n", "id,a\n1,2\n", "id,y\n1,w\n", None, "label or a probability"),
         (
@@ -348,3 +348,56 @@ def test_the_best_experiment_has_models_of_many_kinds(task: str, n_rows: int) ->
     assert len(text["models"]) >= 10
     assert text["split"]["kind"] == {"regression": "kfold", "multiclass": "stratified"}[task]
     assert text["split"]["repeats"] == {500: 2, 50_000: 1}[n_rows]
+
+
+@pytest.mark.parametrize(
+    ("labels", "sample", "task", "form"),
+    [
+        ([f"{i % 2}.0" for i in IDS], [0] * 60, "binary", "label"),
+        ([f"{i % 4}.0" for i in IDS], [1] * 60, "multiclass", "label"),
+        ([i % 2 for i in IDS], ["0.0"] * 60, "binary", "probability"),
+        ([i % 2 for i in IDS], ["True"] * 60, "binary", "label"),
+    ],
+    ids=["decimals of two", "decimals of four", "a share", "truths"],
+)
+def test_labels_are_known_in_another_spelling(infer, labels, sample, task, form):
+    facts, _ = infer(table("id,a,y", IDS, IDS, labels), TEST, table("id,y", IDS, sample))
+    assert (facts["task"], facts["submission"]) == (task, form)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_without_an_id_that_the_sample_counts(infer, first):
+    counted = list(range(first, first + 60))
+    facts, said = infer(table("a,y", IDS, IDS), table("a", IDS), table("ImageId,y", counted, [0] * 60))
+    assert (facts["id"], facts["id_from"]) == ("ImageId", first)
+    assert f"the number of the row, from {first} on" in said
+
+
+@pytest.mark.parametrize(("n_days", "n_folds"), [(60, 5), (12, 3), (5, None)])
+def test_where_test_lies_after_train_folds_do_too(tmp_path, n_days, n_folds):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    days = [f"2020-0{1 + i % n_days // 28}-{1 + i % n_days % 28:02d}" for i in range(120)]
+    rows = list(range(120))
+    (raw / "train.csv").write_text(table("id,day,y", rows, days, [i * 7 for i in rows]))
+    (raw / "test.csv").write_text(table("id,day", IDS, ["2021-01-01"] * 60))
+    (raw / "sample_submission.csv").write_text(table("id,y", IDS, [0] * 60))
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    for name in TEMPLATES:
+        split = tomllib.loads((tmp_path / "experiments" / "shop" / f"{name}.toml").read_text())["split"]
+        assert (split["kind"], split["n_folds"]) == (("time", n_folds) if n_folds else ("kfold", 5))
+        assert split.get("repeats", 1) == 1 or not n_folds
+    assert ("time" in tomllib.loads(made.paths[0].read_text())) == bool(n_folds)
+
+
+def test_parquet_is_told(tmp_path):
+    (tmp_path / "train.parquet").write_bytes(b"PAR1")
+    (tmp_path / "sample_submission.csv").write_text("id,y\n1,2\n")
+    with pytest.raises(ConfigError) as caught:
+        find_files(tmp_path)
+    assert "train.parquet is no CSV file" in caught.value.hint
+
+
+def test_a_metric_of_labels_beside_a_sample_of_probabilities_is_told(infer):
+    _, said = infer(table("id,a,y", IDS, IDS, [i % 2 for i in IDS]), TEST, table("id,y", IDS, ["0.5"] * 60), "accuracy")
+    assert "accuracy judges labels, but the sample holds none of the target's" in said

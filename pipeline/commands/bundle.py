@@ -13,6 +13,7 @@ from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_f
 from pipeline.commands.kaggle import refuse_practice
 from pipeline.engine.console import Console
 from pipeline.engine.store import Store
+from pipeline.errors import ConfigError
 from pipeline.publish import check_place, publish
 from pipeline.raw.source import locate
 from pipeline.workspace import Workspace
@@ -82,6 +83,10 @@ def predict(
     workspace: Workspace = context.obj
     competition, wanted, nodes = load(workspace, slug, experiment, minutes)
     check_place(predictions.parent)
+    if predictions.is_dir():
+        raise ConfigError(
+            f"--out {predictions} is a folder, expected a CSV file", hint=f"{predictions}/predictions.csv"
+        )
     locate(rows)  # before a run that may take long
     console, store = console_for(wanted), Store(workspace.cache(slug))
     results = ensure_run(workspace, competition, wanted, nodes, console).results

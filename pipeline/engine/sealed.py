@@ -41,6 +41,8 @@ def sealed(who: str) -> Iterator[None]:
     token = _opened.set(opened)
     try:
         yield
+    except SystemExit as error:
+        raise FeatureError(f"{who} ends the program (exit {error.code})", hint="raise an error instead") from error
     finally:
         _opened.reset(token)
         if opened:

@@ -61,7 +61,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     rows = pd.DataFrame({name: train.cells[name].to_pandas().astype(object) for name in train.columns})
     wide = _widened(train, competition, raw)
     if competition.id not in rows:  # made up of columns, or else as ingest numbers them
-        made_up = wide.cells[competition.id].to_pandas() if competition.id_from else range(len(rows))
+        made_up = wide.cells[competition.id].to_pandas() if competition.id_from is not None else range(len(rows))
         rows.insert(0, competition.id, made_up)
     held = hold_out(wide, competition, workspace.competition(competition.slug), how, fraction, seed)
     others = _other_files(raw, workspace.competition(competition.slug), competition)
@@ -93,9 +93,24 @@ def hold_out(train: Sheet, competition: Competition, folder: Path, how: str, fra
     chosen = HOW[how](values.iloc[labelled].reset_index(drop=True), fraction, rng)
     held = np.zeros(len(targets), dtype=bool)
     held[labelled[chosen]] = True
+    if competition.task != "regression":
+        _keep_classes(held, targets.iloc[:, 0], how)
     if not held.any() or held.all():
         raise ConfigError(f"by {how}, {held.sum()} of {len(held)} rows are held out", hint="change --fraction or --how")
     return held
+
+
+def _keep_classes(held: np.ndarray, target: pd.Series, how: str) -> None:
+    """Take the rows of a class back of which all are held out: a label that no row is left of cannot be learnt.
+
+    Of whole groups, or the last rows, none can be taken back alone: that is a ConfigError.
+    """
+    left = target[~held].dropna().unique()
+    lost = held & target.notna().to_numpy() & ~target.isin(left).to_numpy()
+    if lost.any() and how in ("group", "time"):
+        found = f"by {how}, all {lost.sum()} rows of the class {target[lost].iloc[0]!r} are held out, and none is left"
+        raise ConfigError(f"{found} to learn it from", hint="change --fraction, --seed or --how")
+    held[lost] = False
 
 
 def _hanging_together(train: Sheet, competition: Competition, folder: Path, how: str) -> pd.Series:

@@ -124,8 +124,9 @@ def _classes(target: pd.Series, rows: pd.DataFrame, form: str) -> tuple[str, ...
 
 
 def _codes(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    code_of = {_label(label): code for code, label in enumerate(classes)}
-    codes = labels.map(_label).map(code_of)
+    codes = labels.astype(str).map({label: code for code, label in enumerate(classes)})
+    if codes.isna().any():  # another spelling
+        codes = labels.map(_label).map({_label(label): code for code, label in enumerate(classes)})
     if codes.isna().any():
         found = f"the label {labels[codes.isna()].iloc[0]!r} is none of the classes {', '.join(classes)}"
         raise SubmissionError(found, hint="predict the labels of the train file")

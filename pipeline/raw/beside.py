@@ -127,10 +127,14 @@ def composed(sheet: Sheet, parts: Sequence[str]) -> pa.ChunkedArray:
 def widened(sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], say: Callable[[str], None]) -> Sheet:
     """Return a file of rows with an id made up of its columns, where it has none, and with the columns of all tables.
 
-    facts: id and, where it is made up, id_from. Raises DataError where a column is lacking.
+    facts: id and, where files lack it, id_from: the columns of which it is made up, or the number of the first row.
+    Raises DataError where a column is lacking.
     """
-    if facts.get("id_from") and facts["id"] not in sheet.columns:
-        ids = composed(sheet, facts["id_from"])
+    parts = facts.get("id_from")
+    if parts is not None and facts["id"] not in sheet.columns:
+        n_rows = sheet.cells.num_rows
+        counted = isinstance(parts, int)
+        ids = pa.array(map(str, range(parts, parts + n_rows))) if counted else composed(sheet, parts)
         sheet = replace(sheet, cells=sheet.cells.add_column(0, facts["id"], ids))
     for table in tables:
         sheet = table.join(sheet, say)

@@ -15,10 +15,12 @@ import pandas as pd
 from pipeline.errors import ConfigError
 from pipeline.raw.beside import BETWEEN, Beside, beside, composed, tells_apart, widened
 from pipeline.raw.kinds import identifiers, settle
-from pipeline.raw.labels import in_order
+from pipeline.raw.labels import in_order, spellings
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
+MOST_FOLDS, FEWEST_FOLDS = 5, 2  # in time
+MOMENTS = 3  # different times in every stretch between folds: the first is cut again for early stopping
 MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
 MOST_SHARED = 12  # columns that such a file has in common with ours; one with more holds rows like ours
 MOST_PARTS = 40  # columns of a file among which those of an id are looked for
@@ -40,8 +42,9 @@ class Guess:
     classes: list[str] = field(default_factory=list)
     categorical: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
-    id_from: list[str] = field(default_factory=list)
+    id_from: list[str] | int | None = None
     tables: dict[str, list[str]] = field(default_factory=dict)
+    time_folds: int = 0
     findings: dict[str, str] = field(default_factory=dict)
 
 
@@ -111,7 +114,10 @@ def _find_id(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> N
         found.findings["id"] = f"id: {found.id} (unique in test)"
         return
     found.id, why = sample.columns[0], "first column of the sample"
-    if found.id not in test.columns:
+    if found.id not in test.columns and (first := _number_of_first(test, sample)) is not None:
+        found.id_from = first
+        why += f", the number of the row, from {first} on"
+    elif found.id not in test.columns:
         found.id_from = _parts_of_id(train, test, sample)
         why += f", made up of {', '.join(found.id_from)}"
     found.findings["id"] = f"id: {found.id} ({why})"
@@ -124,6 +130,13 @@ def _unique(train: Sheet, test: Sheet) -> str:
         if ids.is_unique and ids.notna().all() and ids.dtype != np.float64:
             return name
     raise ConfigError(f"no column of {test.name} has a different value in every row: there is no id", hint=BY_HAND)
+
+
+def _number_of_first(test: Sheet, sample: Sheet) -> int | None:
+    """Return the number of test's first row, where the sample's ids count its rows."""
+    asked = sample.cells[sample.columns[0]].to_pylist()
+    counts = [first for first in (0, 1) if asked == [str(first + row) for row in range(test.cells.num_rows)]]
+    return counts[0] if counts else None
 
 
 def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
@@ -212,7 +225,7 @@ def _find_task(found: Guess, kind: str, target: pd.Series, labels: list[str], sa
         whole = bool((target % 1 == 0).all())
         if n == 2:
             found.task, why = "binary", f"two values: {' and '.join(sorted(labels))}"
-        elif whole and n <= MOST_CLASSES and (not sample_values or set(sample_values) <= set(labels)):
+        elif whole and n <= MOST_CLASSES and (not sample_values or _are_labels(sample_values, labels)):
             found.task, why = "multiclass", f'{n} whole numbers; if they are amounts, write task = "regression"'
         else:
             found.task, why = "regression", f"{n} different {'whole ' if whole else ''}numbers"
@@ -229,7 +242,7 @@ def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet
         found.submission, why = "value", "a number"
     elif sample is not None and len(sample.columns) > 2:
         found.submission, why = "probabilities", f"the sample has {len(sample.columns) - 1} columns, one a class"
-    elif set(values) <= set(labels) and values:
+    elif values and _are_labels(values, labels):
         found.submission, why = "label", f"the sample holds {_some(sorted(values))}"
         if len(values) == 1 and found.task == "binary" and _is_share(values[0]):
             why += '; if Kaggle wants a probability, write submission = "probability"'
@@ -244,6 +257,19 @@ def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet
             f"whether a label or a probability is asked for cannot be told: sample {listed}", hint=BY_HAND
         )
     found.findings["submission"] = f"submission: {found.submission} ({why})"
+
+
+def _are_labels(values: list[str], labels: list[str]) -> bool:
+    """Say whether a sample's values are labels, in some spelling; 0.0 for 0 is not, which is a probability's."""
+    as_numbers = {str(float(label)) for label in labels if _is_number(label)} - set(labels)
+    return any(set(values) <= set(own) and not set(values) & as_numbers for own in spellings(labels))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _is_share(value: str) -> bool:
@@ -266,11 +292,23 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
         elif column.kind == "date" and not found.time:
             later = settle(name, test.cells[name])
             if later.kind == "date" and later.values.min() > column.values.max():
-                found.time = name
-                found.findings["time"] = f'time: every {name} of test lies after train; [split] kind = "time" fits'
+                _take_time(found, name, column.values.nunique())
     if found.categorical:
         listed = ", ".join(found.categorical)
         found.findings["categorical"] = f"read as categories: {listed} (whole numbers with gaps, called like codes)"
+
+
+def _take_time(found: Guess, name: str, n_moments: int) -> None:
+    """Fold in time, as Kaggle has cut train from test, where there are enough moments for each fold to learn from."""
+    n_folds = min(MOST_FOLDS, n_moments // MOMENTS - 1)
+    if n_folds < FEWEST_FOLDS:
+        found.findings["time"] = (
+            f"time: every {name} of test lies after train, where {n_moments} are too few for folds in time: the score "
+            "of other folds may be too good"
+        )
+        return
+    found.time, found.time_folds = name, n_folds
+    found.findings["time"] = f'time: every {name} of test lies after train, so that [split] has kind = "time"'
 
 
 def _nobody(_: str) -> None:

@@ -61,4 +61,8 @@ def _as_truth(name: str) -> str:
     return words[name.lower()]
 
 
-SPELLINGS: tuple[Callable[[str], str], ...] = (str, _as_integer, _as_float, _as_truth, str.lower, str.upper)
+def _as_digit(name: str) -> str:
+    return {"True": "1", "False": "0"}[_as_truth(name)]
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (str, _as_integer, _as_float, _as_truth, _as_digit, str.lower, str.upper)

@@ -135,7 +135,7 @@ def _schema(
     n_all = len(labelled)
     return {
         "id": facts["id"],
-        **({"id_from": facts["id_from"]} if facts.get("id_from") else {}),
+        **({"id_from": facts["id_from"]} if "id_from" in facts else {}),
         "target": facts["target"],
         "n_train": int(labelled.sum()),
         "n_test": len(next(iter(columns.values())).values) - n_all if columns else len(sample),

@@ -274,9 +274,44 @@ def test_what_train_is_joined_with_comes_along_and_may_hold_rows_together(worksp
     path.write_text(TOML.replace("[files]", joined, 1).replace('text = ["note"]', 'categorical = ["region"]'))
     slug = make(workspace, load_competition(workspace, "shop"), "group", 0.4).slug
     copied = load_competition(workspace, slug)
-    assert (copied.id_from, copied.tables, copied.columns.categorical) == ([], {"shops.csv": ["shop"]}, ["region"])
+    assert (copied.id_from, copied.tables, copied.columns.categorical) == (None, {"shops.csv": ["shop"]}, ["region"])
     assert (workspace.raw_folder(slug) / "shops.csv").read_bytes() == (raw / "shops.csv").read_bytes()
     test = pd.read_csv(workspace.raw_folder(slug) / "test.csv")
     assert set(test["shop"]) in ({0, 1}, {2, 3})
     assert test["id"].tolist() == [f"{shop}_{day}" for shop, day in zip(test["shop"], test["day"], strict=True)]
     assert list(test.columns) == ["id", "shop", "day"]
+
+
+CLASSES = {"task": "multiclass", "metric": "accuracy", "submission": "label", "groups": "id"}
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 99))
+@pytest.mark.parametrize("how", ["random", "stratified"])
+def test_of_every_class_something_is_left_to_learn_from(how, seed):
+    rows = made_up(40).assign(y=["rare"] + ["two"] * 2 + ["often"] * 37)
+    held = hold_out(sheet_of(rows), competition(**CLASSES), NOWHERE, how, 0.5, seed)
+    assert set(rows["y"][~held]) == {"rare", "two", "often"}
+
+
+def test_a_class_that_would_go_with_its_groups_is_refused():
+    rows = made_up(40).assign(y=["rare"] + ["often"] * 39, firm=[1] * 20 + [2] * 20)
+    facts = competition(**CLASSES | {"groups": "firm"})
+    for seed in range(6):
+        try:
+            held = hold_out(sheet_of(rows), facts, NOWHERE, "group", 0.5, seed)
+        except ConfigError as error:
+            assert str(error).startswith("by group, all 1 rows of the class 'rare' are held out")  # noqa: PT017
+            break
+        assert not held[0]
+    else:
+        pytest.fail("the group of the rare row was never drawn")
+
+
+def test_rows_that_are_counted_keep_their_number_as_id(workspace):
+    (workspace.raw_folder("shop") / "tr.csv").write_text("code,y\n" + "".join(f"{n},{n}\n" for n in range(10)))
+    path = workspace.experiments / "shop" / "competition.toml"
+    path.write_text(TOML.replace('text = ["note"]', "").replace('id = "id"', 'id = "id"\nid_from = 1'))
+    slug = make(workspace, load_competition(workspace, "shop"), "random", 0.4).slug
+    test = pd.read_csv(workspace.raw_folder(slug) / "test.csv")
+    assert test["id"].tolist() == (test["code"] + 1).tolist()

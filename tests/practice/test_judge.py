@@ -109,3 +109,9 @@ def test_a_class_whose_name_ends_like_another_is_read_from_its_own_column(soluti
     truth = solution(["L", "CL", "L", "CL"])
     scores = judge(truth, submission(**sure), facts("binary", "probabilities"), metric, classes)
     assert scores == {"public": 1.0, "private": 1.0}
+
+
+def test_labels_that_differ_as_text_alone_are_different_classes(solution):
+    path = solution(["1", "01", "1.0", "01"])
+    judged = (submission(y=["1", "1", "01", "01"]), facts("multiclass", "label"), Metric.from_module(accuracy))
+    assert judge(path, *judged, classes=["01", "1", "1.0"]) == {"public": 0.5, "private": 0.5}

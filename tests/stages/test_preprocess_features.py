@@ -180,3 +180,12 @@ def test_a_file_that_own_code_opens_as_it_is_imported_is_refused(tmp_path):
     file.write_text("from pathlib import Path\nTABLE = Path(__file__).with_name('table.json').read_text()\n")
     with pytest.raises(FeatureError, match=r"features\.py opens .*table\.json, which is not in the cache key"):
         plugins.load(Plugin("competition_features", file))
+
+
+def test_a_feature_that_ends_the_program_is_a_mistake_of_the_file(case):
+    def leaves(rows: pd.DataFrame) -> pd.Series:
+        raise SystemExit(min(3, len(rows)))
+
+    case.features["leaves"] = leaves
+    with pytest.raises(FeatureError, match=r"leaves\(\) ends the program \(exit 3\)"):
+        case.run()
