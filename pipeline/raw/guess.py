@@ -6,27 +6,22 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, permutations
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigError
-from pipeline.raw.beside import BETWEEN, Beside, beside, composed, tells_apart, widened
-from pipeline.raw.kinds import identifiers, settle
+from pipeline.raw.beside import Beside, widened
+from pipeline.raw.guess_keys import BY_HAND, find_id, joined
+from pipeline.raw.kinds import settle
 from pipeline.raw.labels import in_order, spellings
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
 MOST_FOLDS, FEWEST_FOLDS = 5, 2  # in time
 MOMENTS = 3  # different times in every stretch between folds: the first is cut again for early stopping
-MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
-MOST_SHARED = 12  # columns that such a file has in common with ours; one with more holds rows like ours
-MOST_PARTS = 40  # columns of a file among which those of an id are looked for
-MOST_ROWS = 0.5  # share of the rows of train, and of test, that must have one in such a file
 MOST_CLASSES = 20  # a whole-number target with more levels is taken for an amount
-BY_HAND = "write experiments/<slug>/competition.toml by hand, like experiments/titanic/competition.toml"
 
 
 @dataclass
@@ -54,10 +49,11 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, 
     others: files beside train and test, by name, that may be joined to both.
     """
     found = Guess("", "")
-    _find_id(found, train, test, sample)
+    found.id, found.id_from, why = find_id(train, test, sample)
+    found.findings["id"] = f"id: {found.id} ({why})"
     train, test = (widened(sheet, vars(found), [], _nobody) for sheet in (train, test))
     _find_target(found, train, test, sample)
-    found.tables, tables = _tables(found, train, test, others)
+    tables = _find_tables(found, train, test, others)
     train, test = (widened(sheet, {}, tables, _nobody) for sheet in (train, test))
     if isinstance(found.target, str):
         _find_task_and_form(found, found.target, train, sample)
@@ -65,6 +61,24 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, 
         _find_values(found, found.target, train)
     _find_columns(found, train, test)
     return found
+
+
+def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, Sheet]) -> list[Beside]:
+    """Note which of the other files are joined, and which not; one with the target holds labelled rows, no columns."""
+    tables = []
+    for name, sheet in others.items():
+        if set(names_of(found.target)) & set(sheet.columns) or not set(train.columns) & set(test.columns) & set(
+            sheet.columns
+        ):
+            continue
+        if (table := joined(sheet, train, test)) is None:
+            found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
+            continue
+        tables.append(table)
+        found.tables[name] = list(table.on)
+        brings = [column for column in table.brings if column not in train.columns]
+        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)})"
+    return tables
 
 
 def _find_task_and_form(found: Guess, name: str, train: Sheet, sample: Sheet | None) -> None:
@@ -106,89 +120,6 @@ def usual_metric(found: Guess, targets: Sequence[pd.Series]) -> tuple[str, str]:
 
 def _skew(values: pd.Series) -> float:
     return float(values.skew())  # type: ignore[arg-type]
-
-
-def _find_id(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:
-    if sample is None:
-        found.id = _unique(train, test)
-        found.findings["id"] = f"id: {found.id} (unique in test)"
-        return
-    found.id, why = sample.columns[0], "first column of the sample"
-    if found.id not in test.columns and (first := _number_of_first(test, sample)) is not None:
-        found.id_from = first
-        why += f", the number of the row, from {first} on"
-    elif found.id not in test.columns:
-        found.id_from = _parts_of_id(train, test, sample)
-        why += f", made up of {', '.join(found.id_from)}"
-    found.findings["id"] = f"id: {found.id} ({why})"
-
-
-def _unique(train: Sheet, test: Sheet) -> str:
-    shared = [name for name in test.columns if name in train.columns]
-    for name in sorted(shared, key=lambda name: not re.search(r"(?i)id$", name)):
-        ids = identifiers(test.cells[name])
-        if ids.is_unique and ids.notna().all() and ids.dtype != np.float64:
-            return name
-    raise ConfigError(f"no column of {test.name} has a different value in every row: there is no id", hint=BY_HAND)
-
-
-def _number_of_first(test: Sheet, sample: Sheet) -> int | None:
-    """Return the number of test's first row, where the sample's ids count its rows."""
-    asked = sample.cells[sample.columns[0]].to_pylist()
-    counts = [first for first in (0, 1) if asked == [str(first + row) for row in range(test.cells.num_rows)]]
-    return counts[0] if counts else None
-
-
-def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
-    """Return the columns of test of which the sample's ids are made up."""
-    asked = set(sample.cells[sample.columns[0]].to_pylist())
-    first = {name: test.cells[name][0].as_py() for name in test.columns if name in train.columns}
-    for size in range(2, MOST_KEYS + 1) if len(first) <= MOST_PARTS else ():
-        for parts in permutations(first, size):
-            if BETWEEN.join(first[name] for name in parts) in asked and asked == set(composed(test, parts).to_pylist()):
-                return list(parts)
-    raise ConfigError(
-        f"the first column of {sample.name} is {sample.columns[0]!r}, which {test.name} does not have "
-        f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
-        hint=f"{BY_HAND}; where the id is made up of columns, id_from lists them",
-    )
-
-
-def _tables(
-    found: Guess, train: Sheet, test: Sheet, others: Mapping[str, Sheet]
-) -> tuple[dict[str, list[str]], list[Beside]]:
-    """Return the files that have a row for most of train's and test's, and by which columns, the fewest that do.
-
-    One with the target is none of them, nor is one of whose rows several belong to one of train's.
-    """
-    stated, tables = {}, []
-    for name, sheet in others.items():
-        shared = [column for column in sheet.columns if column in train.columns and column in test.columns]
-        if not shared or set(names_of(found.target)) & set(sheet.columns):
-            continue
-        if (table := _joined(sheet, shared, train, test)) is None:
-            found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
-            continue
-        stated[name] = list(table.on)
-        tables.append(table)
-        brings = [column for column in table.brings if column not in train.columns]
-        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)})"
-    return stated, tables
-
-
-def _joined(sheet: Sheet, shared: list[str], train: Sheet, test: Sheet) -> Beside | None:
-    """Return it as joined by the fewest columns that tell its rows apart, where most of ours have a row there."""
-    if len(shared) > MOST_SHARED or set(sheet.columns) <= set(train.columns):
-        return None
-    levels = {name: len(sheet.cells[name].unique()) for name in shared}
-    for size in range(1, MOST_KEYS + 1):
-        for on in combinations(shared, size):
-            enough = math.prod(levels[name] for name in on) >= sheet.cells.num_rows
-            if enough and tells_apart(sheet, on):
-                table = beside(sheet, on)
-                if min(table.share_of(train), table.share_of(test)) >= MOST_ROWS:
-                    return table
-    return None
 
 
 def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:

@@ -64,7 +64,8 @@ def check_ids(sheet: Sheet, name: str, ids: pd.Series) -> None:
         rows = np.flatnonzero(ids == first)[:2]
         lines = " and ".join(str(sheet.line(int(row))) for row in rows)
         found = f"{sheet.name}: the id {name} = {first} stands in lines {lines}"
-        raise DataError(f"{found} ({ids.duplicated().sum()} repeated ids in all)", hint="is this the id column?")
+        hint = f"is this the id column? train may do without: called otherwise there, {name!r} can be its groups"
+        raise DataError(f"{found} ({ids.duplicated().sum()} repeated ids in all)", hint=hint)
 
 
 def ids_of(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
