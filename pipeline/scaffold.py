@@ -14,7 +14,8 @@ import numpy as np
 from pipeline.engine import plugins
 from pipeline.errors import ConfigError
 from pipeline.kaggle.facts import our_metric
-from pipeline.raw.guess import BY_HAND, Guess, guess, usual_metric
+from pipeline.raw.guess import Guess, guess, usual_metric
+from pipeline.raw.guess_keys import BY_HAND
 from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members

@@ -67,9 +67,8 @@ def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, S
     """Note which of the other files are joined, and which not; one with the target holds labelled rows, no columns."""
     tables = []
     for name, sheet in others.items():
-        if set(names_of(found.target)) & set(sheet.columns) or not set(train.columns) & set(test.columns) & set(
-            sheet.columns
-        ):
+        labelled = set(names_of(found.target)) & set(sheet.columns)
+        if labelled or not set(train.columns) & set(test.columns) & set(sheet.columns):
             continue
         if (table := joined(sheet, train, test)) is None:
             found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
