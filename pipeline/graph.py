@@ -82,7 +82,9 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
     folder = workspace.check_raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
     files |= {role_of(name): name for name in competition.tables}
-    joined = competition.model_dump(mode="json", include={"id_from", "tables"}, exclude_defaults=True)
+    joined = competition.model_dump(mode="json", include={"id_from"}, exclude_defaults=True)
+    if competition.tables:
+        joined["tables"] = list(competition.tables.items())  # in their order: one may bring what the next is joined by
     if "sample" in files:
         files["sample"] = sample_there(folder, files["sample"])
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too

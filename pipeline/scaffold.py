@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.engine import plugins
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, PipelineError
 from pipeline.kaggle.facts import our_metric
 from pipeline.raw.guess import Guess, guess, usual_metric
 from pipeline.raw.guess_keys import BY_HAND
@@ -67,9 +67,9 @@ def scaffold(
         plugins.find("metrics", metric, where="--metric")
     files, others = find_files(raw_folder)
     sheets = {role: read_sheet(raw_folder / name) for role, name in files.items()}
-    found = guess(
-        sheets["train"], sheets["test"], sheets.get("sample"), {name: read_sheet(raw_folder / name) for name in others}
-    )
+    beside, unread = _read_others(raw_folder, others)
+    found = guess(sheets["train"], sheets["test"], sheets.get("sample"), beside)
+    found.findings |= unread
     _find_metric(found, sheets, metric, kaggle.get("metric", ""))
     _find_positive(found)
     findings = [f"{role}: {name}" for role, name in files.items()] + list(found.findings.values())
@@ -124,6 +124,17 @@ def find_files(raw_folder: Path) -> tuple[dict[str, str], list[str]]:
                 hint = f"{others[0]} is no CSV file, and parquet is not read: write it as CSV"
             raise ConfigError(f"which file of {raw_folder} is {role} cannot be told: found {found}", hint=hint)
     return {role: files[role] for role in ("train", "test", "sample") if role in files}, rest
+
+
+def _read_others(raw_folder: Path, names: Sequence[str]) -> tuple[dict[str, Sheet], dict[str, str]]:
+    """Read files beside train and test; of what cannot be read it is said why, since nobody asked for it."""
+    sheets, unread = {}, {}
+    for name in names:
+        try:
+            sheets[name] = read_sheet(raw_folder / name)
+        except PipelineError as error:
+            unread[name] = f"{name}: not read ({error})"
+    return sheets, unread
 
 
 def _tables(raw_folder: Path) -> list[str]:

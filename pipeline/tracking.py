@@ -18,7 +18,7 @@ from pipeline.config import Competition, Experiment
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
-from pipeline.engine.track import Journal, Mirror, Record, default_uri
+from pipeline.engine.track import Journal, Mirror, Record, default_uri, shown
 from pipeline.errors import ConfigError, PipelineError, StoreError, TrackingError, refusal
 from pipeline.kaggle.ledger import Line
 from pipeline.workspace import Workspace
@@ -48,7 +48,7 @@ def mirror(
 def _now_or_later(workspace: Workspace, line: dict[str, Any], outcome: Outcome, console: Console) -> None:
     journal(workspace).append(line | {"action": "log" if outcome.made else "reused"})
     if outcome.made:
-        with console.stage("track", [f"MLflow at {uri(workspace)}"]):
+        with console.stage("track", [f"MLflow at {shown(uri(workspace))}"]):
             _hand_over(workspace, console)
 
 
@@ -81,7 +81,7 @@ def hand_over(workspace: Workspace, console: Console) -> None:
     """Empty the journal into MLflow; lines that it does not take stay."""
     n_lines = len(journal(workspace).lines())
     if n_lines:
-        with console.stage("track", [f"{n_lines} journal lines to MLflow at {uri(workspace)}"]):
+        with console.stage("track", [f"{n_lines} journal lines to MLflow at {shown(uri(workspace))}"]):
             _hand_over(workspace, console)
 
 
@@ -91,7 +91,8 @@ def serve(workspace: Workspace, host: str, port: int, console: Console) -> None:
     hand_over(workspace, console)
     if address.startswith(("http://", "https://")):
         raise ConfigError(
-            f"MLFLOW_TRACKING_URI is {address}: that server has a UI of its own", hint=f"open {address} in a browser"
+            f"MLFLOW_TRACKING_URI is {shown(address)}: that server has a UI of its own",
+            hint=f"open {shown(address)} in a browser",
         )
     console.rich.print(f"MLflow: [bold]http://{host}:{port}[/]  (Ctrl-C ends it)")
     command = [
@@ -99,8 +100,6 @@ def serve(workspace: Workspace, host: str, port: int, console: Console) -> None:
         "-m",
         "mlflow",
         "ui",
-        "--backend-store-uri",
-        address,
         "--host",
         host,
         "--port",
@@ -109,6 +108,7 @@ def serve(workspace: Workspace, host: str, port: int, console: Console) -> None:
     command += ["--default-artifact-root", _artifacts(workspace).resolve().as_uri()]
     # one person's UI: one worker starts in a quarter of the time, and there are no jobs to run
     command += ["--workers", "1"]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = address  # no argument: others can read those, and it may hold a password
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
@@ -232,5 +232,5 @@ def _describe(workspace: Workspace, slug: str, console: Console) -> None:
 
     try:
         _mirror(workspace, slug).describe(comparison(slug, find_runs(workspace, slug)))
-    except TrackingError as error:
-        console.warn(str(error))
+    except Exception as error:  # a run does not fail because of what is told of it
+        console.warn(str(error) if isinstance(error, TrackingError) else f"MLflow has no comparison: {error!r}")

@@ -264,6 +264,35 @@ def test_an_id_made_up_of_columns_is_found(tmp_path, ids):
     assert "made up of shop, day" in said
 
 
+def test_an_id_whose_parts_may_stand_in_any_order_is_refused(tmp_path):
+    """Every pair of numbers is there both ways: only the rows' order could tell, and the sample has another."""
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    grid = [(a, b) for a in range(3) for b in range(3)]
+    (raw / "train.csv").write_text(table("home,away,y", *zip(*grid, strict=True), range(9)))
+    (raw / "test.csv").write_text(table("home,away", *zip(*grid, strict=True)))
+    for ids, told in (([f"{b}_{a}" for a, b in grid], True), ([f"{a}_{b}" for a, b in reversed(grid)], False)):
+        (raw / "sample_submission.csv").write_text(table("key,y", ids, [0] * 9))
+        if told:
+            made = scaffold("shop", raw, tmp_path / "experiments")
+            assert tomllib.loads(made.paths[0].read_text())["id_from"] == ["away", "home"]
+        else:
+            with pytest.raises(ConfigError, match="in several ways: home_away or away_home"):
+                scaffold("shop", raw, tmp_path / "elsewhere")
+
+
+def test_a_file_that_counts_its_own_rows_is_not_joined_by_them(tmp_path):
+    raw = tmp_path / "data" / "shop" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train.csv").write_text(table("id,day,y", IDS, [i % 7 for i in IDS], [i / 7 for i in IDS]))
+    (raw / "test.csv").write_text(table("id,day", IDS, [i % 7 for i in IDS]))
+    (raw / "weather.csv").write_text(table("id,day,rain", range(1, 8), range(7), range(7)))
+    (raw / "notes.txt").write_text("some words, and\nmore, of, them\n")
+    made = scaffold("shop", raw, tmp_path / "experiments", "rmse")
+    assert tomllib.loads(made.paths[0].read_text())["tables"] == {"weather.csv": ["day"]}
+    assert "notes.txt: not read (notes.txt, line 2: found 3 fields" in "\n".join(made.findings)
+
+
 @pytest.mark.parametrize(
     ("text", "on", "said"),
     [

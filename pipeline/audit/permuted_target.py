@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.audit._deal import deal
+from pipeline.audit._deal import deal, movable
 from pipeline.audit._finding import LEVEL, Finding, holm
 from pipeline.seeds import derive
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 READS = ("stages",)
 N_PERMUTATIONS = 8
+ENOUGH_MOVABLE = 0.5
+"""Share of the rows that must be able to change places: else what is learnt is the target as it is."""
+
 N_DEALS = 50
 """Exchanges within each fold, whose mean error is its chance."""
 
@@ -61,6 +64,11 @@ def check(stages: Job) -> list[Finding]:
     from pipeline.audit._rehearsal import marked, not_tried, recipes, sample, tabulate
 
     table, wanted = tabulate(stages, sample(stages)), recipes(stages)
+    if movable(table.groups) < ENOUGH_MOVABLE:
+        why = (
+            "too few groups have others of their size to change places with, so that permuted targets are the real ones"
+        )
+        return [Finding("note", "not tried", "all models", why), *not_tried(stages)]
     tried = _try(stages, table, wanted, range(N_PERMUTATIONS))
     suspects = _better(tried)
     if suspects:

@@ -22,6 +22,9 @@ Init = Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"]
 Parametrisation = Literal["standard", "ntk"]
 
 SPREAD_ROWS = 1024
+FLAT = (
+    1e-6  # a unit whose output strays by less over the rows sees nothing of them: its weights stay as they were drawn
+)
 
 STANDARD_DEVIATIONS: dict[str, Callable[[int, int], float]] = {
     "normal": lambda fan_in, fan_out: 0.01,  # noqa: ARG005 (the book's plain choice knows no sizes)
@@ -91,11 +94,12 @@ def initialise(net: Network, name: Init, seed: int, dense: Tensor, codes: Tensor
     if net.architecture.k and net.architecture.hidden:
         _tell_apart(net, codes.shape[1], generator)
     if name == "spread":
-        spread(net, dense[:SPREAD_ROWS], codes[:SPREAD_ROWS], generator)
+        every = -(-len(dense) // SPREAD_ROWS)
+        spread(net, dense[::every], codes[::every], generator)
 
 
 def rows_seen(net: Network, n_rows: int) -> int:
-    """Return how many of so many rows `initialise` looks at: the first few, or all where it puts bins on quantiles."""
+    """Return how many of so many rows `initialise` looks at, at most: all where it puts bins on quantiles."""
     return n_rows if isinstance(net.numeric, Piecewise) else min(n_rows, SPREAD_ROWS)
 
 
@@ -114,7 +118,7 @@ def _tell_apart(net: Network, n_codes: int, generator: torch.Generator) -> None:
     """Draw the first layer's input factors, one a column and member: all else starts alike in members that share it.
 
     Random signs, or normal where numbers become vectors (TabM, section 3.3 and its package's rule); the inputs that
-    come from one column share a factor.
+    come from one embedding share a factor. One-hot columns have one each; in the package those of a category share it.
     """
     first, wanted = net.hidden[0].linear, net.architecture
     assert isinstance(first, SharedLinear)
@@ -153,7 +157,8 @@ def spread(net: Network, dense: Tensor, codes: Tensor, generator: torch.Generato
 
 
 def _spread_layer(layer: Linear, inputs: Tensor, generator: torch.Generator) -> None:
-    layer.weight.div_((inputs @ layer.weight).std(dim=0, correction=0).clamp_min(1e-6))
+    strays = (inputs @ layer.weight).std(dim=0, correction=0)
+    layer.weight.div_(torch.where(strays > FLAT, strays, 1.0))
     outputs = inputs @ layer.weight
     rows = torch.randint(len(outputs), (5, outputs.shape[1]), generator=generator)
     shares = torch.empty(5, outputs.shape[1], dtype=outputs.dtype).exponential_(generator=generator)
@@ -177,8 +182,9 @@ def _standard_factors(net: Network, name: str) -> tuple[float, float]:  # noqa: 
 def _realmlp_factors(net: Network, name: str) -> tuple[float, float]:
     """One learning rate fits all widths; what learns slowly also decays slowly, and all but biases and norms decays.
 
-    As pytabkit's optimiser does; its decay of a weight doesn't shrink with the width. There, biases and phases of the
-    embeddings of numbers decay, too, by a hundredth of the rate at most: here they don't.
+    After pytabkit's optimiser, whose decay of a weight doesn't shrink with the width either. There the factor counts
+    twice (36 for the scaling layer, 0.01 for shares and embeddings of numbers, whose biases and phases decay as well);
+    here it counts once.
     """
     layer, _, part = name.rpartition(".")
     own = 0.1 if layer == "numeric" else {"bias": 0.1, "share": 0.1, "factor": 6.0}.get(part, 1.0)

@@ -37,7 +37,8 @@ class Watch:
         def look(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             units = inputs[0].detach()
             same = units.amax(dim=1) == units.amin(dim=1)
-            self._dead[start] = same.flatten(1).float().mean(dim=1)
+            share = same.flatten(1).float().mean(dim=1)
+            self._dead[start] = share if units.shape[1] > 1 else torch.full_like(share, torch.nan)  # of one row: all
 
         return look
 

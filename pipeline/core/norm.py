@@ -42,8 +42,9 @@ class BatchNorm(nn.Module):
     def _remember(self, mean: Tensor, variance: Tensor, share: Tensor) -> None:
         """Move the running statistics towards a batch's; the variance without bias, where there are rows for it."""
         n_rows = 1 / share.amax(dim=-2, keepdim=True)
-        self.mean.lerp_(mean, MOMENTUM)
-        self.variance.lerp_(variance * n_rows / (n_rows - 1).clamp_min(0.5), MOMENTUM)
+        momentum = MOMENTUM * (n_rows > 1.5).to(mean.dtype)  # a last batch of one row has no variance to tell
+        self.mean.lerp_(mean, momentum)
+        self.variance.lerp_(variance * n_rows / (n_rows - 1).clamp_min(0.5), momentum)
 
 
 class LayerNorm(nn.Module):

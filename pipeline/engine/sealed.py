@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline.errors import FeatureError
 
+OWN = ("features.py", "metric.py", "postprocess.py")
 CODE = (".py", ".pyc", ".so", ".pyd")
 LIBRARIES = tuple(
     f"{Path(path).expanduser().resolve()}{os.sep}"
@@ -52,11 +53,18 @@ def sealed(who: str) -> Iterator[None]:
             )
 
 
+def _beside_own(path: str) -> bool:
+    """Say whether code lies beside a competition's own files without being one of them, so that no key knows it."""
+    folder = Path(path).parent
+    folder = folder.parent if folder.name == "__pycache__" else folder
+    return Path(path).name not in OWN and (folder / "competition.toml").is_file()
+
+
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or (opened := _opened.get()) is None or isinstance(arguments[0], int):
+    if event not in ("open", "sqlite3.connect") or (opened := _opened.get()) is None or isinstance(arguments[0], int):
         return
-    path, flags = str(Path(os.fsdecode(arguments[0])).resolve()), arguments[2]
-    if flags & os.O_WRONLY or path.endswith(CODE) or path.startswith(LIBRARIES):
+    path, flags = str(Path(os.fsdecode(arguments[0])).resolve()), arguments[2] if event == "open" else 0
+    if flags & os.O_WRONLY or path.startswith(LIBRARIES) or (path.endswith(CODE) and not _beside_own(path)):
         return
     opened.append(path)
     raise PermissionError(f"{path} is not in the cache key")

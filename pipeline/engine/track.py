@@ -107,8 +107,9 @@ class Mirror:
             client = _client(self.uri)
             yield client, self._experiment(client)
         except Exception as error:
-            said = str(error).strip().partition("\n")[0]
-            raise TrackingError(f"MLflow at {self.uri} did not take it: {type(error).__name__}: {said}") from error
+            said = str(error).strip().partition("\n")[0].replace(self.uri, shown(self.uri))
+            kind = type(error).__name__
+            raise TrackingError(f"MLflow at {shown(self.uri)} did not take it: {kind}: {said}") from error
 
     def _experiment(self, client: Any) -> str:
         found = client.get_experiment_by_name(self.experiment)
@@ -119,6 +120,11 @@ class Mirror:
         # without it the UI asks whether this is about language models, and shows traces instead of runs
         client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
         return str(experiment_id)
+
+
+def shown(uri: str) -> str:
+    """Return an address without the user and password that may stand in it."""
+    return re.sub(r"(?<=//)[^/@]*@", "", uri)
 
 
 def default_uri(experiments: Path) -> str:

@@ -16,6 +16,7 @@ from pipeline.extra.rows import Extra
 from pipeline.features import apply_feature
 from pipeline.files import read_json, read_table
 from pipeline.inference.prepared import Prepared, read_prepared
+from pipeline.raw.kinds import as_groups
 from pipeline.row_hashes import row_hashes
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table
@@ -78,7 +79,7 @@ def _target(column: pd.Series, table: Table) -> np.ndarray:
 def _groups(columns: pd.DataFrame, name: str | None, table: Table) -> np.ndarray | None:
     if name not in columns or table.groups is None:
         return None
-    return columns[name].to_numpy() if table.groups.dtype != object else columns[name].astype(str).to_numpy(object)
+    return as_groups(columns[name] if table.groups.dtype != object else columns[name].astype(str))
 
 
 def _time(columns: pd.DataFrame, name: str | None, table: Table) -> np.ndarray | None:

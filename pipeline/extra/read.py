@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json
-from pipeline.raw.beside import read_tables, widened
+from pipeline.raw.beside import read_tables
 from pipeline.raw.labelled import read_labelled
 from pipeline.raw.sheet import read_sheet
 from pipeline.raw.source import fingerprint
@@ -31,7 +31,8 @@ def run(job: Job) -> dict[str, Any]:
         for role, path in job.sources.items():
             sheet = read_sheet(path)
             notes += sheet.notes
-            sheet = widened(sheet, {}, [table for table in tables if table.fits(sheet.columns)], notes.append)
+            for table in tables:
+                sheet = table.join(sheet, notes.append) if table.fits(sheet.columns) else sheet
             parts.append(read_labelled(sheet, schema, job.config["besides"], notes.append))
             files[role] = fingerprint(path) | {"rows": len(parts[-1])}
             bar.advance(note=sheet.name)

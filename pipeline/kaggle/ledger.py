@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,6 +110,11 @@ def _parse(row: dict[str, Any], where: str) -> Line:
     known: dict[str, Any] = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if known["status"] not in STATUSES:
         raise DataError(f"{where}: status is {known['status']!r}, expected one of {', '.join(STATUSES)}")
+    try:
+        datetime.fromisoformat(known["sent"])
+    except ValueError:
+        found = f"{where}: sent is {known['sent']!r}, expected a time such as {now()}"
+        raise DataError(found, hint="a spreadsheet may have written it so: format the column as text") from None
     for name in NUMBERS:
         try:
             known[name] = float(known[name]) if known[name] else None
@@ -145,14 +150,30 @@ def drop(path: Path, line: Line) -> None:
 def _rewrite(path: Path, change: Callable[[list[Line]], list[Line]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        put_text(path, _text(sorted(change(read(path)), key=lambda line: line.sent)))
+        old, added = read(path), _added(path)
+        lines = sorted(change(old), key=lambda line: line.sent)
+        own = [
+            next((cells for known, cells in zip(old, added, strict=True) if known.is_same(line)), {}) for line in lines
+        ]
+        put_text(path, _text(lines, own, list(added[0]) if added else []))
 
 
-def _text(lines: Sequence[Line]) -> str:
+def _added(path: Path) -> list[dict[str, str]]:
+    """Return of every line the columns that are none of ours: they are the user's, and stay."""
+    if not path.is_file():
+        return []
+    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+    theirs = [name for name in rows.fieldnames or () if name not in COLUMNS]
+    return [{name: row.get(name) or "" for name in theirs} for row in rows]
+
+
+def _text(lines: Sequence[Line], own: Sequence[Mapping[str, str]], added: Sequence[str]) -> str:
+    """Return the file; own: what each line has in the columns that the user added."""
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, [*COLUMNS, *added], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _shown(value) for name, value in asdict(line).items()} for line in lines)
+    for line, cells in zip(lines, own, strict=True):
+        writer.writerow({name: _shown(value) for name, value in asdict(line).items()} | dict(cells))
     return buffer.getvalue()
 
 

@@ -19,6 +19,8 @@ SUM_TOLERANCE = 1e-3
 """A row of probabilities may differ from one by so much: six written decimals of a hundred classes."""
 Level = Literal["refused", "warning"]
 
+NO_LABEL = ("",)  # a class may well be called None or NA
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -52,7 +54,7 @@ def expected(competition: Competition, sample: Sheet, targets: Sequence[pd.Serie
         id=competition.id,
         ids=_column(sample, competition.id),
         form=competition.submission,
-        labels=_labels(competition, sample, targets[0][~targets[0].isin(MISSING)]),
+        labels=_labels(competition, sample, targets[0][~targets[0].isin(NO_LABEL)]),
         spans=_spans(competition, sample, targets) if competition.task == "regression" else {},
         below_zero=competition.metric != "rmsle",
     )
@@ -125,8 +127,7 @@ def _check_ids(ids: pd.Series, wanted: Expected) -> Iterator[Finding]:
 
 def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[Finding]:
     for name, values in cells.items():
-        missing, strange = values[values.isin(MISSING)], values[~values.isin(wanted.labels)]
-        strange = strange[~strange.isin(MISSING)]
+        missing, strange = values[values.isin(NO_LABEL)], values[~values.isin([*wanted.labels, *NO_LABEL])]
         if len(missing):
             yield _refused(f"{name}: {len(missing)} values are missing, the first in row {_row(missing)}")
         if len(strange):

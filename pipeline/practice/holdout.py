@@ -53,6 +53,7 @@ def make(workspace: Workspace, competition: Competition, how: str, fraction: flo
     slug = f"{competition.slug}-holdout"
     _check_free(workspace, slug)
     _check_names(competition)
+    _check_tables(competition)
     raw = workspace.raw_folder(competition.slug)
     train = read_sheet(raw / competition.files.train)
     for target in names_of(competition.target):
@@ -232,6 +233,16 @@ def _widened(train: Sheet, competition: Competition, raw: Path) -> Sheet:
     """Return train with its made-up id and the columns of the tables beside it, by which rows may hang together."""
     tables = [beside(read_sheet(raw / name), on) for name, on in competition.tables.items()]
     return widened(train, competition.model_dump(include={"id", "id_from"}), tables, lambda _: None)
+
+
+def _check_tables(competition: Competition) -> None:
+    """Refuse tables that cannot lie beside the copy's own files under the same names."""
+    for name in competition.tables:
+        where = f"competition.toml, [tables] {name}"
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"{where} lies outside of the raw folder", hint="copy it there")
+        if name in Files().model_dump().values():
+            raise ConfigError(f"{where}: the copy's own {name} would take its place", hint="rename the table's file")
 
 
 def _other_files(raw: Path, folder: Path, competition: Competition) -> list[Path]:

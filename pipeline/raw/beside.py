@@ -49,8 +49,11 @@ class Beside:
     def join(self, sheet: Sheet, say: Callable[[str], None]) -> Sheet:
         """Return a file's rows, as many and in the same order, with this table's columns: empty where it has no row.
 
-        A column that the file has itself stays as it is there; `say` hears where the table has other values.
+        A column that is there already stays as it is; `say` hears where the table has other values. Rows that have all
+        of its columns, and not those that it is joined by, stay as they are.
         """
+        if not self.fits(sheet.columns) and set(self.brings) <= set(sheet.columns):
+            return sheet
         if lacking := [name for name in self.on if name not in sheet.columns]:
             found = f"{sheet.name} has no column {lacking[0]!r}, by which {self.name} is joined"
             raise DataError(found, hint=nearest(lacking[0], sheet.columns))
@@ -64,7 +67,7 @@ class Beside:
             if name not in sheet.columns:
                 cells = cells.append_column(name, brought)
             elif n := int((pc.not_equal(brought, cells[name]).to_numpy() & (rows >= 0)).sum()):
-                say(f"{name}: {n} rows of {sheet.name} have another value in {self.name}; that of {sheet.name} counts")
+                say(f"{name}: {n} rows of {sheet.name} have another value in {self.name}; the one that they had counts")
         return replace(sheet, cells=cells)
 
     def _rows(self, sheet: Sheet) -> np.ndarray:
@@ -124,11 +127,13 @@ def composed(sheet: Sheet, parts: Sequence[str]) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*(sheet.cells[name] for name in parts), BETWEEN)
 
 
-def widened(sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], say: Callable[[str], None]) -> Sheet:
+def widened(
+    sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], say: Callable[[str], None], check: bool = False
+) -> Sheet:
     """Return a file of rows with an id made up of its columns, where it has none, and with the columns of all tables.
 
     facts: id and, where files lack it, id_from: the columns of which it is made up, or the number of the first row.
-    Raises DataError where a column is lacking.
+    check: whether a table without a row for any of these is refused. Raises DataError where a column is lacking.
     """
     parts = facts.get("id_from")
     if parts is not None and facts["id"] not in sheet.columns:
@@ -137,6 +142,8 @@ def widened(sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], sa
         ids = pa.array(map(str, range(parts, parts + n_rows))) if counted else composed(sheet, parts)
         sheet = replace(sheet, cells=sheet.cells.add_column(0, facts["id"], ids))
     for table in tables:
+        if check:
+            table.check(sheet)
         sheet = table.join(sheet, say)
     return sheet
 

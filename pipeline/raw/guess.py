@@ -70,13 +70,15 @@ def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, S
         labelled = set(names_of(found.target)) & set(sheet.columns)
         if labelled or not set(train.columns) & set(test.columns) & set(sheet.columns):
             continue
-        if (table := joined(sheet, train, test)) is None:
+        if (table := joined(sheet, train, test, found.id)) is None:
             found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
             continue
         tables.append(table)
         found.tables[name] = list(table.on)
         brings = [column for column in table.brings if column not in train.columns]
-        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)})"
+        shares = {part.name: table.share_of(part) for part in (train, test)}
+        partly = "".join(f"; {share:.0%} of {part}" for part, share in shares.items() if share < 1)
+        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)}{partly})"
     return tables
 
 
@@ -222,10 +224,16 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
         elif column.kind == "date" and not found.time:
             later = settle(name, test.cells[name])
             if later.kind == "date" and later.values.min() > column.values.max():
-                _take_time(found, name, column.values.nunique())
+                _take_time(found, name, column.values[_labelled(found, train)].nunique())
     if found.categorical:
         listed = ", ".join(found.categorical)
         found.findings["categorical"] = f"read as categories: {listed} (whole numbers with gaps, called like codes)"
+
+
+def _labelled(found: Guess, train: Sheet) -> np.ndarray:
+    """Return which rows of train (n,) have their target, or all of them."""
+    known = [blank_missing(train.cells[name]).is_valid().to_numpy() for name in names_of(found.target)]
+    return np.all(known, axis=0)
 
 
 def _take_time(found: Guess, name: str, n_moments: int) -> None:

@@ -51,12 +51,24 @@ def _number_of_first(test: Sheet, sample: Sheet) -> int | None:
 
 def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
     """Return the columns of test of which the sample's ids are made up."""
-    asked = set(sample.cells[sample.columns[0]].to_pylist())
-    first = {name: test.cells[name][0].as_py() for name in test.columns if name in train.columns}
+    asked = sample.cells[sample.columns[0]].to_pylist()
+    first, known = {name: test.cells[name][0].as_py() for name in test.columns if name in train.columns}, set(asked)
+    found = []
     for size in range(2, MOST_KEYS + 1) if len(first) <= MOST_PARTS else ():
         for parts in permutations(first, size):
-            if BETWEEN.join(first[name] for name in parts) in asked and asked == set(composed(test, parts).to_pylist()):
-                return list(parts)
+            if BETWEEN.join(first[name] for name in parts) in known:
+                ids = composed(test, parts).to_pylist()
+                if ids == asked:
+                    return list(parts)
+                found += [list(parts)] if set(ids) == known else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ways = " or ".join(BETWEEN.join(parts) for parts in found[:4])
+        raise ConfigError(
+            f"the ids of {sample.name} may be made up of test's columns in several ways: {ways}",
+            hint=f"{BY_HAND}; id_from lists the columns in their order",
+        )
     raise ConfigError(
         f"the first column of {sample.name} is {sample.columns[0]!r}, which {test.name} does not have "
         f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
@@ -64,9 +76,17 @@ def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
     )
 
 
-def joined(sheet: Sheet, train: Sheet, test: Sheet) -> Beside | None:
-    """Return a file as joined by the fewest columns that tell its rows apart, where most of ours have a row there."""
+def joined(sheet: Sheet, train: Sheet, test: Sheet, id_column: str) -> Beside | None:
+    """Return a file as joined by the fewest columns that tell its rows apart, where most of ours have a row there.
+
+    By the id only where nothing else does: many a file just counts its own rows.
+    """
     shared = [name for name in sheet.columns if name in train.columns and name in test.columns]
+    others = [name for name in shared if name != id_column]
+    return _joined(sheet, others, train, test) or _joined(sheet, shared, train, test)
+
+
+def _joined(sheet: Sheet, shared: list[str], train: Sheet, test: Sheet) -> Beside | None:
     if len(shared) > MOST_SHARED or set(sheet.columns) <= set(train.columns):
         return None
     levels = {name: len(sheet.cells[name].unique()) for name in shared}

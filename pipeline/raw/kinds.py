@@ -108,6 +108,16 @@ def retype(cells: pa.ChunkedArray, settled: Settled) -> pd.Series:
     return strings.map(as_whole, na_action="ignore").astype(object) if settled.whole else strings
 
 
+def as_groups(column: pd.Series) -> np.ndarray:
+    """Return a column as what says which rows hang together: the same for the same cells, whatever stands beside them.
+
+    Numbers stay, dates are nanoseconds since 1970, all else is text.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return np.asarray(column.to_numpy("datetime64[ns]").astype(np.int64))
+    return column.to_numpy() if pd.api.types.is_numeric_dtype(column) else column.astype(str).to_numpy(dtype=object)
+
+
 def are_whole(values: pd.Series) -> bool:
     """Tell whether a column's categories are all whole numbers in their usual spelling."""
     levels = values.dropna().unique()

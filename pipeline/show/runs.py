@@ -223,13 +223,17 @@ def _is_real(workspace: Workspace, slug: str) -> bool:
 
 @dataclass(frozen=True)
 class Run:
-    """One line of the comparison: an experiment's newest result under one configuration."""
+    """One line of the comparison: an experiment's newest result under one configuration.
+
+    folds, judge: equal where two runs were judged on the same folds, by the same metric.
+    """
 
     name: str
     submit: Result
     summary: Summary
     settings: Mapping[str, Any]
     folds: str
+    judge: str
 
 
 def compare(workspace: Workspace, slug: str, out: Console) -> None:
@@ -260,16 +264,15 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
             continue  # `pipeline gc` or a hand has taken a part of it away
         try:
             summary, configured = summarise(family), settings(family)
-        except (KeyError, FileNotFoundError):
-            continue  # made by another version of this code, in another form, or what few experiments have is gone
-        run = Run(name, family["submit"], summary, configured, family["split"].digest())
+            judge = summary.metric + family["ensemble"].manifest["parts"].get("code", {}).get("metric.py", "")
+        except (KeyError, FileNotFoundError, ValueError):
+            continue  # made by another version of this code, in another form; damaged, or partly gone
+        run = Run(name, family["submit"], summary, configured, family["split"].digest(), judge)
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or _finished(newest[identity]) < _finished(run):
             newest[identity] = run
-    metric = max(newest.values(), key=_finished).summary.metric if newest else ""
-    return sorted(
-        newest.values(), key=lambda run: (run.summary.metric != metric, run.summary.ensemble.cv_error, run.name)
-    )
+    last = max(newest.values(), key=_finished).judge if newest else ""
+    return sorted(newest.values(), key=lambda run: (run.judge != last, run.summary.ensemble.cv_error, run.name))
 
 
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
@@ -319,7 +322,7 @@ def _behind(best: Run, run: Run, places: int) -> str:
     """
     if run is best:
         return ""
-    if run.summary.metric != best.summary.metric:
+    if run.judge != best.judge:
         return "other metric"
     if run.folds != best.folds:
         return "other folds"

@@ -81,8 +81,9 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     slug, store = competition.slug, Store(workspace.cache(competition.slug))
     known = {result.key: result for result in store.results()}
     runs: dict[str, Run] = {}  # one a file: an experiment that changed no byte is no other submission
-    for run in find_runs(workspace, slug):
-        if run.summary.metric == metric.name:
+    found = [run for run in find_runs(workspace, slug) if run.summary.metric == metric.name]
+    for run in found:
+        if run.judge == found[0].judge:  # the newest text of a metric.py
             runs.setdefault(_sha256(run), run)
     families = [(run, ancestors(known, run.submit.key)) for run in runs.values()]
     if not families:

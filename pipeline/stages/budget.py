@@ -233,8 +233,9 @@ def plan_of(
         del left[name]
     for name in sorted(plan, key=lambda name: -works[name].weight):  # what all have left goes to who can use it
         more = works[name].within(plan[name].seconds + max(seconds, 0.0))
-        seconds -= more.seconds - plan[name].seconds
-        plan[name] = more
+        if more.seconds > plan[name].seconds:  # the same seconds, divided and multiplied, may be too few for the same
+            seconds -= more.seconds - plan[name].seconds
+            plan[name] = more
     return plan, trials
 
 

@@ -98,12 +98,9 @@ def _read(job: Job) -> dict[str, Sheet]:
 
 def _join(job: Job, sheets: dict[str, Sheet], said: Said) -> None:
     """Take the tables beside train and test out of `sheets`, widen these two by them, and keep them for new rows."""
-    stated = job.config.get("tables", {})
-    tables = [beside(sheets.pop(role_of(name)), on) for name, on in stated.items()]
+    tables = [beside(sheets.pop(role_of(name)), on) for name, on in job.config.get("tables", ())]
     for role in ("train", "test"):
-        for table in tables:
-            table.check(sheets[role])
-        sheets[role] = widened(sheets[role], job.config, tables, said.notes.append)
+        sheets[role] = widened(sheets[role], job.config, tables, said.warnings.append, check=True)
     if tables:
         write_tables(job.out, tables)
 

@@ -20,6 +20,7 @@ from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
 from pipeline.files import read_json, write_json, write_table
 from pipeline.inference.prepared import Prepared, convert
+from pipeline.raw.kinds import as_groups
 from pipeline.raw.target import read_target
 from pipeline.targets import names_of
 from pipeline.transforms import _redundant as redundant
@@ -240,11 +241,7 @@ def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
 
 def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
     column = _splitting_column("groups", train, sources, facts)
-    return None if column is None else _as_groups(column)
-
-
-def _as_groups(column: pd.Series) -> np.ndarray:
-    return column.to_numpy() if pd.api.types.is_numeric_dtype(column) else column.astype(str).to_numpy(dtype=object)
+    return None if column is None else as_groups(column)
 
 
 def _test_groups(test: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
@@ -253,7 +250,7 @@ def _test_groups(test: pd.DataFrame, sources: Sources, facts: Mapping[str, Any])
     if not name or (name not in test and name not in sources.rows):
         return None
     column = test[name] if name in test else sources.rows[name].iloc[sources.n_train :]
-    return None if column.isna().any() else _as_groups(column)
+    return None if column.isna().any() else as_groups(column)
 
 
 def _time(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:

@@ -181,6 +181,8 @@ def test_values_of_one_side_only_are_found() -> None:
         table, "name", np.arange(n_train) * 2.0, rng.choice(2 * n_train, n_test, replace=False) / 1.0
     )
     assert unshared_values.check(every_other) == []
+    for stated in (replace(later, groups=np.arange(n_train) // 2), replace(later, time=np.arange(n_train) / 1.0)):
+        assert [finding.severity for finding in unshared_values.check(stated)] == ["note"]
 
 
 def test_groups_cut_by_folds_fail() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audit import permuted_target, validation_rows, validation_target
-from pipeline.audit._deal import deal
+from pipeline.audit._deal import deal, movable
 from pipeline.audit._rehearsal import sample
 from pipeline.blenders import stack
 from pipeline.engine.stage import Job
@@ -153,10 +153,17 @@ def test_groups_exchange_targets_as_a_whole(sizes: list[int], seed: int) -> None
     groups = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     dealt = deal(len(groups), groups, rng)
     assert sorted(dealt) == list(range(len(groups)))
+    assert movable(groups) >= (dealt != np.arange(len(groups))).mean()
     for group, size in enumerate(sizes):
         given_by = set(groups[dealt[groups == group]])
         assert len(given_by) == 1
         assert sizes[given_by.pop()] == size
+
+
+def test_groups_that_cannot_change_places_are_no_proof(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permuted_target, "movable", lambda _: 0.3)
+    first, *_ = audited(jobs, "permuted_target", LINEAR)
+    assert (first.severity, first.what) == ("note", "not tried")
 
 
 @pytest.mark.parametrize(("n_groups", "size", "n_kept"), [(60, 300, 40), (7, 2_000, 7), (9, 100, 9), (500, 5, 200)])

@@ -100,3 +100,20 @@ def test_what_is_frozen_has_no_rate_and_embeddings_of_numbers_learn_slowly() -> 
         "blocks.0.activation.share": 0.1,
         "head.weight": 1.0,
     }
+
+
+@pytest.mark.parametrize("n_rows", [2000, 5000])
+def test_spread_looks_at_all_parts_of_a_sorted_table(n_rows: int) -> None:
+    """The first thousand rows of a table in time may hold one value each, by which nothing can be scaled."""
+    x = (torch.arange(n_rows)[:, None] > torch.tensor([0.6, 0.7, 0.8]) * n_rows).float()
+    codes = torch.zeros(n_rows, 0, dtype=torch.int64)
+    net = build(Architecture(n_outputs=1, hidden=(50,)), 3)
+    initialise(net, "spread", 0, x, codes)
+    weight = net.blocks[0].linear.weight
+    torch.testing.assert_close((x @ weight).std(0, correction=0), torch.ones(50), atol=0.02, rtol=0.02)
+
+
+def test_what_no_row_tells_apart_keeps_the_size_it_was_drawn_with() -> None:
+    net = build(Architecture(n_outputs=1, hidden=(50,)), 3)
+    initialise(net, "spread", 0, torch.ones(100, 3), torch.zeros(100, 0, dtype=torch.int64))
+    assert net.blocks[0].linear.weight.abs().max() < 10

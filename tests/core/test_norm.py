@@ -61,3 +61,11 @@ def test_a_batch_of_one_row_leaves_running_statistics_finite() -> None:
     norm = BatchNorm(WIDTH)
     norm(torch.ones(1, WIDTH))
     assert norm.variance.isfinite().all()
+
+
+def test_a_last_batch_of_one_row_leaves_the_running_statistics() -> None:
+    norm = BatchNorm(WIDTH).double()
+    norm(rows(0, 50))
+    mean, variance = norm.mean.clone(), norm.variance.clone()
+    norm(rows(1, 1))
+    torch.testing.assert_close((norm.mean, norm.variance), (mean, variance))

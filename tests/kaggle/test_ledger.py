@@ -79,11 +79,26 @@ def test_the_note_is_the_users(tmp_path: Path) -> None:
     assert [(found.note, found.public) for found in read(path)] == [("final choice", 0.4)]
 
 
+def test_columns_that_the_user_added_stay_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.csv"
+    put(path, line(1))
+    put(path, line(2))
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header},idea", *(f"{row},idea {n}" for n, row in enumerate(rows, 1))]) + "\n")
+    put(path, line(3, sent="2026-11-20 12:00:00"))
+    put(path, line(1, public=0.4))
+    found = [row.rpartition(",")[2] for row in path.read_text().splitlines()]
+    assert sorted(found) == ["", "idea", "idea 1", "idea 2"]
+    assert found[:2] == ["idea", ""]
+    assert len(read(path)) == 3
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("complete", "done", r"line 2: status is 'done'"),
         ("0.5", "half", r"line 2: public is 'half'"),
+        ("2026-11-21 12:00:00", "11/21/2026 12:00", r"line 2: sent is '11/21/2026 12:00', expected a time such as"),
         ("public", "score", r"line 1: no column public"),
     ],
 )

@@ -144,6 +144,13 @@ def test_labels_may_be_spelled_as_the_sample_spells_them() -> None:
     assert [finding.level for finding in check(sheet(frame), wanted)] == ["refused"]
 
 
+def test_a_class_may_be_called_none() -> None:
+    made, _, _, frame = CASES["label"]
+    sample = sheet(pd.DataFrame({"Id": IDS, "price": "Mild"}))
+    wanted = expected(made, sample, [pd.Series(["None", "NA", "Mild"], dtype=object)])
+    assert check(sheet(frame.assign(price=["None", "NA", "Mild", "Mild"])), wanted) == []
+
+
 @settings(max_examples=40)
 @given(values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=4, max_size=4))
 def test_nothing_but_finite_numbers_passes(values: list[float]) -> None:

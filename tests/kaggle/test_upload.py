@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,15 @@ def test_a_ledger_that_was_lost_does_not_send_twice(
     houses.submissions += [{**houses.submissions[0], "ref": 50_000 + k, "description": "other"} for k in range(250)]
     assert send(link, ledger, file).ref == sent.ref
     assert read(ledger)[0].ref == sent.ref
+
+
+def test_the_same_bytes_of_another_run_are_found(
+    link: Link, houses: Competition, ledger: Path, file: Submission
+) -> None:
+    sent = send(link, ledger, file)
+    ledger.unlink()
+    assert send(link, ledger, replace(file, run="0" * 64)).ref == sent.ref
+    assert len(houses.submissions) == 1
 
 
 def test_kaggle_out_of_reach_just_after_the_upload(

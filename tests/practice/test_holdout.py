@@ -282,6 +282,18 @@ def test_what_train_is_joined_with_comes_along_and_may_hold_rows_together(worksp
     assert list(test.columns) == ["id", "shop", "day"]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("train.csv", "would take its place"), ("../shops.csv", "lies outside of the raw folder")]
+)
+def test_a_table_that_cannot_lie_beside_the_copy_is_refused_before_anything_is_written(workspace, name, said):
+    raw, path = workspace.raw_folder("shop"), workspace.experiments / "shop" / "competition.toml"
+    (raw / name).write_text("id,region\n" + "".join(f"{n},a\n" for n in range(9)))
+    path.write_text(TOML.replace("[files]", f'[tables]\n"{name}" = ["id"]\n[files]', 1))
+    with pytest.raises(ConfigError, match=said):
+        make(workspace, load_competition(workspace, "shop"), "random", 0.4)
+    assert not list(workspace.experiments.glob("*holdout"))
+
+
 CLASSES = {"task": "multiclass", "metric": "accuracy", "submission": "label", "groups": "id"}
 
 

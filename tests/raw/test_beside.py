@@ -51,7 +51,12 @@ def test_a_join_is_that_of_pandas(rows, keys):
 def test_a_column_that_rows_have_stays_and_other_values_are_told():
     cells, said = joined("Store,Size\n1,10\n2,21\n9,5\n", STORES, "Store")
     assert cells["Size"] == ["10", "21", "5"]
-    assert said[1:] == ["Size: 1 rows of train.csv have another value in stores.csv; that of train.csv counts"]
+    assert said[1:] == ["Size: 1 rows of train.csv have another value in stores.csv; the one that they had counts"]
+
+
+def test_rows_that_have_a_tables_columns_need_not_have_its_key():
+    cells, _ = joined("Type,Size,y\nB,20,1\n", STORES, "Store")
+    assert (cells["Type"], cells["Size"]) == (["B"], ["20"])
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,7 @@ def test_compare_says_of_runs_on_other_folds_that_they_are(run_of: Callable[...,
     assert "other folds" not in printed(show.compare, made.workspace, "made-up-houses")
     first, second = show.find_runs(made.workspace, "made-up-houses")
     assert show._behind(first, replace(second, folds="others"), 4) == "other folds"
-    by_another = replace(second, summary=replace(second.summary, metric="mae"))
-    assert show._behind(first, by_another, 4) == "other metric"
+    assert show._behind(first, replace(second, judge="mae"), 4) == "other metric"
 
 
 def test_compare_cuts_nothing_at_the_usual_width_of_a_terminal(run_of: Callable[..., Any]) -> None:

@@ -334,7 +334,7 @@ def test_commas_in_quotes_are_no_decimal_commas(tmp_path: Path) -> None:
 
 def test_files_beside_train_and_test_are_joined_and_ids_made_up(tmp_path):
     (tmp_path / "shops.csv").write_text("shop,city\n1,Ulm\n2,Bonn\n")
-    facts = {"id": "Id", "id_from": ["shop", "day"], "tables": {"shops.csv": ["shop"]}}
+    facts = {"id": "Id", "id_from": ["shop", "day"], "tables": [("shops.csv", ["shop"])]}
     sources = {role: tmp_path / f"{role}.csv" for role in ("train", "test", "sample")}
     texts = {
         "train": "shop,day,y\n1,1,5\n2,1,6\n1,2,7\n",
@@ -350,7 +350,7 @@ def test_files_beside_train_and_test_are_joined_and_ids_made_up(tmp_path):
     assert made.test["city"].fillna("?").tolist() == ["Bonn", "?"]
     assert made.sample["Id"].tolist() == ["3_3", "2_3"]
     assert made.facts["files"]["table shops.csv"]["rows"] == 2
-    assert "shops.csv: 1 of 2 rows of test.csv have no row there, such as shop = 3" in made.facts["notes"]
+    assert "shops.csv: 1 of 2 rows of test.csv have no row there, such as shop = 3" in made.facts["warnings"]
 
 
 def test_a_table_that_fits_no_row_is_refused(tmp_path):
@@ -358,7 +358,7 @@ def test_a_table_that_fits_no_row_is_refused(tmp_path):
     sources = {role: tmp_path / f"{role}.csv" for role in ("train", "test", "sample")}
     for role, text in (("train", TRAIN), ("test", TEST), ("sample", SAMPLE)):
         sources[role].write_text(text)
-    facts = FACTS | {"tables": {"codes.csv": ["a"]}}
+    facts = FACTS | {"tables": [("codes.csv", ["a"])]}
     with pytest.raises(DataError, match=r"no row of train.csv has one in codes.csv: a = 3 is not there, a = 03 is"):
         run(tmp_path, {**sources, "table codes.csv": tmp_path / "codes.csv"}, facts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import importlib
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -179,6 +180,21 @@ def test_a_file_that_own_code_opens_as_it_is_imported_is_refused(tmp_path):
     file = tmp_path / "features.py"
     file.write_text("from pathlib import Path\nTABLE = Path(__file__).with_name('table.json').read_text()\n")
     with pytest.raises(FeatureError, match=r"features\.py opens .*table\.json, which is not in the cache key"):
+        plugins.load(Plugin("competition_features", file))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_of_helpers_beside_the_features_is_refused(tmp_path, monkeypatch, again):
+    """No key would know its text: not of the source, and not of what Python has compiled of it before."""
+    (tmp_path / "competition.toml").write_text("")
+    (tmp_path / "own_helper.py").write_text("HALF = 0.5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    if again:
+        importlib.import_module("own_helper")
+        monkeypatch.delitem(sys.modules, "own_helper")
+    file = tmp_path / "features.py"
+    file.write_text("import own_helper\n")
+    with pytest.raises(FeatureError, match=r"features\.py opens .*own_helper.*, which is not in the cache key"):
         plugins.load(Plugin("competition_features", file))
 
 
