@@ -62,10 +62,9 @@ def _first(predictions: np.ndarray) -> np.ndarray:
 
 def _gain(library: Library, submit: Submit, believe: Submit, seed: int) -> float:
     """submit, believe: what is submitted, and what it says before labels or values are decided."""
+    # in time test lies beyond the rows that CV judges: what models differ by there says nothing of these
     if not library.together.size or library.folds.kind == "time":
-        return (
-            0.0  # in time test lies beyond the rows that CV judges: what models differ by there says nothing of these
-        )
+        return 0.0
     repeats, rows = np.nonzero(np.isfinite(library.oof).all(axis=(2, 3)))
     draw = draw_classes if library.of_classes else draw_values
     apart = np.stack([believe(one) for one in library.apart])
