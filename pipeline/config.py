@@ -194,10 +194,10 @@ def _check_own_metric(file: Path, where: str) -> None:
         )
     if not isinstance(module.TASKS, list | tuple):
         raise ConfigError(f"{file}: TASKS: expected a tuple of words, found {module.TASKS!r}")
-    for part, kinds, expected in (("OPTIMUM", (int, float), "a number"), ("GREATER_IS_BETTER", bool, "True or False")):
-        value = getattr(module, part)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool) or not math.isfinite(value):
-            raise ConfigError(f"{file}: {part}: expected {expected}, found {value!r}")
+    if not isinstance(module.GREATER_IS_BETTER, bool):
+        raise ConfigError(f"{file}: GREATER_IS_BETTER: expected True or False, found {module.GREATER_IS_BETTER!r}")
+    if type(module.OPTIMUM) not in (int, float) or not math.isfinite(module.OPTIMUM):
+        raise ConfigError(f"{file}: OPTIMUM: expected a number, found {module.OPTIMUM!r}")
     for part, words, known in (("READS", [module.READS], READS), ("TASKS", module.TASKS, FORMS)):
         for word in words:
             if word not in known:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytest
 from committed import ROOT, committed
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.config import load_competition, load_experiment, metric_plugin, read_toml
+from pipeline.config import load_competition, load_experiment, read_toml
 from pipeline.engine import plugins
-from pipeline.errors import ConfigError, FeatureError
-from pipeline.types import Metric
+from pipeline.errors import ConfigError
 from pipeline.workspace import Workspace
 
 COMPETITION = """
@@ -265,50 +263,6 @@ def test_an_unknown_competition_or_experiment_names_the_nearest(
     with pytest.raises(ConfigError, match="does not exist") as caught:
         load_experiment(workspace, slug, name)
     assert f"did you mean '{right}'?" in caught.value.hint
-
-
-def test_an_own_metric_is_checked_like_one_of_the_package(workspace: Workspace) -> None:
-    folder = workspace.experiments / "houses"
-    (folder / "competition.toml").write_text(COMPETITION.replace("rmsle", "own"))
-    own = folder / "metric.py"
-    own.write_text("TASKS = ('binary',)\ndef score(target, prediction): return 0.0\n")
-    with pytest.raises(ConfigError, match="has no READS, GREATER_IS_BETTER, OPTIMUM"):
-        load_competition(workspace, "houses")
-    whole = "READS, GREATER_IS_BETTER, OPTIMUM = 'value', False, 0.0\n"
-    own.write_text(own.read_text() + whole)
-    with pytest.raises(ConfigError, match="'own' is for binary, but task is 'regression'"):
-        load_competition(workspace, "houses")
-    own.write_text(own.read_text().replace("binary", "regression"))
-    for right, wrong, said in (
-        ("'value'", "'values'", "READS: no such word 'values'"),
-        ("('regression',)", "('regression', 'Binary')", "TASKS: no such word 'Binary'"),
-        ("('regression',)", "'regression'", "TASKS: expected a tuple of words, found 'regression'"),
-        ("False, 0.0", "False, '0'", "OPTIMUM: expected a number, found '0'"),
-        ("False, 0.0", "False, None", "OPTIMUM: expected a number, found None"),
-        ("False, 0.0", "'no', 0.0", "GREATER_IS_BETTER: expected True or False, found 'no'"),
-    ):
-        text = own.read_text()
-        own.write_text(text.replace(right, wrong))
-        with pytest.raises(ConfigError, match=rf"metric\.py: {said}"):
-            load_competition(workspace, "houses")
-        own.write_text(text)
-    assert metric_plugin(workspace, load_competition(workspace, "houses")).file == own
-    own.write_text("import no_such_library")
-    with pytest.raises(FeatureError, match=r"metric\.py cannot be imported: ModuleNotFoundError"):
-        load_competition(workspace, "houses")
-
-
-def test_an_own_metric_may_read_no_file_when_it_scores(workspace: Workspace) -> None:
-    folder = workspace.experiments / "houses"
-    (folder / "competition.toml").write_text(COMPETITION.replace("rmsle", "own"))
-    (folder / "weights.txt").write_text("2.0")
-    (folder / "metric.py").write_text(
-        "TASKS, READS, GREATER_IS_BETTER, OPTIMUM = ('regression',), 'value', False, 0.0\n"
-        f"def score(target, prediction): return float(open({str(folder / 'weights.txt')!r}).read())\n"
-    )
-    metric = Metric.from_module(plugins.load(metric_plugin(workspace, load_competition(workspace, "houses"))))
-    with pytest.raises(FeatureError, match=r"metric\.py: score\(\) opens .*weights\.txt"):
-        metric.score(np.zeros(2), np.zeros((2, 1)))
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:

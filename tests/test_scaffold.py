@@ -244,83 +244,6 @@ def test_the_committed_facts_are_what_is_inferred(slug, tmp_path):
     assert {key: getattr(inferred, key) for key in same} == {key: getattr(ours, key) for key in same}
 
 
-def beside(tmp_path, files: dict[str, str], sample: str):
-    raw = tmp_path / "data" / "shop" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "train.csv").write_text(
-        table("shop,day,a,y", [1, 1, 2, 2], [1, 2, 1, 2], [5, 6, 7, 8], [1.5, 2.5, 3.5, 4.5])
-    )
-    (raw / "test.csv").write_text(table("shop,day,a", [1, 2], [3, 3], [5, 9]))
-    for name, text in (files | {"sample_submission.csv": sample}).items():
-        (raw / name).write_text(text)
-    made = scaffold("shop", raw, tmp_path / "experiments")
-    return load_competition(Workspace(experiments=tmp_path / "experiments"), "shop"), "\n".join(made.findings)
-
-
-@pytest.mark.parametrize("ids", ["1_3,0\n2_3,0\n", "2_3,0\n1_3,0\n"])
-def test_an_id_made_up_of_columns_is_found(tmp_path, ids):
-    facts, said = beside(tmp_path, {}, f"key,y\n{ids}")
-    assert (facts.id, facts.id_from) == ("key", ["shop", "day"])
-    assert "made up of shop, day" in said
-
-
-def test_an_id_whose_parts_may_stand_in_any_order_is_refused(tmp_path):
-    """Every pair of numbers is there both ways: only the rows' order could tell, and the sample has another."""
-    raw = tmp_path / "data" / "shop" / "raw"
-    raw.mkdir(parents=True)
-    grid = [(a, b) for a in range(3) for b in range(3)]
-    (raw / "train.csv").write_text(table("home,away,y", *zip(*grid, strict=True), range(9)))
-    (raw / "test.csv").write_text(table("home,away", *zip(*grid, strict=True)))
-    for ids, told in (([f"{b}_{a}" for a, b in grid], True), ([f"{a}_{b}" for a, b in reversed(grid)], False)):
-        (raw / "sample_submission.csv").write_text(table("key,y", ids, [0] * 9))
-        if told:
-            made = scaffold("shop", raw, tmp_path / "experiments")
-            assert tomllib.loads(made.paths[0].read_text())["id_from"] == ["away", "home"]
-        else:
-            with pytest.raises(ConfigError, match="in several ways: home_away or away_home"):
-                scaffold("shop", raw, tmp_path / "elsewhere")
-
-
-def test_a_file_that_counts_its_own_rows_is_not_joined_by_them(tmp_path):
-    raw = tmp_path / "data" / "shop" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "train.csv").write_text(table("id,day,y", IDS, [i % 7 for i in IDS], [i / 7 for i in IDS]))
-    (raw / "test.csv").write_text(table("id,day", IDS, [i % 7 for i in IDS]))
-    (raw / "weather.csv").write_text(table("id,day,rain", range(1, 8), range(7), range(7)))
-    (raw / "notes.txt").write_text("some words, and\nmore, of, them\n")
-    made = scaffold("shop", raw, tmp_path / "experiments", "rmse")
-    assert tomllib.loads(made.paths[0].read_text())["tables"] == {"weather.csv": ["day"]}
-    assert "notes.txt: not read (notes.txt, line 2: found 3 fields" in "\n".join(made.findings)
-
-
-@pytest.mark.parametrize(
-    ("text", "on", "said"),
-    [
-        ("shop,city\n1,x\n2,y\n", ["shop"], "joined by shop (brings city)"),
-        ("day,shop,rain\n1,1,0\n2,1,3\n3,1,0\n1,2,5\n2,2,4\n3,2,0\n", ["day", "shop"], "joined by day, shop"),
-        ("shop,city\n1,x\n1,y\n2,z\n", None, "not joined"),
-        ("shop,city\n7,x\n8,y\n", None, "not joined"),
-        ("city,size\na,x\nb,y\n", None, None),
-        ("shop,day,a,y\n1,9,5,2.5\n2,9,3,1.5\n", None, None),
-    ],
-    ids=["one column", "two columns", "several rows a key", "other keys", "nothing shared", "labelled rows"],
-)
-def test_files_beside_train_are_joined_where_they_have_a_row_for_each_key(tmp_path, text, on, said):
-    facts, findings = beside(tmp_path, {"other.csv": text}, "key,y\n1_3,0\n2_3,0\n")
-    assert facts.tables == ({"other.csv": on} if on else {})
-    assert (f"other.csv: {said}" in findings) if said else ("other.csv" not in findings)
-
-
-def test_walmarts_files_are_understood(tmp_path):
-    raw = ROOT / "data" / "walmart-recruiting-store-sales-forecasting" / "raw"
-    if not raw.is_dir():
-        pytest.skip(f"{raw} is not there")
-    scaffold("walmart", raw, tmp_path)
-    facts = load_competition(Workspace(experiments=tmp_path), "walmart")
-    assert (facts.id, facts.id_from, facts.time) == ("Id", ["Store", "Dept", "Date"], "Date")
-    assert facts.tables == {"stores.csv": ["Store"], "features.csv": ["Store", "Date"]}
-
-
 KAGGLE = {"title": "The Shop", "daily_limit": 5, "deadline": "2030-01-31T23:59:00", "code_competition": False}
 
 
@@ -392,14 +315,6 @@ def test_the_best_experiment_has_models_of_many_kinds(task: str, n_rows: int) ->
 def test_labels_are_known_in_another_spelling(infer, labels, sample, task, form):
     facts, _ = infer(table("id,a,y", IDS, IDS, labels), TEST, table("id,y", IDS, sample))
     assert (facts["task"], facts["submission"]) == (task, form)
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_rows_without_an_id_that_the_sample_counts(infer, first):
-    counted = list(range(first, first + 60))
-    facts, said = infer(table("a,y", IDS, IDS), table("a", IDS), table("ImageId,y", counted, [0] * 60))
-    assert (facts["id"], facts["id_from"]) == ("ImageId", first)
-    assert f"the number of the row, from {first} on" in said
 
 
 @pytest.mark.parametrize(("n_days", "n_folds"), [(60, 5), (12, 3), (5, None)])

@@ -22,9 +22,9 @@ Init = Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"]
 Parametrisation = Literal["standard", "ntk"]
 
 SPREAD_ROWS = 1024
-FLAT = (
-    1e-6  # a unit whose output strays by less over the rows sees nothing of them: its weights stay as they were drawn
-)
+
+FLAT = 1e-6
+"""A unit whose output strays by less over the rows sees nothing of them: its weights stay as they were drawn."""
 
 STANDARD_DEVIATIONS: dict[str, Callable[[int, int], float]] = {
     "normal": lambda fan_in, fan_out: 0.01,  # noqa: ARG005 (the book's plain choice knows no sizes)
@@ -94,13 +94,18 @@ def initialise(net: Network, name: Init, seed: int, dense: Tensor, codes: Tensor
     if net.architecture.k and net.architecture.hidden:
         _tell_apart(net, codes.shape[1], generator)
     if name == "spread":
-        every = -(-len(dense) // SPREAD_ROWS)
-        spread(net, dense[::every], codes[::every], generator)
+        some = _of_all_parts(len(dense))
+        spread(net, dense[some], codes[some], generator)
 
 
-def rows_seen(net: Network, n_rows: int) -> int:
-    """Return how many of so many rows `initialise` looks at, at most: all where it puts bins on quantiles."""
-    return n_rows if isinstance(net.numeric, Piecewise) else min(n_rows, SPREAD_ROWS)
+def rows_seen(net: Network, n_rows: int) -> slice:
+    """Return which of so many rows `initialise` looks at: a few, or all where it puts bins on quantiles."""
+    return slice(None) if isinstance(net.numeric, Piecewise) else _of_all_parts(n_rows)
+
+
+def _of_all_parts(n_rows: int) -> slice:
+    """Return at most SPREAD_ROWS of the rows, evenly: a table may be sorted, by time or else."""
+    return slice(None, None, max(1, -(-n_rows // SPREAD_ROWS)))
 
 
 @torch.no_grad()

@@ -113,7 +113,7 @@ def _member_net(program: Program, member: Member, view: View) -> Network:
     rows = view.train
     wanted = replace(program.architecture, n_levels=view.n_levels, n_numeric=view.n_numeric)
     net = build(wanted, rows.width, rows.codes.shape[1], rows.dense.dtype)
-    seen = slice(None, None, -(-len(rows) // rows_seen(net, len(rows))))  # of all parts: files may be sorted
+    seen = rows_seen(net, len(rows))
     initialise(net, program.init, member.seed, rows.columns(seen), rows.codes[seen])
     return net
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +89,11 @@ def now() -> str:
 
 def read(path: Path) -> list[Line]:
     """Return all lines, the oldest first; a line that cannot be understood is a DataError."""
+    return [_parse(row, f"{path}, line {number}") for number, row in enumerate(_rows(path), 2)]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Return the file's rows as text, with whatever columns it has; one that lacks ours is a DataError."""
     if not path.is_file():
         return []
     try:
@@ -103,7 +108,7 @@ def read(path: Path) -> list[Line]:
         raise DataError(
             f"{path}, line 1: no column {', '.join(missing)}", hint="restore it, or move it away and run pipeline sync"
         )
-    return [_parse(row, f"{path}, line {number}") for number, row in enumerate(rows, 2)]
+    return list(rows)
 
 
 def _parse(row: dict[str, Any], where: str) -> Line:
@@ -148,32 +153,26 @@ def drop(path: Path, line: Line) -> None:
 
 
 def _rewrite(path: Path, change: Callable[[list[Line]], list[Line]]) -> None:
+    """Change the lines; columns that the user has added stay with theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        old, added = read(path), _added(path)
+        old, rows = read(path), _rows(path)
+        added = [name for name in (rows[0] if rows else ()) if name not in (None, *COLUMNS)]
+        theirs = [{name: row[name] or "" for name in added} for row in rows]
+
+        def cells(line: Line) -> dict[str, str]:
+            known = next((own for one, own in zip(old, theirs, strict=True) if one.is_same(line)), {})
+            return {name: _shown(value) for name, value in asdict(line).items()} | known
+
         lines = sorted(change(old), key=lambda line: line.sent)
-        own = [
-            next((cells for known, cells in zip(old, added, strict=True) if known.is_same(line)), {}) for line in lines
-        ]
-        put_text(path, _text(lines, own, list(added[0]) if added else []))
+        put_text(path, _text([*COLUMNS, *added], map(cells, lines)))
 
 
-def _added(path: Path) -> list[dict[str, str]]:
-    """Return of every line the columns that are none of ours: they are the user's, and stay."""
-    if not path.is_file():
-        return []
-    rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-    theirs = [name for name in rows.fieldnames or () if name not in COLUMNS]
-    return [{name: row.get(name) or "" for name in theirs} for row in rows]
-
-
-def _text(lines: Sequence[Line], own: Sequence[Mapping[str, str]], added: Sequence[str]) -> str:
-    """Return the file; own: what each line has in the columns that the user added."""
+def _text(columns: Sequence[str], rows: Iterable[dict[str, str]]) -> str:
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, [*COLUMNS, *added], restval="", lineterminator="\n")
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    for line, cells in zip(lines, own, strict=True):
-        writer.writerow({name: _shown(value) for name, value in asdict(line).items()} | dict(cells))
+    writer.writerows(rows)
     return buffer.getvalue()
 
 

@@ -20,7 +20,7 @@ from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.features import apply_feature
 from pipeline.practice.catalogue import SOLUTIONS_OWN, publish, split
-from pipeline.raw.beside import beside, widened
+from pipeline.raw.beside import beside, silent, widened
 from pipeline.raw.kinds import settle, stated_kinds
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
@@ -232,7 +232,7 @@ def _check_names(competition: Competition) -> None:
 def _widened(train: Sheet, competition: Competition, raw: Path) -> Sheet:
     """Return train with its made-up id and the columns of the tables beside it, by which rows may hang together."""
     tables = [beside(read_sheet(raw / name), on) for name, on in competition.tables.items()]
-    return widened(train, competition.model_dump(include={"id", "id_from"}), tables, lambda _: None)
+    return widened(train, competition.model_dump(include={"id", "id_from"}), tables, silent)
 
 
 def _check_tables(competition: Competition) -> None:

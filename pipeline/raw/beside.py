@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.raw.rows import Say
 from pipeline.raw.sheet import Sheet
 from pipeline.raw.source import TABLES
 
@@ -23,6 +24,10 @@ JOINED = b"joined"
 
 BETWEEN = "_"
 """What stands between the parts of an id that is made up of columns, as in Walmart's 1_1_2012-11-02."""
+
+
+def silent(_: str) -> None:
+    """Hear what is odd about rows, and say nothing, since somebody else does."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Beside:
         """The columns that rows get from it."""
         return [name for name in self.cells.column_names if name not in self.on]
 
+    @property
+    def repeated(self) -> np.ndarray:
+        """(n,): which of its rows have a key that one before has; of a table that can be joined, none."""
+        return _keys(self.cells, self.on).duplicated()
+
     def fits(self, columns: Iterable[str]) -> bool:
         """Say whether rows with these columns can be joined with it."""
         return set(self.on) <= set(columns)
@@ -46,7 +56,7 @@ class Beside:
         """Return the share of a file's rows that have one here."""
         return float((self._rows(sheet) >= 0).mean())
 
-    def join(self, sheet: Sheet, say: Callable[[str], None]) -> Sheet:
+    def join(self, sheet: Sheet, say: Say) -> Sheet:
         """Return a file's rows, as many and in the same order, with this table's columns: empty where it has no row.
 
         A column that is there already stays as it is; `say` hears where the table has other values. Rows that have all
@@ -93,7 +103,7 @@ def beside(sheet: Sheet, on: Sequence[str]) -> Beside:
         raise ConfigError(
             f"{where}: it has no column but {', '.join(on)}", hint="name those alone that tell rows apart"
         )
-    if (repeated := _repeated(sheet.cells, on)).any():
+    if (repeated := table.repeated).any():
         first = int(np.flatnonzero(repeated)[0])
         found = f"{sheet.name}, line {sheet.line(first)}: a second row with {_key(sheet.cells, on, first)}"
         hint = "list every column that tells its rows apart, or sum it up to one row a key in a file of your own"
@@ -109,15 +119,6 @@ def _keys(cells: pa.Table, on: Sequence[str]) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(cells.select(list(on)).to_pandas())
 
 
-def _repeated(cells: pa.Table, on: Sequence[str]) -> np.ndarray:
-    return _keys(cells, on).duplicated()
-
-
-def tells_apart(sheet: Sheet, on: Sequence[str]) -> bool:
-    """Say whether no two rows of a file have the same cells in these columns."""
-    return not _repeated(sheet.cells, on).any()
-
-
 def composed(sheet: Sheet, parts: Sequence[str]) -> pa.ChunkedArray:
     """Return the ids (n,) that a file's rows have where they are made up of these columns."""
     for name in parts:
@@ -127,9 +128,7 @@ def composed(sheet: Sheet, parts: Sequence[str]) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(*(sheet.cells[name] for name in parts), BETWEEN)
 
 
-def widened(
-    sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], say: Callable[[str], None], check: bool = False
-) -> Sheet:
+def widened(sheet: Sheet, facts: Mapping[str, Any], tables: Sequence[Beside], say: Say, check: bool = False) -> Sheet:
     """Return a file of rows with an id made up of its columns, where it has none, and with the columns of all tables.
 
     facts: id and, where files lack it, id_from: the columns of which it is made up, or the number of the first row.

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import ConfigError
-from pipeline.raw.beside import Beside, widened
+from pipeline.raw.beside import Beside, silent, widened
 from pipeline.raw.guess_keys import BY_HAND, find_id, joined
 from pipeline.raw.kinds import settle
 from pipeline.raw.labels import in_order, spellings
@@ -51,10 +51,10 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, 
     found = Guess("", "")
     found.id, found.id_from, why = find_id(train, test, sample)
     found.findings["id"] = f"id: {found.id} ({why})"
-    train, test = (widened(sheet, vars(found), [], _nobody) for sheet in (train, test))
+    train, test = (widened(sheet, vars(found), [], silent) for sheet in (train, test))
     _find_target(found, train, test, sample)
     tables = _find_tables(found, train, test, others)
-    train, test = (widened(sheet, {}, tables, _nobody) for sheet in (train, test))
+    train, test = (widened(sheet, {}, tables, silent) for sheet in (train, test))
     if isinstance(found.target, str):
         _find_task_and_form(found, found.target, train, sample)
     else:
@@ -247,10 +247,6 @@ def _take_time(found: Guess, name: str, n_moments: int) -> None:
         return
     found.time, found.time_folds = name, n_folds
     found.findings["time"] = f'time: every {name} of test lies after train, so that [split] has kind = "time"'
-
-
-def _nobody(_: str) -> None:
-    """Hear what a run says of such rows."""
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

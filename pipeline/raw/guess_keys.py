@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 import numpy as np
 
 from pipeline.errors import ConfigError
-from pipeline.raw.beside import BETWEEN, Beside, beside, composed, tells_apart
+from pipeline.raw.beside import BETWEEN, Beside, composed
 from pipeline.raw.kinds import identifiers
 from pipeline.raw.sheet import Sheet
 
@@ -93,8 +93,7 @@ def _joined(sheet: Sheet, shared: list[str], train: Sheet, test: Sheet) -> Besid
     for size in range(1, MOST_KEYS + 1):
         for on in combinations(shared, size):
             enough = math.prod(levels[name] for name in on) >= sheet.cells.num_rows
-            if enough and tells_apart(sheet, on):
-                table = beside(sheet, on)
-                if min(table.share_of(train), table.share_of(test)) >= MOST_ROWS:
-                    return table
+            table = Beside(sheet.name, on, sheet.cells)
+            if enough and not table.repeated.any() and min(map(table.share_of, (train, test))) >= MOST_ROWS:
+                return table
     return None

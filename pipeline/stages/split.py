@@ -16,6 +16,8 @@ from pipeline.splitters._rows import Rows
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pydantic")
+SPREAD = "choose a split that spreads the target (kind = 'stratified'), or fewer folds"
+HAS_NO_NUMBER = "score() of metric.py must give a number where every prediction is right"
 STOP_PARTS = 8  # early stopping looks at about an eighth of a fold's training rows
 
 
@@ -62,12 +64,11 @@ def check_metric(folds: Folds, table: Table) -> None:
         found = f"{metric.name} cannot be computed on fold {fold} of repeat {repeat}: its {table.task.kind} target"
         n_values = len(np.unique(table.target[folds.valid_rows(repeat, fold)]))
         refused = getattr(metric.function, "refused", None)  # what a metric.py said, see pipeline/engine/plugins.py
+        nan_itself = refused == ""
         raise ConfigError(
             f"{found} has {n_values} distinct values in {len(folds.valid_rows(repeat, fold))} rows"
             + (f"; {refused}" if refused else ""),
-            hint="choose a split that spreads the target (kind = 'stratified'), or fewer folds"
-            if refused != ""
-            else "score() of metric.py must give a number where every prediction is right",
+            hint=HAS_NO_NUMBER if nan_itself else SPREAD,
         )
 
 

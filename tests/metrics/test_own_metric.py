@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,78 @@ import pytest
 from clean_tables import make_table
 from small_folds import alternating
 
+from pipeline.config import load_competition, metric_plugin
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
 from pipeline.errors import ConfigError, FeatureError
 from pipeline.stages.split import check_metric
 from pipeline.types import Metric
+from pipeline.workspace import Workspace
 
 FACTS = "TASKS, READS, GREATER_IS_BETTER, OPTIMUM = ('multiclass',), 'probability', False, 0.0\n"
 WITHOUT_LABELS = (
     "from sklearn.metrics import log_loss\ndef score(target, prediction): return log_loss(target, prediction)\n"
 )
 SURE = np.eye(3)
+COMPETITION = 'task = "regression"\nid = "Id"\ntarget = "SalePrice"\nmetric = "own"\nsubmission = "value"\n'
+RIGHT = "TASKS, READS, GREATER_IS_BETTER, OPTIMUM = ('regression',), 'value', False, 0.0\n"
+SCORE = "def score(target, prediction): return 0.0\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """The metric.py of a competition called houses."""
+    folder = tmp_path / "experiments" / "houses"
+    folder.mkdir(parents=True)
+    (folder / "competition.toml").write_text(COMPETITION)
+    (folder / "metric.py").write_text(RIGHT + SCORE)
+    return folder / "metric.py"
+
+
+def load(own: Path) -> Plugin:
+    workspace = Workspace(experiments=own.parents[1])
+    return metric_plugin(workspace, load_competition(workspace, "houses"))
+
+
+def test_a_right_one_is_the_competitions_metric(own: Path) -> None:
+    assert load(own).file == own
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (RIGHT, "TASKS = ('regression',)\n", "metric.py has no READS, GREATER_IS_BETTER, OPTIMUM"),
+        ("regression", "binary", "'own' is for binary, but task is 'regression'"),
+        ("'value'", "'values'", "metric.py: READS: no such word 'values'"),
+        ("('regression',)", "('regression', 'Binary')", "metric.py: TASKS: no such word 'Binary'"),
+        ("('regression',)", "'regression'", "metric.py: TASKS: expected a tuple of words, found 'regression'"),
+        ("False, 0.0", "False, '0'", "metric.py: OPTIMUM: expected a number, found '0'"),
+        ("False, 0.0", "False, None", "metric.py: OPTIMUM: expected a number, found None"),
+        ("False, 0.0", "False, True", "metric.py: OPTIMUM: expected a number, found True"),
+        ("False, 0.0", "False, float('nan')", "metric.py: OPTIMUM: expected a number, found nan"),
+        ("False, 0.0", "'no', 0.0", "metric.py: GREATER_IS_BETTER: expected True or False, found 'no'"),
+    ],
+)
+def test_it_is_checked_like_one_of_the_package(own: Path, right: str, wrong: str, said: str) -> None:
+    own.write_text(own.read_text().replace(right, wrong))
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        load(own)
+
+
+def test_one_that_cannot_be_imported_is_told(own: Path) -> None:
+    own.write_text("import no_such_library")
+    with pytest.raises(FeatureError, match=r"metric\.py cannot be imported: ModuleNotFoundError"):
+        load(own)
+
+
+def test_it_may_read_no_file_when_it_scores(own: Path) -> None:
+    (own.parent / "weights.txt").write_text("2.0")
+    own.write_text(
+        RIGHT + f"def score(target, prediction): return float(open({str(own.with_name('weights.txt'))!r}).read())\n"
+    )
+    metric = Metric.from_module(plugins.load(load(own)))
+    with pytest.raises(FeatureError, match=r"metric\.py: score\(\) opens .*weights\.txt"):
+        metric.score(np.zeros(2), np.zeros((2, 1)))
 
 
 def metric(folder: Path, body: str) -> Metric:
