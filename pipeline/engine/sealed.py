@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.errors import FeatureError
 
 OWN = ("features.py", "metric.py", "postprocess.py")
+METADATA = (".dist-info", ".egg-info")
 CODE = (".py", ".pyc", ".so", ".pyd")
 LIBRARIES = tuple(
     f"{Path(path).expanduser().resolve()}{os.sep}"
@@ -53,6 +54,13 @@ def sealed(who: str) -> Iterator[None]:
             )
 
 
+def _of_imports(path: str) -> bool:
+    """Say whether imports open a file, for the code in it or to learn what is installed: scikit-learn's look there."""
+    if path.endswith(CODE):
+        return not _beside_own(path)
+    return Path(path).parent.suffix in METADATA or path in {str(Path(entry).resolve()) for entry in sys.path}
+
+
 def _beside_own(path: str) -> bool:
     """Say whether code lies beside a competition's own files without being one of them, so that no key knows it."""
     folder = Path(path).parent
@@ -64,7 +72,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event not in ("open", "sqlite3.connect") or (opened := _opened.get()) is None or isinstance(arguments[0], int):
         return
     path, flags = str(Path(os.fsdecode(arguments[0])).resolve()), arguments[2] if event == "open" else 0
-    if flags & os.O_WRONLY or path.startswith(LIBRARIES) or (path.endswith(CODE) and not _beside_own(path)):
+    if flags & os.O_WRONLY or path.startswith(LIBRARIES) or _of_imports(path):
         return
     opened.append(path)
     raise PermissionError(f"{path} is not in the cache key")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,3 +138,15 @@ def test_a_score_that_is_nan_of_perfect_predictions_is_told(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         check_metric(alternating(400), replace(table, task=task))
     assert caught.value.hint == "score() of metric.py must give a number where every prediction is right"
+
+
+def test_what_a_library_opens_as_it_is_imported_first_is_no_file_of_the_metrics(own: Path) -> None:
+    """In a process of its own: here others have imported scikit-learn before."""
+    own.write_text(f"from sklearn.metrics import mean_absolute_error\n{RIGHT}{SCORE}")
+    text = (
+        "import sys, pathlib\nfrom pipeline.config import load_competition\nfrom pipeline.workspace import Workspace\n"
+    )
+    text += "assert 'sklearn' not in sys.modules\n"
+    text += "print(load_competition(Workspace(experiments=pathlib.Path(sys.argv[1])), 'houses').metric)\n"
+    done = subprocess.run([sys.executable, "-c", text, own.parents[1]], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("own", "")
