@@ -143,10 +143,13 @@ def test_a_score_that_is_nan_of_perfect_predictions_is_told(tmp_path: Path) -> N
 def test_what_a_library_opens_as_it_is_imported_first_is_no_file_of_the_metrics(own: Path) -> None:
     """In a process of its own: here others have imported scikit-learn before."""
     own.write_text(f"from sklearn.metrics import mean_absolute_error\n{RIGHT}{SCORE}")
-    text = (
-        "import sys, pathlib\nfrom pipeline.config import load_competition\nfrom pipeline.workspace import Workspace\n"
-    )
-    text += "assert 'sklearn' not in sys.modules\n"
-    text += "print(load_competition(Workspace(experiments=pathlib.Path(sys.argv[1])), 'houses').metric)\n"
+    text = """
+import sys
+from pathlib import Path
+from pipeline.config import load_competition
+from pipeline.workspace import Workspace
+assert "sklearn" not in sys.modules
+print(load_competition(Workspace(experiments=Path(sys.argv[1])), "houses").metric)
+"""
     done = subprocess.run([sys.executable, "-c", text, own.parents[1]], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("own", "")
