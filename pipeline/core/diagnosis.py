@@ -14,7 +14,8 @@ import numpy as np
 
 STALLED = 0.95  # of the first epoch's loss: a network that never gets below has not learnt
 LATE_FALL = 0.3  # share of the whole fall that the second half of all steps' lengths brought: it had not arrived
-JITTER = 0.15  # mean change of direction from epoch to epoch, relative to the loss
+BLOWN = 4  # times the loss of a network that says nothing: in the first epoch, only steps that are too long end there
+JITTER = 0.05  # mean change from epoch to epoch where the loss turns, relative to the loss
 RISEN = 1.1  # stopping loss at the end, relative to its lowest
 LEARNT_BY_HEART = 0.5  # training error below this part of the validation error
 ALIKE = 0.95  # training error above this part of the validation error: nothing is overfitted
@@ -36,13 +37,17 @@ class Finding:
         return f"{self.sign}: {self.seen}; {self.remedy}"
 
 
-def read_curves(train_loss: np.ndarray, stop_loss: np.ndarray, rates: np.ndarray) -> Iterator[Finding]:
+def read_curves(
+    train_loss: np.ndarray, stop_loss: np.ndarray, rates: np.ndarray, silent_loss: float
+) -> Iterator[Finding]:
     """Yield what the loss curves (members, epochs) show; NaN after a member's end and where nothing was measured.
 
     rates (epochs,): the schedule of the lr, in whatever unit; without it a falling lr would look like an arrival.
+    silent_loss: that of a network whose output is 0 for every row.
     """
     curve, stop = _typical(train_loss), _typical(stop_loss)
     if len(curve) >= 6:
+        yield from _read_start(curve, silent_loss)
         yield from _read_fall(curve, _jitter(train_loss[:, : len(curve)]), rates[: len(curve)])
     if len(stop) >= 6 and stop[-1] > RISEN * stop.min():
         yield Finding(
@@ -60,8 +65,23 @@ def _typical(losses: np.ndarray) -> np.ndarray:
 
 
 def _jitter(losses: np.ndarray) -> float:
+    """Return by how much of itself a loss moves up and down; a steep fall does not turn, and does not count."""
     whole = losses[np.isfinite(losses).all(axis=1)]
-    return float(np.median(np.abs(np.diff(whole, 2)).mean(axis=1) / whole.mean(axis=1))) if len(whole) else 0.0
+    if not len(whole):
+        return 0.0
+    steps = np.diff(whole)
+    turns = steps[:, 1:] * steps[:, :-1] < 0
+    moved = (np.abs(np.diff(steps)) / 2 * turns).mean(axis=1)
+    return float(np.median(moved / whole.mean(axis=1)))
+
+
+def _read_start(curve: np.ndarray, silent_loss: float) -> Iterator[Finding]:
+    if curve[0] > BLOWN * silent_loss:
+        yield Finding(
+            "learning rate too high",
+            f"the training loss was {curve[0]:.4g} in the first epoch, {silent_loss:.4g} without any network",
+            "try a tenth of it, or a gentler init",
+        )
 
 
 def _read_fall(curve: np.ndarray, jitter: float, rates: np.ndarray) -> Iterator[Finding]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import numpy as np
+import torch
 
 from pipeline.core import diagnosis, schedule
+from pipeline.core.losses import loss_of
 from pipeline.core.members import Program, Trained
 from pipeline.core.monitor import MEASURES
 from pipeline.models._network_fold import Fold, Key
@@ -28,13 +30,22 @@ def findings(
     fates = np.array([member.diverged for member in members])
     found = chain(
         diagnosis.read_fates(fates),
-        diagnosis.read_curves(losses[..., 0], losses[..., 1], rates),
+        diagnosis.read_curves(losses[..., 0], losses[..., 1], rates, silent_loss(program, data, table)),
         diagnosis.read_layers(*layers(members)),
         diagnosis.read_errors(
             float(entry.train_errors.mean()), float(entry.fold_errors.mean()), constant_error(data, table)
         ),
     )
     return tuple(str(finding) for finding in found)
+
+
+def silent_loss(program: Program, data: Mapping[Key, Fold], table: Table) -> float:
+    """Return the mean training loss of networks whose outputs are all 0."""
+    row_loss, smoothing = loss_of(program.loss, program.level), torch.zeros(1)
+    targets = [fold.learnt(table.target[fold.rows])[None] for fold in data.values()]
+    outputs = [torch.zeros(1, target.shape[1], program.architecture.n_outputs) for target in targets]
+    losses = [row_loss(output, target, smoothing).mean() for output, target in zip(outputs, targets, strict=True)]
+    return float(torch.stack(losses).mean())
 
 
 def layers(members: Sequence[Trained]) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -48,7 +59,8 @@ def layers(members: Sequence[Trained]) -> tuple[list[str], np.ndarray, np.ndarra
         unknown = np.full((len(member.losses), len(MEASURES)), np.nan)
         measured.append(np.stack([member.layers.get(name, unknown) for name in names], axis=1))
     gradient, weight, dead = np.moveaxis(np.concatenate(measured).astype(np.float64), -1, 0)
-    return names, np.divide(gradient, weight, out=np.full_like(weight, np.nan), where=weight > 0), dead
+    known = (weight > 0) & np.isfinite(weight)  # both are infinite just before a network diverges
+    return names, np.divide(gradient, weight, out=np.full_like(weight, np.nan), where=known), dead
 
 
 def constant_error(data: Mapping[Key, Fold], table: Table) -> float:

@@ -297,3 +297,18 @@ def test_a_budget_cuts_seeds_before_epochs() -> None:
     least = mlp.affordable(realmlp.Recipe(), 0.0, **size)
     assert (least.n_seeds, least.epochs) == (1, round(realmlp.USUALLY_FOUND * realmlp.EPOCHS))
     assert mlp.seconds(mlp.for_tuning(mlp.Recipe()), **size) < 60 * full / 2
+
+
+@pytest.mark.parametrize("kind", ["squared", "absolute", "binary", "ordinal"])
+def test_the_monitor_names_a_rate_that_blows_up_whatever_the_loss(kind: str) -> None:
+    scores = Task("multiclass", Metric.from_module(quadratic_kappa), ("1", "2", "3"))
+    data = {"binary": table(BINARY), "ordinal": replace(table(BINARY), task=scores)}.get(kind, table())
+    losses = {"squared": "squared", "absolute": "absolute", "ordinal": "ordinal"}
+    recipe = QUICK.model_copy(update={"loss": losses.get(kind, "auto"), "epochs": 12})
+
+    def high(lr: float) -> bool:
+        found = fit({"x": recipe.model_copy(update={"lr": lr})}, data)["x"].findings
+        return any(line.startswith("learning rate too high") and "first epoch" in line for line in found)
+
+    assert high(3.0)
+    assert not high(0.01)
