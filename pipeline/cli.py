@@ -60,9 +60,15 @@ def roots(
     ray: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="Run on a Ray cluster: auto, local or HOST:PORT.")
     ] = None,
+    pace: Annotated[
+        float,
+        typer.Option(
+            envvar="PIPELINE_PACE", min=0.01, max=1000, help="How many times as fast as two cores; as a run has told."
+        ),
+    ] = 1.0,
 ) -> None:
     """From a Kaggle tabular competition's files to a submission that its user can trust."""
-    context.obj = Workspace(data, experiments, submissions, raw, ray or None)
+    context.obj = Workspace(data, experiments, submissions, raw, ray or None, pace)
 
 
 def main() -> None:

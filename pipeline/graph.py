@@ -47,7 +47,7 @@ def build(workspace: Workspace, competition: Competition, experiment: Experiment
             _split(experiment, metric, variant, experiment.tune.repeats)
             for variant in (("tune", "fresh") if tuned else ())
         ),
-        _budget(experiment, learned.worths(workspace, competition.slug, experiment)),
+        _budget(workspace, experiment, learned.worths(workspace, competition.slug, experiment)),
         *trains,
         *(node for name in tuned for node in _tuned(experiment, name, metric, starts[name])),
         _finished(_ensemble(experiment, entries, tuned, metric), workspace, competition, experiment),
@@ -161,14 +161,16 @@ def _split(experiment: Experiment, metric: Plugin, variant: str = "", repeats: i
     )
 
 
-def _budget(experiment: Experiment, worths: dict[str, Path]) -> Node:
+def _budget(workspace: Workspace, experiment: Experiment, worths: dict[str, Path]) -> Node:
     """Minutes become work units here, once, so that what runs after it needs no clock."""
     models = experiment.models
+    paced = {} if workspace.pace == 1 else {"pace": workspace.pace}
     return Node(
         stage="budget",
         module="pipeline.stages.budget",
         config={
             "minutes": experiment.minutes,
+            **paced,
             "repeats": experiment.split.repeats,
             "tune": experiment.tune.model_dump(
                 mode="json", include={"trials", "wave", "repeats", "rungs", "reduction"}

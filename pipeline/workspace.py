@@ -24,7 +24,8 @@ def check_slug(slug: str) -> None:
 class Workspace:
     """The roots of one invocation; `raw` is set where the raw files lie apart, as on Kaggle's /kaggle/input.
 
-    ray: the address of the cluster that does the work, if it is not this process.
+    ray: the address of the cluster that does the work, if it is not this process. pace: how many times as fast as the
+    two cores that minutes are planned for the machine is.
     """
 
     data: Path = Path("data")
@@ -32,6 +33,7 @@ class Workspace:
     submissions: Path = Path("submissions")
     raw: Path | None = None
     ray: str | None = None
+    pace: float = 1.0
 
     def __post_init__(self) -> None:
         if self.raw is not None and not self.raw.is_dir():

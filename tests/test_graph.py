@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,14 @@ def test_a_title_is_no_part_of_any_key(workspace: Workspace) -> None:
     competition, experiment = read(workspace, TUNED)
     titled = competition.model_copy(update={"title": "Another"})
     assert build(workspace, titled, experiment) == build(workspace, competition, experiment)
+
+
+def test_only_the_plan_knows_of_a_machine_s_pace(workspace: Workspace) -> None:
+    usual, paced, quick = (build(replace(workspace, pace=pace), *read(workspace, TUNED)) for pace in (1.0, 1.0, 2.0))
+    assert usual == paced
+    (other,) = [(old, new) for old, new in zip(usual, quick, strict=True) if old != new]
+    assert other == (other[0], replace(other[0], config={**other[0].config, "pace": 2.0}))
+    assert other[0].name == "budget"
 
 
 def test_another_member_of_the_same_archive_is_another_input(workspace: Workspace) -> None:

@@ -39,6 +39,8 @@ def _features(parts: Mapping[str, Any]) -> list[str]:
 def _if_stated(results: Mapping[str, Result], parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what few experiments state, and that code of their own finishes predictions."""
     found: dict[str, Any] = {}
+    if pace := parts["budget"]["config"].get("pace"):
+        found["pace"] = pace
     if pseudo := parts["budget"]["config"].get("pseudo"):
         found["pseudo"] = pseudo
     if prepared := parts.get("preprocess[extra rows]"):

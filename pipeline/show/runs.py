@@ -23,14 +23,13 @@ from pipeline.entries import ENSEMBLE
 from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
+from pipeline.show.next_steps import next_steps
 from pipeline.workspace import Workspace
 
 ROWS_SHOWN = 8
 VALUE_LENGTH = 28
 OPTIMISTIC = "*"
 NOISE = 0.1
-MOSTLY = 0.75
-"""Part of its minutes of which a run took less is told to have room for more."""
 
 
 def finish(
@@ -62,8 +61,7 @@ def finish(
     _print_truncated(summary, slug, out)
     out.print()
     asked = "" if minutes is None else f" MINUTES={minutes:g}"  # without them it would be another run
-    then = [*_next(workspace, slug, name, asked, audited), *_more(experiment, results["budget"], summary, slug)]
-    for label, command in then:
+    for label, command in next_steps(workspace, slug, experiment, results["budget"], summary, asked, audited):
         out.print(f"[dim]{label:12}[/] {escape(command)}", soft_wrap=True)
     return path
 
@@ -176,49 +174,6 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
         yield "AutoGluon", judged.entries[name], f"{name} alone, private"
     if math.isfinite(judged.best_possible):
         yield "best", judged.best_possible, "possible: knows everything but the noise"
-
-
-def _next(workspace: Workspace, slug: str, name: str, asked: str, audited: str) -> Iterator[tuple[str, str]]:
-    this = f"COMPETITION={slug} EXPERIMENT={name}{asked}"
-    yield "details", f"make report {this}"
-    yield "check", f"make audit {this}" + f"  # has found {audited}" * bool(audited)
-    yield "compare", f"make show COMPETITION={slug}, or make ui"
-    if not workspace.solution(slug).is_file():
-        yield "send", f"make send {this}"
-    for other in [e for e in workspace.experiments_of(slug) if e != name][:3]:
-        yield "another", f"make run COMPETITION={slug} EXPERIMENT={other}"
-    if workspace.solution(slug).is_file():
-        real = [c for c in workspace.competitions() if _is_real(workspace, c)]
-        yield (
-            "a real one",
-            f"make run COMPETITION={real[0]}"
-            if real
-            else "files into data/<slug>/raw, then make new COMPETITION=<slug>",
-        )
-
-
-def _more(experiment: Experiment, budget: Result, summary: Summary, slug: str) -> Iterator[tuple[str, str]]:
-    fuller = filling(experiment.minutes, budget, summary)
-    if fuller is not None:
-        yield (
-            "more",
-            f"make run COMPETITION={slug} EXPERIMENT={experiment.name} MINUTES={fuller}"
-            f"  # planned for two cores; {experiment.minutes:g} took {duration(60 * summary.minutes)} here",
-        )
-
-
-def filling(minutes: float, budget: Result, summary: Summary) -> int | None:
-    """Return the minutes whose plan takes as long here as was asked for, where models were cut and time was left.
-
-    Minutes are planned for two cores, so that they mean the same work everywhere, and not the same time.
-    """
-    if budget.facts.get("notes") and summary.minutes < MOSTLY * minutes:
-        return math.ceil(minutes * minutes / summary.minutes)
-    return None
-
-
-def _is_real(workspace: Workspace, slug: str) -> bool:
-    return any(workspace.raw_folder(slug).glob("*")) and not workspace.solution(slug).is_file()
 
 
 @dataclass(frozen=True)

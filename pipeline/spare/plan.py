@@ -17,7 +17,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
 from pipeline.sharing import STRETCH, Claim, share_out
-from pipeline.stages.budget import Work, extra_rows, plan_of, seconds_of, works_of
+from pipeline.stages.budget import Work, extra_rows, pace_of, plan_of, seconds_of, works_of
 from pipeline.types import Metric, Task
 
 MOST = 4
@@ -65,7 +65,7 @@ def run(job: Job) -> dict[str, Any]:
         (job.out / f"{name}{MORE}").mkdir()
         recipe = plan[name].recipe.model_dump(mode="json") if name in plan else None
         write_json(job.out / f"{name}{MORE}" / "recipe.json", recipe)
-    job.log.info(_said(left, larger, again))
+    job.log.info(_said(left / pace_of(job), larger, again))
     return {"seconds": {name: round(work.seconds, 1) for name, work in plan.items()}, "left": round(left, 1)}
 
 

@@ -1,7 +1,8 @@
 """budget: minutes become work units (which models, which recipes, how many trials) that then run without a clock.
 
-A pure formula of the minutes and the table's size, so that the same budget means the same work everywhere;
-each model's own formulas stand beside it (`seconds` and `affordable` in its plug-in), measured on 2 cores.
+A pure formula of the minutes, of the machine's pace if it is stated, and of the table's size, so that the same budget
+means the same work everywhere; each model's own formulas stand beside it (`seconds` and `affordable` in its plug-in),
+measured on 2 cores.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def run(job: Job) -> dict[str, Any]:
         planned = plan.get(name)
         (job.out / name).mkdir()
         write_json(job.out / name / "recipe.json", planned and planned.recipe.model_dump(mode="json"))
-        if note := _note(name, wanted, planned, job.config["minutes"]):
+        if note := _note(name, wanted, planned, job):
             notes.append(note)
             job.log.warn(f"{note}; more with --minutes")
         if name in trials:
@@ -138,8 +139,13 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def seconds_of(job: Job) -> float:
-    """Return what the minutes leave for models."""
-    return 60 * float(job.config["minutes"]) * (1 - RESERVED)
+    """Return what the minutes leave for models, in seconds of the two cores that models are priced for."""
+    return 60 * float(job.config["minutes"]) * pace_of(job) * (1 - RESERVED)
+
+
+def pace_of(job: Job) -> float:
+    """Return how many times as fast as those two cores the machine is said to be."""
+    return float(job.config.get("pace", 1.0))
 
 
 def works_of(job: Job) -> dict[str, Work]:
@@ -239,13 +245,14 @@ def plan_of(
     return plan, trials
 
 
-def _note(name: str, wanted: Work, planned: Work | None, minutes: float) -> str:
+def _note(name: str, wanted: Work, planned: Work | None, job: Job) -> str:
     """Say what of a model does not fit into the minutes, if anything."""
     if planned is None:
-        return f"{name}: left out, {minutes:g} minutes are too short for it beside the others"
+        return f"{name}: left out, {job.config['minutes']:g} minutes are too short for it beside the others"
     if planned.recipe == wanted.recipe:
         return ""
-    return f"{name}: cut to fit into {planned.seconds / 60:.1f} minutes ({_cut(wanted.recipe, planned.recipe)})"
+    minutes = planned.seconds / 60 / pace_of(job)
+    return f"{name}: cut to fit into {minutes:.1f} minutes ({_cut(wanted.recipe, planned.recipe)})"
 
 
 def _size(job: Job) -> dict[str, int]:

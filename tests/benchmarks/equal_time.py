@@ -36,7 +36,7 @@ from pipeline.entries import BEST
 from pipeline.files import read_json, write_json
 from pipeline.models._autogluon_fit import METRICS, TASK_METRIC
 from pipeline.report.summary import summarise
-from pipeline.show.runs import filling
+from pipeline.show.next_steps import filling
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
 from tests.benchmarks.holdouts import Outcome, below, call, competitions, hold_out, outcome

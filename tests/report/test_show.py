@@ -101,6 +101,23 @@ def test_minutes_that_a_quick_machine_has_room_for_are_named_where_models_were_c
     assert room in said(2 * took, cut)
     assert room not in said(2 * took, finished.outcome)
     assert "planned for two cores" not in said(1.1 * took, cut)
+    assert "export PIPELINE_PACE=2 " in said(2 * took, cut)
+    assert "PIPELINE_PACE" not in said(2 * took, finished.outcome)
+
+
+def test_a_machine_that_takes_much_longer_than_its_minutes_is_told_its_pace(finished: Any) -> None:
+    took = summarise(finished.results).minutes
+
+    def said(minutes: float, pace: float) -> str:
+        ensemble = finished.results["ensemble"]
+        seconds = ensemble.manifest["seconds"] + 60 * (minutes - took)
+        slow = replace(ensemble, manifest=ensemble.manifest | {"seconds": seconds})
+        made = replace(finished, workspace=replace(finished.workspace, pace=pace))
+        return finish(made, Outcome({**finished.results, "ensemble": slow}, ()))
+
+    assert "PIPELINE_PACE" not in said(12, 1.0)
+    assert "export PIPELINE_PACE=0.5 " in said(20, 1.0)
+    assert "export PIPELINE_PACE=1.5 " in said(20, 3.0)
 
 
 def test_without_a_judge_nothing_is_said_of_private_scores(classified: Any) -> None:

@@ -66,6 +66,13 @@ def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]
 
 
+def test_a_pace_is_as_much_work_as_so_many_times_the_minutes_and_told_in_those_of_the_clock(tmp_path: Path) -> None:
+    recipes, trials, heard = planned(tmp_path / "a", 1.0, 5000, pace=3.0)
+    assert (recipes, trials) == planned(tmp_path / "b", 3.0, 5000)[:2]
+    cuts = [float(text.split("cut to fit into ")[1].split()[0]) for text in heard.warnings if "cut to fit" in text]
+    assert 0 < sum(cuts) <= 1.0
+
+
 def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path) -> None:
     recipes, _, heard = planned(tmp_path, 1.0, 60_000)
     assert recipes["tabm"] is None
