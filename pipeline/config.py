@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
+from pipeline import own_metric
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
@@ -171,7 +172,7 @@ def metric_plugin(workspace: Workspace, competition: Competition) -> Plugin:
     folder = workspace.competition(competition.slug)
     where = f"{folder / 'competition.toml'}: metric"
     if competition.metric == "own":
-        plugin = Plugin(plugins.METRIC, folder / "metric.py")
+        plugin = Plugin(own_metric.MODULE, folder / "metric.py")
         _check_own_metric(folder / "metric.py", where)
     else:
         plugin = plugins.find("metrics", competition.metric, where=where)
@@ -186,7 +187,7 @@ def metric_plugin(workspace: Workspace, competition: Competition) -> Plugin:
 def _check_own_metric(file: Path, where: str) -> None:
     if not file.is_file():
         raise ConfigError(f"{where} is 'own', but {file} does not exist")
-    module = plugins.load(Plugin(plugins.METRIC, file))
+    module = plugins.load(Plugin(own_metric.MODULE, file))
     lacking = [name for name in METRIC_PARTS if not hasattr(module, name)]
     if lacking:
         raise ConfigError(

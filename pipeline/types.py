@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from pipeline import own_metric
 from pipeline.apart import rows_apart
 
 TaskKind = Literal["regression", "binary", "multiclass"]
@@ -44,7 +44,10 @@ class Metric:
         """Read a plug-in of pipeline/metrics/: READS, GREATER_IS_BETTER, OPTIMUM, score, and DECISION if it has one."""
         name = module.__name__.rpartition(".")[2]
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
-        return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, module.score, decision)
+        score = module.score
+        if module.__name__ == own_metric.MODULE:
+            score = own_metric.guarded(score, f"{module.__file__}: score()")
+        return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision)
 
     @property
     def of_order(self) -> bool:
@@ -202,6 +205,11 @@ class Folds:
         return np.asarray((self.role == VALID).any(axis=1))
 
     @property
+    def valid_fold(self) -> np.ndarray:
+        """(n_repeats, n_train): the fold that validates the row, -1 where none does."""
+        return np.where(self.covered, (self.role == VALID).argmax(axis=1), -1)
+
+    @property
     def n_fit_rows(self) -> int:
         """How many rows the largest fold trains on: what "auto" values are chosen by."""
         return int(((self.role == TRAIN) | (self.role == STOP)).sum(axis=2).max())
@@ -233,7 +241,7 @@ class Folds:
         The cuts are those of the repeat's other folds, or parts (four at most), so that groups stay together; in time,
         where the others would judge by the past, it is the stopping rows that judge.
         """
-        rows, part = self.train_rows(repeat, fold), self._parts(repeat)
+        rows, part = self.train_rows(repeat, fold), (self.valid_fold if self.part is None else self.part)[repeat]
         others = [] if self.kind == "time" else np.unique(part[rows][part[rows] >= 0])[:MOST_CUTS].tolist()
         judging = [part[rows] == other for other in others]
         cuts = [(rows[~held], rows[held]) for held in judging if held.any() and not held.all()]
@@ -248,13 +256,6 @@ class Folds:
         none = np.full((self.n_repeats, role.shape[2]), -1)
         part = None if self.part is None else np.concatenate([self.part, none], axis=1)
         return replace(self, role=np.concatenate([self.role, role], axis=2), part=part)
-
-    def _parts(self, repeat: int) -> np.ndarray:
-        """Return the part (n_train,) of each row: the fold that validates it, -1 where none does, if not stated."""
-        if self.part is not None:
-            return np.asarray(self.part[repeat])
-        valid = self.role[repeat] == VALID
-        return np.where(valid.any(axis=0), valid.argmax(axis=0), -1)
 
 
 @dataclass(frozen=True)
@@ -330,25 +331,3 @@ class CrossFit:
         wanted = (len(rows_apart(len(self.test))), self.test.shape[1])
         if self.apart is not None and self.apart.shape[1:] != wanted:
             raise ValueError(f"predictions of each fold's model {self.apart.shape}, expected (n_models, {wanted})")
-
-
-class Progress(Protocol):
-    """A bar on a terminal, a line now and then elsewhere."""
-
-    def advance(self, steps: int = 1, note: str = "") -> None: ...
-
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table below the bar until the next one or the bar's end; nothing where there is no terminal."""
-
-
-class Log(Protocol):
-    """Where stages and models say what they do, and hear that time is up; engine/console.py implements it."""
-
-    def info(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-    def progress(self, text: str, total: int) -> AbstractContextManager[Progress]: ...
-
-    def late(self) -> bool:
-        """Return whether time is up: end with what there is, and say what was left out. Ask between units of work."""

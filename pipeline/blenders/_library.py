@@ -71,10 +71,7 @@ class Library:
     @cached_property
     def parts(self) -> np.ndarray:
         """(n_repeats, n_train): a row's fold; -1 where uncovered."""
-        parts = np.full(self.folds.covered.shape, -1)
-        for repeat, fold in self.folds:
-            parts[repeat, self.folds.valid_rows(repeat, fold)] = fold
-        return parts
+        return self.folds.valid_fold
 
     @property
     def together(self) -> np.ndarray:

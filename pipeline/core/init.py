@@ -34,11 +34,12 @@ STANDARD_DEVIATIONS: dict[str, Callable[[int, int], float]] = {
 }
 
 
-def initialiser(name: Init, generator: torch.Generator, value: float = 0.0) -> Callable[[nn.Module], None]:
+def initialiser(name: Init, generator: torch.Generator) -> Callable[[nn.Module], None]:
     """Return a function for `net.apply` that fills every layer it meets.
 
-    "constant" sets weights to `value`; "torch" is nn.Linear's own default, uniform weights and biases up
-    to 1 / sqrt(fan_in); all others draw normal weights and set biases to zero. Embeddings have their own start.
+    "constant" sets weights to zero, from which only a linear model learns; "torch" is nn.Linear's own default, uniform
+    weights and biases up to 1 / sqrt(fan_in); all others draw normal weights and set biases to zero. Embeddings have
+    their own start.
     """
 
     @torch.no_grad()
@@ -53,7 +54,7 @@ def initialiser(name: Init, generator: torch.Generator, value: float = 0.0) -> C
             _uniform((module.weight, module.bias), module.frequency.shape[1], generator)
             module.phase.uniform_(-math.pi, math.pi, generator=generator)
         elif isinstance(module, Linear | SharedLinear | Heads):
-            _fill(module, name, generator, value)
+            _fill(module, name, generator)
 
     return fill
 
@@ -64,12 +65,12 @@ def _uniform(parameters: tuple[Tensor, ...], fan_in: int, generator: torch.Gener
         parameter.uniform_(-bound, bound, generator=generator)
 
 
-def _fill(layer: Linear | SharedLinear | Heads, name: Init, generator: torch.Generator, value: float) -> None:
+def _fill(layer: Linear | SharedLinear | Heads, name: Init, generator: torch.Generator) -> None:
     """Fill weight and bias; members that share a weight start with the same bias (TabM, appendix)."""
     fan_in, fan_out = max(fan_in_of(layer), 1), layer.weight.shape[1]  # no column may be left to learn from
     layer.bias.zero_()
     if name == "constant":
-        layer.weight.fill_(value)
+        layer.weight.zero_()
     elif name == "torch":
         bias = layer.bias[:1] if isinstance(layer, SharedLinear) else layer.bias
         _uniform((layer.weight, bias), fan_in, generator)

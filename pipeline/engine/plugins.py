@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import math
 import sys
-from collections.abc import Callable
-from copy import copy
-from functools import wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from pipeline.engine.sealed import sealed
 from pipeline.engine.stage import Plugin
-from pipeline.errors import ConfigError, FeatureError, PipelineError, nearest
+from pipeline.errors import ConfigError, FeatureError, nearest
 
 PACKAGE = Path(__file__).resolve().parent.parent
-METRIC = "competition_metric"
-"""The module of a competition's metric.py."""
 
 
 def names(kind: str) -> list[str]:
@@ -51,35 +44,4 @@ def _load_file(name: str, file: Path) -> ModuleType:
         except Exception as error:
             del sys.modules[name]
             raise FeatureError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
-    own_score = getattr(module, "score", None) if name == METRIC else None
-    if callable(own_score):  # what else files define, their callers seal: a feature may be called `score`, too
-        module.score = _sealed(own_score, f"{file}: score()")  # type: ignore[attr-defined]
     return module
-
-
-def _sealed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
-    """Return a score that is kept from files and from changing what it is given.
-
-    It is NaN of rows that it refuses, such as those of a single class, and says so in `refused`.
-    """
-
-    @wraps(function)
-    def call(*arguments: Any, **named: Any) -> Any:
-        try:
-            with sealed(who):
-                found = function(*map(copy, arguments), **named)
-        except (ValueError, ZeroDivisionError) as error:
-            call.refused = f"{who} refuses them: {type(error).__name__}: {error}"  # type: ignore[attr-defined]
-            return math.nan
-        except PipelineError:
-            raise
-        except Exception as error:
-            raise FeatureError(f"{who} failed: {type(error).__name__}: {error}") from error
-        try:
-            return float(found)
-        except (TypeError, ValueError):
-            shape = f" of shape {found.shape}" if hasattr(found, "shape") else ""
-            raise FeatureError(f"{who} returns {type(found).__name__}{shape}, expected one number") from None
-
-    call.refused = ""  # type: ignore[attr-defined]
-    return call

@@ -21,7 +21,6 @@ from pipeline.row_hashes import row_hashes
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table
 
-LIBRARIES = ("pandas", "numpy", "pyarrow")
 WHERE = "the extra rows"
 
 

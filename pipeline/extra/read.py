@@ -13,8 +13,6 @@ from pipeline.raw.labelled import read_labelled
 from pipeline.raw.sheet import read_sheet
 from pipeline.raw.source import fingerprint
 
-LIBRARIES = ("pandas", "numpy", "pyarrow")
-
 
 def run(job: Job) -> dict[str, Any]:
     """Write extra.parquet: id, the columns of train and test, those of `besides` that are there, and the target.

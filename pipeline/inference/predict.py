@@ -1,8 +1,8 @@
 """Predict new rows with what a run has fitted: the way of the test rows through the pipeline, and nothing replayed.
 
-A folder of what is fitted, as pipeline/kaggle/bundle.py lays it out:
+A folder of what is fitted, as pipeline/inference/gather.py lays it out:
 
-    fitted.json               the competition's facts, its classes, the form of the submission, the entries in use
+    fitted.json               the competition's facts, the form of the submission, the entries in use
     schema.json columns.json  how ingest typed the columns, and what preprocess made of them
     blend.json                weights and temperatures of all entries, and how predictions are finished
     tables/                   what new rows are joined with, where the competition has files beside train and test

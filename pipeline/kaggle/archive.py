@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pipeline.errors import KaggleError
-from pipeline.types import Log
+from pipeline.log import Log
 
 LARGEST_RATIO = 200
 """Text seldom shrinks more than tenfold, a table of zeros by some hundreds, a bomb a thousandfold (deflate's limit)."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, Interrupted, KaggleError, UnansweredError
 from pipeline.kaggle.refusals import SETTINGS, understand
-from pipeline.types import Log
+from pipeline.log import Log
 
 CONNECT_SECONDS, READ_SECONDS = 15, 90
 """The SDK itself waits for ever."""

@@ -70,7 +70,7 @@ def deliver(link: Link, ledger: Path, submission: Submission, before: Line | Non
 
 
 def _attempt(ledger: Path, submission: Submission, before: Line | None) -> int:
-    """Return the how-many-eth submission of these bytes this is; one that was cut off is not counted twice."""
+    """Return which attempt to send these bytes this is; one that was cut off is not counted twice."""
     return sum(line.sha256 == submission.sha256 for line in read(ledger)) + (before is None)
 
 

@@ -35,7 +35,7 @@ class Submission:
     high: float | None = None
 
     def mark(self, attempt: int = 1) -> str:
-        """Return what identifies this file, and the how-many-eth time it is sent, in its message."""
+        """Return what identifies this file, and which attempt to send it this is, in its message."""
         run = f"run {self.run[:12]} " if self.run else ""
         return f"[{run}file {self.sha256[:12]}{f' try {attempt}' if attempt > 1 else ''}]"
 

@@ -20,11 +20,12 @@ from autogluon.tabular import TabularPredictor
 from pipeline.apart import rows_apart
 from pipeline.environment import restored
 from pipeline.errors import ModelError
+from pipeline.log import Log, Progress
 from pipeline.models._autogluon_checks import BAG, Split, answers_of, check_classes, check_folds, check_rows
 from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
 from pipeline.models._autogluon_presets import Order
-from pipeline.types import Folds, Log, Progress, Table
+from pipeline.types import Folds, Table
 
 LABEL, WEIGHT = "target", "weight"
 MAX_THREADS = 8

@@ -16,8 +16,9 @@ from autogluon.tabular.registry import ag_model_registry
 from autogluon.tabular.trainer.model_presets.presets import clean_model_cfg, is_model_cfg_valid
 
 from pipeline.errors import ModelError
+from pipeline.log import Log
 from pipeline.models._autogluon_cost import Size, seconds
-from pipeline.types import Folds, Log, TaskKind
+from pipeline.types import Folds, TaskKind
 
 Configured = tuple[str, dict[str, Any]]
 """A family, and one configuration of it."""

@@ -18,8 +18,9 @@ from pipeline.transforms.recipe import Encode, Target
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.log import Log
     from pipeline.models._folds import Kind
-    from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task, TaskKind
+    from pipeline.types import CrossFit, Fitted, Folds, Rung, Table, Task, TaskKind
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.apart import keep_apart
 from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
+from pipeline.log import Log
 from pipeline.models import _targets
 from pipeline.models._fold_recipe import FEW
 from pipeline.models._refusals import refused
@@ -27,7 +28,7 @@ from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.targets import alone
 from pipeline.transforms.target import TargetTransform, fit_target
-from pipeline.types import CrossFit, Fitted, Folds, Log, Rung, Table, Task
+from pipeline.types import CrossFit, Fitted, Folds, Rung, Table, Task
 
 Key = tuple[int, int]  # repeat, fold
 Made = TypeVar("Made")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.core.schedule import CYCLE_ENDS, Schedule
 from pipeline.errors import ConfigError
 from pipeline.spread import Spread, in_turn
 from pipeline.transforms.recipe import Encode, Target
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
     from pipeline.core.blocks import Architecture
     from pipeline.core.losses import Loss
+    from pipeline.log import Log
     from pipeline.models._network_fit import Bag, NetworkFit
     from pipeline.models._network_plan import Plan
-    from pipeline.types import CrossFit, Folds, Log, Rung, Table, Task, TaskKind
+    from pipeline.types import CrossFit, Folds, Rung, Table, Task, TaskKind
 
 Count = Annotated[int, Field(ge=1)]
 Auto = Literal["auto"]
-Schedule = Literal["constant", "cosine", "coslog4", "flat_cosine"]
 Activation = Literal["relu", "selu", "mish", "silu", "gelu", "tanh", "sigmoid", "scaled_sigmoid"]
 Numeric = Literal["none", "piecewise", "periodic", "periodic_lite", "pbld"]
 Patience = Annotated[
@@ -119,7 +120,7 @@ class NetworkRecipe(BaseModel):
         """Return after which epoch a network stops looking whose best one is this."""
         patience = getattr(self, "patience", None)
         if patience == "cycle" and self.schedule == "coslog4":
-            first = epochs / 15  # where coslog4's first cycle ends
+            first = epochs * CYCLE_ENDS[0]
             return 2 * max(found, first) + first  # the end of the next cycle, twice as long as the one before
         return found + patience if isinstance(patience, int) else epochs
 

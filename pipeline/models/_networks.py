@@ -22,6 +22,7 @@ from pipeline.core.fused import train
 from pipeline.core.members import Member, Program, Rows, Trained, View
 from pipeline.core.rungs import NONE, Rungs
 from pipeline.errors import ModelError
+from pipeline.log import Log
 from pipeline.models._network_case import Case
 from pipeline.models._network_entry import curves_of, given_up, make_entry, truncated
 from pipeline.models._network_findings import findings
@@ -32,7 +33,7 @@ from pipeline.models._network_stopping import best_epoch
 from pipeline.models._side_by_side import run_side_by_side
 from pipeline.seeds import derive
 from pipeline.spread import Spread, in_turn
-from pipeline.types import CrossFit, Folds, Log, Table
+from pipeline.types import CrossFit, Folds, Table
 
 NOT_AGAIN = "trained on the inner rows of each fold alone"
 

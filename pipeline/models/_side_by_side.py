@@ -13,7 +13,7 @@ from threading import Event
 from typing import TypeVar
 
 from pipeline.core.side_by_side import side_by_side
-from pipeline.types import Log, Progress
+from pipeline.log import Log, Progress
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")

@@ -22,10 +22,11 @@ from pipeline.spread import Spread, in_turn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.log import Log
     from pipeline.models._autogluon_fit import Repeat
     from pipeline.models._autogluon_kept import PredictorFit
     from pipeline.models._autogluon_presets import Order
-    from pipeline.types import CrossFit, Fitted, Folds, Log, Table, TaskKind
+    from pipeline.types import CrossFit, Fitted, Folds, Table, TaskKind
 
 LIBRARIES = ("autogluon.tabular", "lightgbm", "catboost", "xgboost", "scikit-learn", "torch", "pytabkit")
 WEIGHING = ("LightGBM", "CatBoost", "XGBoost", "RandomForest", "ExtraTrees", "LinearModel")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from pipeline.models._folds import Kind, Learnt, Lesson, Rows
 
-LIBRARIES = ("catboost", "numpy", "pandas")
 SHARE = 1.0
 
 HARDLY = 1e-6

@@ -20,10 +20,10 @@ from pipeline.spread import Spread, in_turn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.log import Log
     from pipeline.models._h2o_fit import Fit
-    from pipeline.types import CrossFit, Folds, Log, Table
+    from pipeline.types import CrossFit, Folds, Table
 
-LIBRARIES = ("h2o", "numpy", "pandas")
 SHARE = 1.0
 TARGETS = "one"
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.models._folds import Kind, Learnt, Lesson
     from pipeline.transforms.ordinal import Ordinal
 
-LIBRARIES = ("scikit-learn", "numpy", "pandas")
 SHARE = 0.3
 
 SPACE = {

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.models._folds import Kind, Learnt, Lesson
     from pipeline.types import Task
 
-LIBRARIES = ("scikit-learn", "numpy", "pandas")
 SHARE = 0.3
 
 SPACE = {

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from pipeline.models._folds import Kind, Learnt, Lesson
 
-LIBRARIES = ("lightgbm", "numpy", "pandas")
 SHARE = 1.0
 
 MODEL = "model.txt"

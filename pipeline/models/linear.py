@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from pipeline.core.schedule import Schedule
 from pipeline.models._network_recipe import (
     Auto,
     Count,
     NetworkRecipe,
-    Schedule,
     cross_fitter,
     starting_seconds,
 )
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
-LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 0.1
 TARGETS = "together"
 

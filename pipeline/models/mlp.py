@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
+from pipeline.core.schedule import CYCLE_ENDS, Schedule
 from pipeline.models._five_folds import rows_of_a_fold
 from pipeline.models._network_recipe import (
     Activation,
@@ -18,7 +19,6 @@ from pipeline.models._network_recipe import (
     Count,
     DeepRecipe,
     Patience,
-    Schedule,
     cross_fitter,
     starting_seconds,
 )
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
-LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
 TARGETS = "together"
-RUNGS = (1 / 15, 3 / 15, 7 / 15)  # where coslog4 has brought the learning rate down to zero
+RUNGS = CYCLE_ENDS[:-1]
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -102,7 +101,7 @@ class Recipe(DeepRecipe):
     regularisation_schedule: Schedule = Field("flat_cosine", description="of dropout and weight decay")
     epochs: Count | Auto = Field("auto", description="passes over the training rows: 60, fewer above 17 000 rows")
     batch_size: Count | Auto = Field("auto", description="rows a step: 256, 512 above 30 000 rows")
-    init: Literal["normal", "constant", "xavier", "he", "lecun", "torch", "spread"] = Field(
+    init: Literal["normal", "xavier", "he", "lecun", "torch", "spread"] = Field(
         "spread", description="initial weights; 'spread' fits them to the data"
     )
     parametrisation: Literal["standard", "ntk"] = Field("ntk", description="'ntk' makes one lr fit all widths")

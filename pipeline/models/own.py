@@ -18,9 +18,9 @@ from pipeline.spread import Spread, in_turn
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.types import CrossFit, Folds, Log, Table
+    from pipeline.log import Log
+    from pipeline.types import CrossFit, Folds, Table
 
-LIBRARIES = ("numpy", "pandas", "pyarrow")
 SHARE = 0.0
 TARGETS = "together"
 NOT_REFITTED = "its predictions were made elsewhere, and nothing is fitted here"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipeline.models import mlp
 from pipeline.models._network_recipe import Activation, Auto, Count, Numeric, Patience, StopBy, cross_fitter
-from pipeline.models.mlp import LIBRARIES, RUNGS, SHARE, TARGETS, affordable, for_tuning, load, on_folds, seconds
+from pipeline.models.mlp import RUNGS, SHARE, TARGETS, affordable, for_tuning, load, on_folds, seconds
 from pipeline.transforms.recipe import Encode
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pipeline.types import Task
 
 __all__ = [
-    "LIBRARIES",
     "RUNGS",
     "SHARE",
     "TARGETS",

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pipeline.models._network_plan import Plan
     from pipeline.types import Task
 
-LIBRARIES = ("torch", "numpy", "pandas")
 SHARE = 1.0
 TARGETS = "together"
 RUNGS = (1 / 9, 1 / 3)  # of the epochs without patience

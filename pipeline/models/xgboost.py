@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from pipeline.models._folds import Kind, Learnt, Lesson
 
-LIBRARIES = ("xgboost", "numpy", "pandas")
 SHARE = 1.0
 
 MODEL = "model.ubj"

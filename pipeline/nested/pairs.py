@@ -49,12 +49,10 @@ def pair_folds(folds: Folds, rows: Rows, splitter: ModuleType, options: Any, see
     """
     found, parts = [], []
     for repeat in range(folds.n_repeats):
-        valid = folds.role[repeat] == VALID
-        part = np.where(valid.any(axis=0), valid.argmax(axis=0), -1)
         for number, pairs in enumerate(rounds(folds.n_folds)):
             own = [_role(folds, repeat, pair, rows, splitter, options, derive(seed, repeat, number)) for pair in pairs]
             found.append(np.stack(own))
-            parts.append(part)
+            parts.append(folds.valid_fold[repeat])
     return Folds(np.stack(found), folds.kind, np.stack(parts))
 
 

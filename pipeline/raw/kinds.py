@@ -3,10 +3,10 @@
 | kind        | in the parquet file                        | when                                                    |
 |-------------|--------------------------------------------|---------------------------------------------------------|
 | numeric     | int64, or float64 where a value is missing | every value is a number and none is a code such as 007  |
-| boolean     | bool, or boolean where a value is missing  | every value is True or False, in any of three spellings |
+| boolean     | bool, or boolean where a value is missing  | every value is True or False, however capitalised       |
 | date        | datetime64[ns]                             | every value is an ISO date or time                      |
 | categorical | str                                        | other strings, few levels                               |
-| text        | str                                        | other strings, on average under two rows a level        |
+| text        | str                                        | other strings, many levels, under two rows of each      |
 """
 
 from __future__ import annotations
@@ -139,14 +139,14 @@ def numbers(present: pa.ChunkedArray) -> pd.Series | None:
     known = present.drop_null()
     whole = _integers(known)
     if whole is not None:
-        return _spread(whole.to_numpy(), present, np.dtype(np.float64))
+        return _spread(whole.to_numpy(), present)
     try:
         values = pc.cast(known, pa.float64())
     except pa.ArrowInvalid:
         return None
     if _any_match(known, CODE) or _any_match(known, r"^[+-]?[0-9]{19,}$"):
         return None
-    return _spread(values.to_numpy(), present, np.dtype(np.float64))
+    return _spread(values.to_numpy(), present)
 
 
 def _integers(known: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -258,10 +258,10 @@ FORCED: dict[Kind, Callable[[str, pa.ChunkedArray], Column]] = {
 }
 
 
-def _spread(known: np.ndarray, present: pa.ChunkedArray, dtype: np.dtype) -> pd.Series:
+def _spread(known: np.ndarray, present: pa.ChunkedArray) -> pd.Series:
     if not present.null_count:
         return pd.Series(known)
-    values = np.full(len(present), np.nan, dtype=dtype)
+    values = np.full(len(present), np.nan)
     values[pc.is_valid(present).to_numpy()] = known
     return pd.Series(values)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.splitters._rows import Rows
 from pipeline.stages.split import stop_rows
-from pipeline.types import STOP, TRAIN, VALID, Folds
+from pipeline.types import STOP, TRAIN, Folds
 
 
 def whole_fold(folds: Folds, rows: Rows, splitter: ModuleType, options: Any, seed: int) -> Folds:
@@ -20,5 +20,4 @@ def whole_fold(folds: Folds, rows: Rows, splitter: ModuleType, options: Any, see
     """
     role = np.full((1, 1, len(rows)), TRAIN, dtype=np.int8)
     role[0, 0, stop_rows(splitter, rows, seed, options)] = STOP
-    valid = folds.role[0] == VALID
-    return Folds(role, folds.kind, np.where(valid.any(axis=0), valid.argmax(axis=0), -1)[None])
+    return Folds(role, folds.kind, folds.valid_fold[:1])

@@ -138,7 +138,7 @@ def _stopped(row: Row) -> str:
 def _expected(found: Expected, places: int) -> Iterator[str]:
     interval = f"{number(found.low, places)} to {number(found.high, places)}"
     cells = [number(found.score, places), interval, f"{found.drift_auc:.3f} ± {found.drift_se:.3f}"]
-    yield _table(["expected score", "nine times of ten", "AUC, test against train"], [(cells, "ours")])
+    yield _table(["expected score", "nine times out of ten", "AUC, test against train"], [(cells, "ours")])
     yield "".join(f"<p>{escape(line)}</p>" for line in expectation.lines(found, places))
     if found.drift:
         columns = [([escape(name), f"{share:.1%}"], "") for name, share in found.columns]

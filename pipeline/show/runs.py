@@ -143,7 +143,9 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
     if summary.expected is not None:
         found = summary.expected
         interval = f"{number(found.low, places)} to {number(found.high, places)}"
-        grid.add_row("expected", number(found.score, places), "", f"on the hidden rows; nine times of ten {interval}")
+        grid.add_row(
+            "expected", number(found.score, places), "", f"on the hidden rows; nine times out of ten {interval}"
+        )
     for label, score, note in _judged(summary):
         grid.add_row(label, number(score, places), "", escape(note))
     out.print(grid)

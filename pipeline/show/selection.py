@@ -155,7 +155,7 @@ def _table(chosen: Chosen, places: int) -> Table:
     best = chosen.selection.best
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("submission", overflow="fold")
-    for label in (f"expected {chosen.metric.name}", "nine times of ten", "behind", "± se", "ahead in public"):
+    for label in (f"expected {chosen.metric.name}", "nine times out of ten", "behind", "± se", "ahead in public"):
         table.add_column(label, justify="right")
     for place in np.argsort([one.error for one in chosen.expectations], kind="stable"):
         scores = chosen.expectations[place].scores(chosen.metric)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.errors import ConfigError
+
 Split = tuple[np.ndarray, np.ndarray]
 
 
@@ -36,8 +38,6 @@ def strata(rows: Rows, n_bins: int) -> np.ndarray:
     if rows.n_classes:
         return rows.target.astype(np.int64)
     if rows.target.ndim > 1:
-        from pipeline.errors import ConfigError
-
         raise ConfigError(
             f"[split] a stratified split spreads one target over the folds, but there are {rows.target.shape[1]}",
             hint='choose split kind "kfold", "group" or "time"',
@@ -48,8 +48,6 @@ def strata(rows: Rows, n_bins: int) -> np.ndarray:
 
 def codes_of_groups(rows: Rows) -> np.ndarray:
     """Return group codes (n,) 0..n_groups-1; a ConfigError where there is no group column."""
-    from pipeline.errors import ConfigError
-
     if rows.groups is None:
         raise ConfigError(
             "the split keeps groups together, but the competition names no group column",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    from pipeline.splitters._rows import Rows, Split
+from pipeline.splitters._rows import Rows, Split, big_groups_first, codes_of_groups, from_folds
 
 
 class Options(BaseModel):
@@ -17,15 +14,11 @@ class Options(BaseModel):
 
 def most_folds(rows: Rows) -> int:
     """Return how many folds the rows allow: as many as there are groups."""
-    from pipeline.splitters._rows import codes_of_groups
-
     return int(codes_of_groups(rows).max()) + 1
 
 
 def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:  # noqa: ARG001
     """Return (train_rows, valid_rows) of each fold; big groups first, each group goes to the smallest fold."""
-    from pipeline.splitters._rows import big_groups_first, codes_of_groups, from_folds
-
     codes = codes_of_groups(rows)
     sizes = np.bincount(codes)
     fold_of_group = np.empty(len(sizes), dtype=np.int64)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from pipeline.splitters._rows import Rows, Split
+from pipeline.splitters._rows import Rows, Split, from_folds
 
 
 class Options(BaseModel):
@@ -24,8 +21,6 @@ def most_folds(rows: Rows) -> int:
 
 def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
     """Return (train_rows, valid_rows) of each fold; fold sizes differ by one row at most."""
-    from pipeline.splitters._rows import from_folds
-
     fold = np.arange(len(rows)) * n_folds // len(rows)
     if options.shuffle:
         fold = np.random.default_rng(seed).permutation(fold)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from pipeline.splitters._rows import Rows, Split
+from pipeline.splitters._rows import Rows, Split, from_folds, strata
 
 
 class Options(BaseModel):
@@ -28,8 +25,6 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
     Rows are dealt out class by class, like cards: no fold has two rows more than another, of any class or
     in total, and a class with fewer rows than folds keeps them all.
     """
-    from pipeline.splitters._rows import from_folds, strata
-
     shuffled = np.random.default_rng(seed).permutation(len(rows))
     dealt = shuffled[np.argsort(strata(rows, options.n_bins)[shuffled], kind="stable")]
     fold = np.empty(len(rows), dtype=np.int64)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from pipeline.splitters._rows import Rows, Split
+from pipeline.splitters._rows import Rows, Split, big_groups_first, codes_of_groups, from_folds, strata
 
 
 class Options(BaseModel):
@@ -19,8 +16,6 @@ class Options(BaseModel):
 
 def most_folds(rows: Rows) -> int:
     """Return how many folds the rows allow: as many as there are groups."""
-    from pipeline.splitters._rows import codes_of_groups
-
     return int(codes_of_groups(rows).max()) + 1
 
 
@@ -31,8 +26,6 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
     (the row total counts as one more class): the greedy form of the objective of scikit-learn's
     StratifiedGroupKFold. While folds are still empty they are filled first, so that none stays without rows.
     """
-    from pipeline.splitters._rows import big_groups_first, codes_of_groups, from_folds, strata
-
     codes, stratum = codes_of_groups(rows), strata(rows, options.n_bins)
     held = np.zeros((codes.max() + 1, stratum.max() + 2))
     np.add.at(held, (codes, stratum), 1.0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from pipeline.splitters._rows import Rows, Split
+from pipeline.errors import ConfigError
+from pipeline.splitters._rows import Rows, Split
 
 
 class Options(BaseModel):
@@ -38,8 +36,6 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
 
 
 def _time(rows: Rows) -> np.ndarray:
-    from pipeline.errors import ConfigError
-
     if rows.time is None:
         raise ConfigError(
             "the split goes by time, but the competition names no time column",

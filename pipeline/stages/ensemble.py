@@ -69,7 +69,7 @@ class Judge:
 
 def run(job: Job) -> dict[str, Any]:
     """Fit the blend; write ensemble.safetensors, {weights,temperatures,blend,leaderboard,worth,result}.json, and, where
-    predictions are not submitted as they are, alone/<entry>.safetensors: every entry as it would be by itself.
+    predictions are not submitted as they are, as-submitted/<entry>.safetensors: every entry as it would be by itself.
 
     Reads preprocess (rows.parquet), split, the entries of every input `train:<name>`, for a nested blender those of
     every `nested:<name>`, and, of what was tuned, `tune:<name>` (optimism.json). config: options of the blender. Raises

@@ -30,7 +30,7 @@ from pipeline.raw.source import fingerprint, role_of
 from pipeline.targets import in_words, names_of
 
 if TYPE_CHECKING:
-    from pipeline.types import Log
+    from pipeline.log import Log
 
 
 def run(job: Job) -> dict[str, Any]:

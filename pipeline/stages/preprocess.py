@@ -27,7 +27,6 @@ from pipeline.transforms import _redundant as redundant
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table
 
-LIBRARIES = ("pandas", "numpy", "pyarrow")
 MOST_FREE_LEVELS = 100  # a feature's strings are text above this, if a level has fewer than two rows on average
 
 

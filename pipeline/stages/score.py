@@ -15,7 +15,6 @@ from pipeline.honesty.resample import Rows, pool
 from pipeline.seeds import derive
 from pipeline.types import Folds, Metric, Table
 
-LIBRARIES = ("numpy", "pandas", "lightgbm")
 ASSUMED_SHARE = 0.3
 """Of the test rows, those that a competition shows in public, where competition.toml does not say."""
 

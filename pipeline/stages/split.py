@@ -63,7 +63,7 @@ def check_metric(folds: Folds, table: Table) -> None:
     for repeat, fold in np.argwhere(~np.isfinite(errors)):
         found = f"{metric.name} cannot be computed on fold {fold} of repeat {repeat}: its {table.task.kind} target"
         n_values = len(np.unique(table.target[folds.valid_rows(repeat, fold)]))
-        refused = getattr(metric.function, "refused", None)  # what a metric.py said, see pipeline/engine/plugins.py
+        refused = getattr(metric.function, "refused", None)  # what a metric.py said, see pipeline/own_metric.py
         nan_itself = refused == ""
         raise ConfigError(
             f"{found} has {n_values} distinct values in {len(folds.valid_rows(repeat, fold))} rows"

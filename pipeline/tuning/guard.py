@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.extra.rows import Extra, cross_fit
+from pipeline.log import Log
 from pipeline.spread import Spread, in_turn
-from pipeline.types import Folds, Log, Table
+from pipeline.types import Folds, Table
 from pipeline.uncertainty import paired_difference, rows_ratio
 
 

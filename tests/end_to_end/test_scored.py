@@ -20,7 +20,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_score_prints_the_expectation_and_is_cached(copied: Shop) -> None:
     said = copied.run("score", SLUG, "-e", "quick")
-    assert re.search(r"expected +\d+\.\d+ +in private: \d+\.\d+ to \d+\.\d+, nine times of ten", said)
+    assert re.search(r"expected +\d+\.\d+ +in private: \d+\.\d+ to \d+\.\d+, nine times out of ten", said)
     assert "221 rows" in said
     assert "no drift found" in said
     assert "score" not in [line.split()[0] for line in copied.call("score", SLUG, "-e", "quick").stderr.splitlines()]

@@ -13,6 +13,7 @@ import pytest
 from clean_tables import make_table
 from small_folds import alternating
 
+from pipeline import own_metric
 from pipeline.config import load_competition, metric_plugin
 from pipeline.engine import plugins
 from pipeline.engine.stage import Plugin
@@ -90,7 +91,7 @@ def test_it_may_read_no_file_when_it_scores(own: Path) -> None:
 def metric(folder: Path, body: str) -> Metric:
     file = folder / "metric.py"
     file.write_text(FACTS + body)
-    return Metric.from_module(plugins.load(Plugin(plugins.METRIC, file)))
+    return Metric.from_module(plugins.load(Plugin(own_metric.MODULE, file)))
 
 
 def test_rows_that_it_refuses_have_no_score(tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ def test_what_a_library_opens_as_it_is_imported_first_is_no_file_of_the_metrics(
     text = """
 import sys
 from pathlib import Path
+from pipeline import own_metric
 from pipeline.config import load_competition
 from pipeline.workspace import Workspace
 assert "sklearn" not in sys.modules

@@ -14,11 +14,12 @@ from elsewhere import elsewhere
 from heard import Heard
 from small_folds import alternating
 
+from pipeline.log import Log
 from pipeline.metrics import rmse
 from pipeline.models import mlp
 from pipeline.models._side_by_side import run_side_by_side
 from pipeline.spread import Spread, Unit, in_turn
-from pipeline.types import CrossFit, Log, Metric, Table, Task
+from pipeline.types import CrossFit, Metric, Table, Task
 
 N = 60
 SMALL = mlp.Recipe(hidden=(8,), epochs=4, n_seeds=1, batch_size=16)

@@ -36,7 +36,7 @@ def finish(made: Any, outcome: Outcome | None = None) -> str:
 def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any) -> None:
     text = finish(finished)
     assert re.search(r"CV score +0\.\d+ +± 0\.\d+", text)
-    assert re.search(r"expected +0\.\d+ +on the hidden rows; nine times of ten 0\.\d+ to 0\.\d+", text)
+    assert re.search(r"expected +0\.\d+ +on the hidden rows; nine times out of ten 0\.\d+ to 0\.\d+", text)
     assert re.search(r"private +0\.190", text)
     assert re.search(r"AutoGluon +0\.240", text)
     assert re.search(r"best +0\.120", text)

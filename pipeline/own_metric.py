@@ -1,0 +1,43 @@
+"""A competition's own metric.py: its score is kept from files and from changing what it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import copy
+from functools import wraps
+from typing import Any
+
+from pipeline.engine.sealed import sealed
+from pipeline.errors import FeatureError, PipelineError
+
+MODULE = "competition_metric"
+"""The name under which metric.py is loaded."""
+
+
+def guarded(score: Callable[..., Any], who: str) -> Callable[..., float]:
+    """Return a score that gets copies, opens no file and returns a number; what else fails is a FeatureError.
+
+    It is NaN of rows that it refuses, such as those of a single class, and says so in `refused`.
+    """
+
+    @wraps(score)
+    def call(*arguments: Any, **named: Any) -> float:
+        try:
+            with sealed(who):
+                found = score(*map(copy, arguments), **named)
+        except (ValueError, ZeroDivisionError) as error:
+            call.refused = f"{who} refuses them: {type(error).__name__}: {error}"  # type: ignore[attr-defined]
+            return math.nan
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise FeatureError(f"{who} failed: {type(error).__name__}: {error}") from error
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            shape = f" of shape {found.shape}" if hasattr(found, "shape") else ""
+            raise FeatureError(f"{who} returns {type(found).__name__}{shape}, expected one number") from None
+
+    call.refused = ""  # type: ignore[attr-defined]
+    return call
