@@ -109,7 +109,7 @@ class Workspace:
         return self.experiments / slug / "ledger.csv"
 
     def studies(self, slug: str) -> Path:
-        """Return where an experiment leaves trials, best recipes and worth for others: <name>.<model>.trials.parquet."""
+        """Return where an experiment leaves its trials for others: <name>.<model>.trials.parquet and the like."""
         return self.experiments / slug / "studies"
 
     def experiments_of(self, slug: str) -> list[str]:
