@@ -226,6 +226,8 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     recipe = _validated(recipe_type, values, where, OF_EVERY_MODEL)
     if raw_space and not hasattr(plugin, "for_tuning"):
         raise ConfigError(f"{where}: '{kind}' cannot be tuned, but {', '.join(raw_space)} has a search space")
+    if "n_seeds" in raw_space:
+        raise ConfigError(f"{where} n_seeds: trials have one seed each", hint="state a number; more are hardly worse")
     space = {name: _dimension(raw, recipe_type, values, f"{where} {name}", name) for name, raw in raw_space.items()}
     if refit:
         _check_refit(plugin, recipe, space, where)
@@ -265,8 +267,8 @@ def _dimension(raw: Any, recipe_type: type[BaseModel], values: Mapping[str, Any]
     """Check one dimension: its form, and that the recipe takes its edges and the values of its conditions."""
     _known(name, recipe_type, where.removesuffix(f" {name}"))
     dimension = _checked(Dimension, raw, where)
-    for edge in dimension.edges():
-        _validated(recipe_type, {**values, name: edge}, where)
+    for value in dimension.samples():
+        _validated(recipe_type, {**values, name: value}, where)
     for parent, expected in dimension.when.items():
         _known(parent, recipe_type, f"{where} when")
         for value in expected:

@@ -42,8 +42,9 @@ def study_of(nodes: Sequence[Node], store: Store, model: str | None) -> Path:
     if model is not None and model not in steps:
         raise ConfigError(f"this experiment does not tune '{model}'", hint=f"it tunes {', '.join(steps)}")
     step = steps[model or next(iter(steps))]
-    path = store.root / ".progress" / progress_key(step.node, step.parts)[:SHORT] / "study.db"
-    if step.state == "maybe" or not path.is_file():
+    folder = store.root / ".progress" / progress_key(step.node, step.parts)[:SHORT]
+    found = sorted(folder.rglob("study.db"), key=lambda path: path.stat().st_mtime)  # one of few trials lies apart
+    if step.state == "maybe" or not found:
         hint = "`pipeline tune` begins the search; with other --minutes it is another one"
         raise ConfigError(f"{step.node.name} has no trials yet", hint=hint)
-    return path
+    return found[-1]

@@ -30,7 +30,7 @@ SPACE = {
     "columns": {"tune": "uniform", "low": 0.4, "high": 1.0},
     "leaves": {"tune": "logint", "low": 2, "high": 200},
     "min_rows": {"tune": "logint", "low": 1, "high": 64},
-    "l2": {"tune": "uniform", "low": 1e-4, "high": 2.0},
+    "l2": {"tune": "uniform", "low": 0.0, "high": 2.0},
 }
 """That of `lightgbm`, whose algorithm it is."""
 

@@ -249,7 +249,8 @@ def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:
     yield f"<p>{facts['trials']} trials, of which {lost}{best}.{verdict}</p>"
     yield from (_image(figure) for figure in trials.figures(table).values())
     chosen = read_json(evidence.results[f"tune[{model}]"].folder / "recipe.json")
-    yield _folded("the recipe that is used", _pairs(chosen))
+    if chosen is not None:  # where minutes were too short for a trial, there is none
+        yield _folded("the recipe that is used", _pairs(chosen))
 
 
 def _columns(evidence: Evidence) -> Iterator[str]:

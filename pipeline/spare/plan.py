@@ -16,8 +16,9 @@ import numpy as np
 from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
+from pipeline.minutes import Work, plan_of
 from pipeline.sharing import STRETCH, Claim, share_out
-from pipeline.stages.budget import Work, extra_rows, pace_of, plan_of, seconds_of, works_of
+from pipeline.stages.budget import extra_rows, pace_of, seconds_of, works_of
 from pipeline.types import Metric, Task
 
 MOST = 4
@@ -59,7 +60,7 @@ def run(job: Job) -> dict[str, Any]:
     larger = _larger(left, cut, done, {name: work.claim for name, work in wanted.items() if name not in cut})
     rest = left - sum(work.seconds for work in larger.values())
     fitting = {name: work for name, work in wanted.items() if name not in larger and work.claim.least <= rest}
-    again = plan_of(job, rest, fitting)[0] if fitting else {}
+    again = plan_of(rest, fitting)[0] if fitting else {}
     plan = larger | again
     for name in job.config["again"]:
         (job.out / f"{name}{MORE}").mkdir()

@@ -7,29 +7,18 @@ measured on 2 cores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine.stage import Job
-from pipeline.entries import TUNED
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.sharing import Claim, affordable, eased, rounded, share_out
+from pipeline.minutes import Search, Work, plan_of
 from pipeline.targets import TOGETHER, targets_of
-from pipeline.tuning.halving import Course, course_of, n_trials, n_whole
 from pipeline.types import Folds
 
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
-
-TUNING_SHARE = 1.0
-"""Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
-
-
-TESTING_SHARE = 0.25
-"""Part of tuning's minutes that is left for the test of what it found, on fresh folds."""
-
 
 SHOWN = 3
 """How many cuts of a recipe are told."""
@@ -42,81 +31,6 @@ WHOLE = 16
 """Distinct values from which a column counts as a whole one: a flag costs trees and networks far less than a number."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """A model to be trained: plug-in, recipe, the size of the table and of the work, and its weight beside others.
-
-    passes: how often it is cross-fitted, twice where the first labels test rows for the second, and on pairs of folds
-    where it is nested. refits: how often it is fitted once more on all rows, which is priced as one fold that trains on
-    fewer.
-    """
-
-    plugin: Any
-    recipe: Any
-    size: Mapping[str, int]
-    weight: float
-    passes: float = 1.0
-    refits: float = 0
-
-    @property
-    def seconds(self) -> float:
-        """What its fits take."""
-        return self._times * self._seconds(self.size["n_fits"])
-
-    @property
-    def _times(self) -> float:
-        """How many cross-fits take as long as all of its fits."""
-        return self.passes + self.refits * self._seconds(1) / max(self._seconds(self.size["n_fits"]), 1e-9)
-
-    def _seconds(self, n_fits: int) -> float:
-        return float(self.plugin.seconds(self.recipe, **{**self.size, "n_fits": n_fits}))
-
-    @property
-    def claim(self) -> Claim:
-        """What it has a claim to."""
-        return Claim(self.weight, min(self.within(0.0).seconds, self.seconds), self.seconds)
-
-    def within(self, seconds: float) -> Work:
-        """Return it with as much of its recipe as so many seconds allow."""
-        if self.seconds <= seconds:
-            return self
-        return replace(self, recipe=self.plugin.affordable(self.recipe, seconds / 60 / self._times, **self.size))
-
-
-@dataclass(frozen=True)
-class Search:
-    """A model to be tuned: the work around whose recipe trials are made, and how (the experiment's section tune)."""
-
-    work: Work
-    tune: Mapping[str, Any]
-    repeats: int
-
-    @property
-    def claim(self) -> Claim:
-        """What it has a claim to: all trials, the test of the best one, and the fit of what was found."""
-        whole = n_whole(self.tune["trials"], *self._rungs)
-        wanted = whole * self._seconds_a_trial / (1 - TESTING_SHARE) + self.work.seconds
-        return Claim(TUNING_SHARE, 0.0, wanted)
-
-    def trials(self, seconds: float) -> int:
-        """Return how many trials are made; those that are given up at a rung leave their time to others."""
-        if self.claim.wanted <= seconds:
-            return int(self.tune["trials"])
-        searching = (seconds - self.work.seconds) * (1 - TESTING_SHARE)
-        return int(min(n_trials(max(1, int(searching / self._seconds_a_trial)), *self._rungs), self.tune["trials"]))
-
-    @property
-    def _rungs(self) -> tuple[int, Course, int]:
-        course = course_of(self.work.plugin, self.tune["rungs"], self.tune["repeats"])
-        return self.tune["wave"], course, self.tune["reduction"]
-
-    @property
-    def _seconds_a_trial(self) -> float:
-        n_fits = self.work.size["n_fits"] // self.repeats * self.tune["repeats"]
-        recipe, size = self.work.plugin.for_tuning(self.work.recipe), {**self.work.size, "n_fits": n_fits}
-        return replace(self.work, recipe=recipe, size=size, passes=1, refits=0).seconds
-
-
 def run(job: Job) -> dict[str, Any]:
     """Write <model>/recipe.json, as much of each recipe as its part of the minutes allows, and <model>/trials.json.
 
@@ -124,7 +38,11 @@ def run(job: Job) -> dict[str, Any]:
     """
     models, works = job.config["models"], works_of(job)
     tuned = [name for name, model in models.items() if model["tuned"] and job.config["tune"]["trials"]]
-    plan, trials = plan_of(job, seconds_of(job), works, tuned)
+
+    def tune(work: Work) -> Search:
+        return Search(work, job.config["tune"], job.config["repeats"])
+
+    plan, trials = plan_of(seconds_of(job), works, tuned, tune)
     notes = []
     for name, wanted in works.items():
         planned = plan.get(name)
@@ -135,6 +53,9 @@ def run(job: Job) -> dict[str, Any]:
             job.log.warn(f"{note}; more with --minutes")
         if name in trials:
             write_json(job.out / name / "trials.json", trials[name])
+            if not trials[name]:
+                notes.append(f"{name}: not tuned, {job.config['minutes']:g} minutes are too short for it")
+                job.log.warn(f"{notes[-1]}; more with --minutes")
     return {"notes": notes, "seconds": {name: round(planned.seconds, 1) for name, planned in plan.items()}}
 
 
@@ -202,47 +123,6 @@ def _weights(job: Job) -> dict[str, float]:
             worth[name] = sum(priors.values()) * sum(found) / len(found) / list(kinds.values()).count(kind)
     scale = sum(priors.values()) / (sum(worth.values()) or 1.0)
     return {name: (priors[name] + worth[name] * scale) / 2 for name in kinds}
-
-
-def plan_of(
-    job: Job, seconds: float, works: Mapping[str, Work], tuned: Sequence[str] = ()
-) -> tuple[dict[str, Work], dict[str, int]]:
-    """Share so many seconds out: return every model's work, and the trials of those that are tuned.
-
-    A model that is left out has none. Who needs more than its share to begin comes first, then who wants least for its
-    weight: what one leaves of its share, or takes beyond it, the others have more or less.
-    """
-
-    def search(work: Work) -> Search:
-        return Search(work, job.config["tune"], job.config["repeats"])
-
-    claims = {name: eased(work.claim, seconds) for name, work in works.items()}
-    claims |= {name + TUNED: search(works[name]).claim for name in tuned}
-    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(n + TUNED for n in tuned)])}
-    plan: dict[str, Work] = {}
-    trials: dict[str, int] = {}
-    shares = share_out(seconds, left)
-
-    def turn(name: str) -> tuple[bool, bool, float]:
-        claim = claims[name]
-        return name not in works, shares[name] >= claim.least, claim.wanted / max(claim.weight, 1e-9)
-
-    for name in sorted(left, key=turn):
-        share = share_out(seconds, left)[name]
-        if name in works:
-            plan[name] = works[name].within(rounded(claims[name], share))
-            seconds -= plan[name].seconds
-        else:
-            model = name.removesuffix(TUNED)
-            trials[model] = search(plan[model]).trials(share)
-            seconds -= share
-        del left[name]
-    for name in sorted(plan, key=lambda name: -works[name].weight):  # what all have left goes to who can use it
-        more = works[name].within(plan[name].seconds + max(seconds, 0.0))
-        if more.seconds > plan[name].seconds:  # the same seconds, divided and multiplied, may be too few for the same
-            seconds -= more.seconds - plan[name].seconds
-            plan[name] = more
-    return plan, trials
 
 
 def _note(name: str, wanted: Work, planned: Work | None, job: Job) -> str:

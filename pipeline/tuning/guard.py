@@ -51,8 +51,9 @@ def confirm(
     """Cross-fit default and found recipe, whole as they will be used, on the same fresh folds.
 
     The found one is kept if its gain is larger than the standard error that knows that folds share rows (Nadeau and
-    Bengio 2003); otherwise the default is. optimism: given where there are no fresh folds, as with a split in time,
-    and these are the ones that it was chosen on: by how much that flatters it; NaN where nobody knows.
+    Bengio 2003); otherwise the default is. optimism: given where there are no fresh folds, as with a split in time
+    or few groups, and these are (nearly) the ones that it was chosen on: by how much that flatters it; NaN where nobody
+    knows.
     """
     if log.late():
         return Verdict(False, math.nan, math.nan, "the default is kept: time was up before the test", "not begun")

@@ -101,12 +101,12 @@ def first_wave(size: int, reduction: int) -> int:
     return min(size, 2 * reduction)
 
 
-def n_trials(n_whole: int, wave: int, course: Course, reduction: int) -> int:
-    """Return how many trials, one at least, take as long as so many whole ones."""
+def n_trials(n_whole: float, wave: int, course: Course, reduction: int) -> int:
+    """Return how many trials take as long as so many whole ones."""
     first = first_wave(wave, reduction)
     left = n_whole - course.first_cost(first, reduction)
     if left < 0:
-        return max(1, int(n_whole / course.uncut))
+        return max(0, int(n_whole / course.uncut))
     return first + int(left / course.cost(reduction))
 
 

@@ -6,6 +6,7 @@ Kinds: uniform, loguniform, int, logint, choice. `default`: the untuned model's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from typing import Annotated, Any, Literal, TypeVar
@@ -36,8 +37,12 @@ class _Range(_Dimension):
         return isinstance(value, int | float) and low <= value <= high
 
     def edges(self) -> list[Any]:
-        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        """Return the lowest and the highest value."""
         return [self.low, self.high]  # type: ignore[attr-defined]
+
+    def samples(self) -> list[Any]:
+        """Return values that the recipe must accept for the whole dimension to be valid."""
+        return self.edges()
 
 
 class Uniform(_Range):
@@ -55,6 +60,10 @@ class Uniform(_Range):
         if self.tune == "loguniform" and self.low <= 0:
             raise ValueError(f"loguniform needs low > 0, found {self.low}")
         return _starting_inside(self)
+
+    def samples(self) -> list[Any]:
+        """Return the edges and a value between them, which is no whole number though they may be."""
+        return [*self.edges(), self.low + (self.high - self.low) / math.pi]
 
     def suggest(self, trial: Any, name: str) -> float:
         """Ask an Optuna trial for a value."""
@@ -105,7 +114,11 @@ class Choice(_Dimension):
         return self.values[trial.suggest_categorical(name, list(range(len(self.values))))]
 
     def edges(self) -> list[Any]:
-        """Return the values that the recipe must accept for the whole dimension to be valid."""
+        """Return all values."""
+        return self.values
+
+    def samples(self) -> list[Any]:
+        """Return values that the recipe must accept for the whole dimension to be valid: all of them."""
         return self.values
 
     def holds(self, value: Any) -> bool:

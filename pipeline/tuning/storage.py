@@ -50,14 +50,20 @@ class Trials(Protocol):
         """Wait a moment for what others are fitting."""
 
 
-@contextmanager
-def opened(folder: Path, entry: str) -> Iterator[Trials]:
-    """Open a search's trials: in the database that PIPELINE_STUDIES names, else in a file below its folder.
+def is_shared() -> bool:
+    """Say whether other processes may fill the same studies."""
+    return bool(os.environ.get(STUDIES))
 
-    The folder's name is the search's key, so that other data, code or settings are another study.
+
+@contextmanager
+def opened(folder: Path, name: str) -> Iterator[Trials]:
+    """Open a search's trials: those of this name in the database that PIPELINE_STUDIES names, else in a file of its
+    folder.
+
+    The name holds the search's key, so that other data, code or settings are another study.
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    url, name = os.environ.get(STUDIES), f"{entry}-{folder.name}"
+    url = os.environ.get(STUDIES)
     storage = _database(url) if url else RDBStorage(f"sqlite:///{folder / 'study.db'}")
     shared = None
     try:

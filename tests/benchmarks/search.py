@@ -47,6 +47,7 @@ from pipeline.models._networks import _view
 from pipeline.stages import tune
 from pipeline.tuning import storage, study
 from pipeline.tuning.address import STUDIES
+from pipeline.tuning.search import Search, search_of
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
 from tests.benchmarks import book_loop, loops
@@ -158,13 +159,13 @@ class _Clock(Console):
 def _fused(results: dict[str, Result], space: dict[str, Any], seed: int) -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         job = _job(results, space, seed, Path(folder))
-        search, began = tune.search_of(job), time.time()
+        search, began = search_of(job), time.time()
         with storage.opened(job.progress, "race") as kept:
             done = tune.fill(_Unguided(**vars(search)), kept).values()
     return [(t.datetime_complete.timestamp() - began, t.value) for t in done if t.value is not None]
 
 
-class _Unguided(tune.Search):
+class _Unguided(Search):
     """A search that does not begin with the default, which would leave little to find."""
 
     @property

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import forked
 import kept
@@ -17,6 +18,7 @@ from model_cases import CASES, KINDS, NAMES, REFITTED, fit, fitted, folds, modul
 from pydantic import ValidationError
 
 from pipeline.config import load_experiment
+from pipeline.errors import ConfigError
 from pipeline.stages.train import save_fitted
 from pipeline.types import VALID, CrossFit
 from pipeline.workspace import Workspace
@@ -53,11 +55,39 @@ def test_recipes_survive_json(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "SPACE")])
 def test_its_own_search_space_is_one_that_its_recipe_takes(name: str, tmp_path: Path) -> None:
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "competition.toml").touch()
-    (tmp_path / "shop" / "default.toml").write_text(f'[models.{name}]\ntune = "default"\n')
-    model = load_experiment(Workspace(tmp_path, tmp_path, tmp_path), "shop", "default").models[name]
-    assert model.space.keys() == module(name).SPACE.keys()
+    assert section(tmp_path, name, 'tune = "default"').space.keys() == module(name).SPACE.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "SPACE")])
+@pytest.mark.parametrize("n_rows", [1_000, 50_000])
+@pytest.mark.parametrize("kind", ["regression", "binary"])
+def test_its_defaults_lie_in_its_own_search_space(name: str, n_rows: int, kind: str, tmp_path: Path) -> None:
+    """A search compares what it finds to the default; what is chosen inside the fold lies in no range."""
+    settled = getattr(module(name), "settled", lambda recipe, *_: recipe)
+    default = settled(module(name).Recipe(), table(kind).task, n_rows).model_dump(mode="json")
+    space = section(tmp_path, name, 'tune = "default"').space
+    asked = {own: dimension for own, dimension in space.items() if default[own] != "inner" and not dimension.when}
+    assert not [own for own, dimension in asked.items() if not dimension.holds(default[own])]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('leaves = { tune = "uniform", low = 2, high = 30 }', "leaves: leaves.*valid integer"),
+        ('n_seeds = { tune = "int", low = 1, high = 4 }', "n_seeds: trials have one seed each"),
+    ],
+)
+def test_a_space_that_no_search_could_use_is_refused(line: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        section(tmp_path, "lightgbm", line)
+
+
+def section(folder: Path, name: str, line: str) -> Any:
+    """Return a model's section with this line in it, as an experiment reads it."""
+    (folder / "shop").mkdir()
+    (folder / "shop" / "competition.toml").touch()
+    (folder / "shop" / "default.toml").write_text(f"[models.{name}]\n{line}\n")
+    return load_experiment(Workspace(folder, folder, folder), "shop", "default").models[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

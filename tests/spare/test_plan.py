@@ -18,6 +18,7 @@ from small_folds import alternating
 from pipeline.engine.stage import Job
 from pipeline.files import read_entries, read_json, write_entry, write_folds, write_table
 from pipeline.metrics import rmse
+from pipeline.minutes import Work
 from pipeline.models import lightgbm, linear, mlp, realmlp, ridge, tabm
 from pipeline.sharing import Claim
 from pipeline.spare import plan
@@ -90,7 +91,7 @@ def test_a_model_of_ones_own_may_count_neither_rounds_nor_epochs(tmp_path: Path)
     planned(tmp_path, 300.0, 40)
     (tmp_path / "own/entries").mkdir(parents=True)
     write_entry(tmp_path / "own/entries", "own", read_entries(tmp_path / "mlp/entries")["mlp"])
-    work = budget.Work(SimpleNamespace(Recipe=Own), Own(), SIZE, weight=1.0)
+    work = Work(SimpleNamespace(Recipe=Own), Own(), SIZE, weight=1.0)
     job = Job({}, {"train:own": tmp_path / "own"}, {}, {}, tmp_path, tmp_path, 0, Heard())
     assert plan._as_found(job, "own", work, work) is work
 
@@ -172,8 +173,8 @@ class Toy:
         return max(self.least, min(recipe, 60 * minutes))
 
 
-def toy(seconds: float, least: float = 1.0) -> budget.Work:
-    return budget.Work(Toy(least), seconds, {"n_fits": 4}, weight=1.0)
+def toy(seconds: float, least: float = 1.0) -> Work:
+    return Work(Toy(least), seconds, {"n_fits": 4}, weight=1.0)
 
 
 def test_a_larger_fit_finds_its_epoch_at_the_same_part_of_its_schedule() -> None:

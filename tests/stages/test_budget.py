@@ -16,6 +16,7 @@ from small_folds import alternating
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
+from pipeline.minutes import TUNING_SHARE, Work
 from pipeline.models import autogluon, linear, mlp, realmlp, ridge, tabm
 from pipeline.stages import budget
 
@@ -89,7 +90,7 @@ def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
     recipes, _, _ = planned(tmp_path, 7.0, 500)
     size = {"n_train": 500, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
     seconds = {name: module.seconds(module.Recipe(**recipes[name]), **size) for name, module in MODELS.items()}
-    part = 7 * 60 / (sum(module.SHARE for module in MODELS.values()) + budget.TUNING_SHARE)
+    part = 7 * 60 / (sum(module.SHARE for module in MODELS.values()) + TUNING_SHARE)
     assert seconds["linear"] < part * linear.SHARE
     assert seconds["tabm"] > part * tabm.SHARE
     assert sum(seconds.values()) < 7 * 60
@@ -98,9 +99,7 @@ def test_what_quick_models_leave_goes_to_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mlp", "tabm"])
 def test_one_more_fit_on_all_rows_is_planned_for(name: str) -> None:
     size = {"n_train": 20_000, "n_test": 9, "n_columns": 30, "n_outputs": 1, "n_fits": 5}
-    once, again = (
-        budget.Work(MODELS[name], MODELS[name].Recipe(), size, weight=1.0, refits=refits) for refits in (0, 1)
-    )
+    once, again = (Work(MODELS[name], MODELS[name].Recipe(), size, weight=1.0, refits=refits) for refits in (0, 1))
     assert again.seconds == pytest.approx(once.seconds + again._seconds(1))
     half = again.seconds / 2
     cut = again.within(half)
@@ -123,8 +122,8 @@ def test_a_family_with_settings_of_its_own_that_is_left_out_is_told() -> None:
 
 def test_minutes_follow_what_models_were_worth_to_other_runs(tmp_path: Path) -> None:
     write_json(tmp_path / "worth.json", {"autogluon": 0.0, "mlp": 1.0})
-    plain, _, _ = planned(tmp_path / "plain", 5.0, 20_000)
-    learned, _, _ = planned(tmp_path / "learned", 5.0, 20_000, {"worth:0": tmp_path / "worth.json"})
+    plain, _, _ = planned(tmp_path / "plain", 3.0, 20_000)
+    learned, _, _ = planned(tmp_path / "learned", 3.0, 20_000, {"worth:0": tmp_path / "worth.json"})
     size = {"n_train": 20_000, "n_test": 9, "n_columns": 3, "n_outputs": 1, "n_fits": 5}
     mlps, gluons = (
         [MODELS[name].seconds(MODELS[name].Recipe(**recipes[name]), **size) for recipes in (plain, learned)]

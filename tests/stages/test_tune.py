@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from heard import Heard
+from pydantic import model_validator
 from searches import Model, Recipe, make_job, trials_of
 
+from pipeline.errors import ConfigError
 from pipeline.files import read_folds, read_json, write_folds, write_json
 from pipeline.report.trials import figures
 from pipeline.stages import tune
@@ -99,12 +101,6 @@ def test_the_best_trials_so_far_are_shown(tmp_path: Path) -> None:
     assert [row[0] for row in last[1:]] == [str(number) for number in trials["number"]]
 
 
-def test_without_a_finished_trial_the_recipe_stays_as_it_was(tmp_path: Path) -> None:
-    job = make_job(tmp_path / "none", Model(), 0, tmp_path / "progress")
-    tune.run(job)
-    assert read_json(job.out / "recipe.json") == Recipe().model_dump()
-
-
 def test_the_search_begins_with_the_default_where_it_lies_in_the_space(undisturbed: Path) -> None:
     first = pd.read_parquet(undisturbed / "out/trials.parquet").iloc[0]
     assert (first["lr"], first["width"]) == (Recipe().lr, Recipe().width)
@@ -156,6 +152,42 @@ def test_a_search_without_a_single_trial_leaves_a_table_all_the_same(tmp_path: P
     trials = pd.read_parquet(tmp_path / "none/out/trials.parquet")
     assert list(trials.columns) == ["number", "state", "error", "se", "rungs", "lr", "width"]
     assert figures(trials) == {}
+    assert read_json(tmp_path / "none/out/recipe.json") is None, "the default is an entry already"
+
+
+def test_that_all_trials_failed_is_said(tmp_path: Path) -> None:
+    class Failing(Model):
+        def _entry(self, recipe: Recipe, table: Table, fresh: bool) -> CrossFit:
+            entry = super()._entry(recipe, table, fresh)
+            return replace(entry, fold_errors=entry.fold_errors * np.nan)
+
+    job = make_job(tmp_path / "failed", Failing(), 4, tmp_path / "progress")
+    assert tune.run(job)["verdict"] == "the default is kept: all of 4 trials failed"
+    assert read_json(job.out / "recipe.json") == Recipe().model_dump()
+
+
+def test_values_that_do_not_go_together_are_told_without_a_traceback(tmp_path: Path) -> None:
+    class Narrow(Recipe):
+        @model_validator(mode="after")
+        def _suits(self) -> Narrow:
+            if self.width > 5 and self.lr < 0.5:
+                raise ValueError("the widest learn fast")
+            return self
+
+    model = Model()
+    model.Recipe = Narrow
+    with pytest.raises(
+        ConfigError, match=r"net: the search came upon .*'width': [678].* does not take: .*widest learn fast"
+    ):
+        tune.run(make_job(tmp_path / "odd", model, 14, tmp_path / "progress"))
+
+
+def test_fresh_folds_of_few_groups_are_nearly_those_of_the_search_and_its_choice_is_counted(tmp_path: Path) -> None:
+    job = make_job(tmp_path / "groups", Model(), 14, tmp_path / "progress")
+    role = read_folds(job.inputs["split"]).role.copy()
+    role[..., [0, 1]] = role[..., [1, 0]]
+    write_folds(job.inputs["fresh"], Folds(np.concatenate([role, role[:, ::-1]])))
+    assert "for want of others, its choice counted" in tune.run(job)["verdict"]
 
 
 def test_choices_of_several_types_can_be_written_to_a_table(tmp_path: Path) -> None:

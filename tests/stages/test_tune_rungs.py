@@ -108,9 +108,10 @@ def boosted(
     rungs: list[float],
     n_repeats: int = 1,
     default: Mapping[str, Any] = MappingProxyType({}),
+    trials: int = 12,
 ) -> dict[str, Any]:
     """Search among twelve trials of LightGBM, on rows that it can learn from; return the facts."""
-    job = make_job(folder, model, 12, progress)  # type: ignore[arg-type]
+    job = make_job(folder, model, trials, progress)  # type: ignore[arg-type]
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(SIZE, 2)), columns=["a", "b"])
     task, ids = Task("regression", Metric.from_module(rmse)), np.arange(SIZE)
     write_table(job.inputs["preprocess"], Table(task, X, X, X["a"].to_numpy() + 0.1 * X["b"].to_numpy() ** 2, ids, ids))
@@ -181,6 +182,17 @@ def test_on_the_first_repeat_a_wave_is_compared_to_earlier_ones_and_the_first_to
     assert ((trials["state"] == "finished") == (errors <= limits) | default).all()
     assert set(trials["state"]) == {"finished", "given up"}
     assert trials["error"].notna().tolist() == (trials["state"] == "finished").tolist()
+
+
+def test_a_search_of_less_than_a_first_wave_is_none_that_a_longer_one_goes_on_from(
+    tmp_path: Path, repeated: Path
+) -> None:
+    progress = tmp_path / "progress"
+    boosted(tmp_path / "few", progress, Booster(), **REPEATED, trials=3)
+    boosted(tmp_path / "many", progress, Booster(), **REPEATED)
+    boosted(tmp_path / "few again", progress, Booster(), **REPEATED, trials=3)
+    assert trials_of(tmp_path / "many") == trials_of(repeated)
+    assert trials_of(tmp_path / "few again") == trials_of(tmp_path / "few")
 
 
 def test_a_first_wave_that_others_fit_too_is_compared_to_nothing(

@@ -1,0 +1,100 @@
+"""Minutes shared out: nobody is left out for whom there is room, and searches are paid for to their end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.minutes import FEWEST_TRIALS, Search, Work, plan_of
+from pipeline.sharing import NEARLY, STRETCH
+
+TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
+
+
+class Toy:
+    """A model whose recipe is the seconds that five folds take; a trial takes a fifth."""
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+
+    def seconds(self, recipe: float, n_fits: int) -> float:
+        return recipe * n_fits / 5
+
+    def affordable(self, recipe: float, minutes: float, **_: int) -> float:
+        return max(self.least, min(recipe, 60 * minutes))
+
+    def for_tuning(self, recipe: float) -> float:
+        return recipe / 5
+
+
+def toy(seconds: float, least: float = 1.0, weight: float = 1.0) -> Work:
+    return Work(Toy(min(least, seconds)), seconds, {"n_fits": 5}, weight)
+
+
+def tune(work: Work) -> Search:
+    return Search(work, TUNE, 1)
+
+
+def spent(plan: dict[str, Work], trials: dict[str, int]) -> float:
+    return sum(work.seconds for work in plan.values()) + sum(tune(plan[name]).seconds(n) for name, n in trials.items())
+
+
+def test_one_that_made_room_for_another_which_was_left_out_as_well_is_taken_in() -> None:
+    works = {"dear": toy(157.0, 22.0, 0.9), "steady": toy(10.0, 10.0, 0.3), "quick": toy(6.0, 6.0)}
+    assert plan_of(17.0, works)[0].keys() == {"steady", "quick"}
+
+
+WORKS = st.dictionaries(
+    st.sampled_from("abcdefgh"),
+    st.builds(toy, st.floats(0.1, 1e4), st.floats(0.1, 1e3), st.floats(0.01, 2)),
+    min_size=1,
+)
+
+
+@given(st.floats(1.0, 1e5), WORKS)
+def test_nobody_is_left_out_for_whom_there_is_room(seconds: float, works: dict[str, Work]) -> None:
+    plan, _ = plan_of(seconds, works)
+    left = seconds - spent(plan, {})
+    assert all(works[name].claim.least > left for name in works.keys() - plan.keys())
+
+
+@given(st.floats(1.0, 1e5), WORKS, st.data())
+def test_no_search_takes_more_than_is_there(seconds: float, works: dict[str, Work], data: st.DataObject) -> None:
+    tuned = data.draw(st.lists(st.sampled_from(sorted(works)), unique=True))
+    plan, trials = plan_of(seconds, works, tuned, tune)
+    models = spent(plan, {})
+    assert all(n == 0 or n >= FEWEST_TRIALS for n in trials.values())
+    if any(trials.values()):
+        assert spent(plan, trials) <= max(seconds, models) * max(NEARLY, STRETCH)
+    if not tuned and len(works) == 1:
+        assert models <= max(seconds * NEARLY, next(iter(works.values())).claim.least)
+
+
+def test_a_search_that_has_no_time_for_two_trials_makes_none() -> None:
+    search = tune(toy(50.0))
+    afterwards, a_trial = 3 * 50.0, 10.0
+    assert search.trials(afterwards + 1.9 * a_trial) == 0
+    assert search.seconds(0) == 0.0
+    assert search.trials(afterwards + 2.1 * a_trial) == 2
+    assert search.seconds(2) == pytest.approx(afterwards + 2 * a_trial)
+
+
+def test_the_test_of_what_was_found_is_on_folds_of_the_search_with_all_seeds() -> None:
+    search = Search(replace(toy(50.0), size={"n_fits": 10}), {**TUNE, "repeats": 1}, 2)  # final folds have two repeats
+    assert search.seconds(2) == pytest.approx(2 * 10.0 + 2 * 50.0 + 100.0)
+
+
+def test_what_is_left_makes_trials_where_no_recipe_can_be_larger() -> None:
+    plan, trials = plan_of(400.0, {"a": toy(50.0), "b": toy(5.0)}, ["a"], tune)
+    assert {name: work.recipe for name, work in plan.items()} == {"a": 50.0, "b": 5.0}
+    assert 400.0 - 10.0 < spent(plan, trials) <= 400.0
+
+
+def test_a_recipe_grows_only_where_its_trials_are_paid_for() -> None:
+    works = {"searched": toy(1000.0), "other": toy(30.0)}
+    for seconds in (200.0, 400.0, 800.0, 1600.0, 3200.0):
+        plan, trials = plan_of(seconds, works, ["searched"], tune)
+        assert spent(plan, trials) <= seconds * NEARLY, seconds
