@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import DataError
-from pipeline.kaggle.submission import MARK, Submission
+from pipeline.kaggle.submission import MARK, Submission, file_and_attempt
 from pipeline.whole import put_text
 
 SENDING, PENDING, COMPLETE, ERROR = "sending", "pending", "complete", "error"
@@ -55,10 +55,16 @@ class Line:
         return found[0] if found else ""
 
     def is_same(self, other: Line) -> bool:
-        """Tell whether both are of one submission: by Kaggle's number, else by the mark."""
+        """Tell whether both are of one submission: by Kaggle's number, else by file and attempt, whichever run's."""
         if self.ref and other.ref:
             return self.ref == other.ref
-        return bool(self.mark) and self.mark == other.mark
+        made = file_and_attempt(self.message)
+        return made is not None and made == file_and_attempt(other.message)
+
+    def is_of(self, submission: Submission) -> bool:
+        """Tell whether a file was sent here; a line that `sync` made of one without provenance has its mark alone."""
+        sent = file_and_attempt(self.message)
+        return self.sha256 == submission.sha256 or (sent is not None and submission.sha256.startswith(sent[0]))
 
 
 NUMBERS = tuple(field.name for field in fields(Line) if field.type == "float | None")
@@ -128,6 +134,11 @@ def _parse(row: dict[str, Any], where: str) -> Line:
     return Line(**known)
 
 
+def known_as(lines: Iterable[Line], line: Line) -> Line | None:
+    """Return the line of the same submission, one with Kaggle's number before one that was cut off; None without."""
+    return max((one for one in lines if one.is_same(line)), key=lambda one: bool(one.ref), default=None)
+
+
 def put(path: Path, line: Line) -> Line:
     """Write a line in place of the one of the same submission, or add it; the user's note stays."""
     put_all(path, [line])
@@ -139,7 +150,7 @@ def put_all(path: Path, news: Sequence[Line]) -> None:
 
     def change(lines: list[Line]) -> list[Line]:
         for line in news:
-            old = next((known for known in lines if known.is_same(line)), None)
+            old = known_as(lines, line)
             kept = [known for known in lines if known is not old]
             lines = [*kept, line if old is None else replace(line, note=old.note)]
         return lines
