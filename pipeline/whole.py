@@ -9,7 +9,7 @@ from typing import Any
 
 
 def put_bytes(path: Path, content: bytes) -> None:
-    """Replace a file; its folder is made where it is missing. An OSError names the file, where the disk is full, too."""
+    """Replace a file; its folder is made where it is missing. Raises OSError with the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
