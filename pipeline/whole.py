@@ -9,12 +9,15 @@ from typing import Any
 
 
 def put_bytes(path: Path, content: bytes) -> None:
-    """Replace a file; its folder is made where it is missing."""
+    """Replace a file; its folder is made where it is missing. Raises OSError with the file's name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.write_bytes(content)
         aside.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # none for a disk that is full
+        raise
     finally:
         aside.unlink(missing_ok=True)  # of a disk that is full
 

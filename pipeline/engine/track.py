@@ -34,6 +34,8 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
+NO_ADDRESS = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+"""Always set: MLflow's client would print a run's address, with the password that may stand in it."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Mirror:
     def _experiment(self, client: Any) -> str:
         found = client.get_experiment_by_name(self.experiment)
         if found is not None:
+            if found.lifecycle_stage == "deleted":  # in MLflow's UI; it takes nothing there, and its name is not free
+                client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         location = (self.artifacts / self.experiment).resolve().as_uri() if self.uri.startswith("sqlite:") else None
         experiment_id = client.create_experiment(self.experiment, artifact_location=location)
@@ -135,6 +139,7 @@ def default_uri(experiments: Path) -> str:
 def _client(uri: str) -> Any:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ[NO_ADDRESS] = "true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient

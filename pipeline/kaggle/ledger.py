@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import DataError
-from pipeline.kaggle.submission import MARK, Submission
+from pipeline.kaggle.submission import MARK, Submission, file_and_attempt
 from pipeline.whole import put_text
 
 SENDING, PENDING, COMPLETE, ERROR = "sending", "pending", "complete", "error"
@@ -55,10 +55,16 @@ class Line:
         return found[0] if found else ""
 
     def is_same(self, other: Line) -> bool:
-        """Tell whether both are of one submission: by Kaggle's number, else by the mark."""
+        """Tell whether both are of one submission: by Kaggle's number, else by file and attempt, whichever run's."""
         if self.ref and other.ref:
             return self.ref == other.ref
-        return bool(self.mark) and self.mark == other.mark
+        made = file_and_attempt(self.message)
+        return made is not None and made == file_and_attempt(other.message)
+
+    def is_of(self, submission: Submission) -> bool:
+        """Tell whether a file was sent here; a line that `sync` made of one without provenance has its mark alone."""
+        sent = file_and_attempt(self.message)
+        return self.sha256 == submission.sha256 or (sent is not None and submission.sha256.startswith(sent[0]))
 
 
 NUMBERS = tuple(field.name for field in fields(Line) if field.type == "float | None")
@@ -89,13 +95,14 @@ def now() -> str:
 
 def read(path: Path) -> list[Line]:
     """Return all lines, the oldest first; a line that cannot be understood is a DataError."""
-    return [_parse(row, f"{path}, line {number}") for number, row in enumerate(_rows(path), 2)]
+    _, rows = _rows(path)
+    return [_parse(row, f"{path}, line {number}") for number, row in enumerate(rows, 2)]
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Return the file's rows as text, with whatever columns it has; one that lacks ours is a DataError."""
+def _rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of the user's own columns, and all rows as text; a file that lacks a column is a DataError."""
     if not path.is_file():
-        return []
+        return [], []
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -103,18 +110,21 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             f"{path} is not UTF-8: {error}", hint="save it as CSV UTF-8; nothing else was changed"
         ) from error
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ()) and name != "note"]
+    there = rows.fieldnames or ()
+    missing = [name for name in COLUMNS if name not in there and name != "note"]
     if missing:
         raise DataError(
             f"{path}, line 1: no column {', '.join(missing)}", hint="restore it, or move it away and run pipeline sync"
         )
-    return list(rows)
+    return [name for name in dict.fromkeys(there) if name not in COLUMNS], list(rows)
 
 
 def _parse(row: dict[str, Any], where: str) -> Line:
     known: dict[str, Any] = {name: (row.get(name) or "").strip() for name in COLUMNS}
     if known["status"] not in STATUSES:
         raise DataError(f"{where}: status is {known['status']!r}, expected one of {', '.join(STATUSES)}")
+    if beyond := " ".join(row.get(None) or ()).strip():  # type: ignore[call-overload]
+        raise DataError(f"{where}: {beyond!r} stands beyond the last column", hint="give the column a name in line 1")
     try:
         datetime.fromisoformat(known["sent"])
     except ValueError:
@@ -125,7 +135,27 @@ def _parse(row: dict[str, Any], where: str) -> Line:
             known[name] = float(known[name]) if known[name] else None
         except ValueError:
             raise DataError(f"{where}: {name} is {known[name]!r}, expected a number or nothing") from None
+    known["ref"] = _number_at_kaggle(known["ref"], where)
     return Line(**known)
+
+
+def _number_at_kaggle(text: str, where: str) -> str:
+    """Return a submission's number at Kaggle as text; a spreadsheet's 40000000.0 is 40000000."""
+    whole = text.removesuffix(".0")
+    if whole and not (whole.isascii() and whole.isdigit()):
+        hint = "a spreadsheet may have written it so: leave it empty, and pipeline sync finds it by the message's mark"
+        raise DataError(f"{where}: ref is {text!r}, expected Kaggle's number of the submission, or nothing", hint=hint)
+    return whole
+
+
+def as_kept(line: Line) -> Line:
+    """Return a line as it is read back: blanks and line feeds are one blank, numbers have 15 digits."""
+    return _parse({name: _shown(value) for name, value in asdict(line).items()}, "")
+
+
+def known_as(lines: Iterable[Line], line: Line) -> Line | None:
+    """Return the line of the same submission, one with Kaggle's number before one that was cut off; None without."""
+    return max((one for one in lines if one.is_same(line)), key=lambda one: bool(one.ref), default=None)
 
 
 def put(path: Path, line: Line) -> Line:
@@ -139,7 +169,7 @@ def put_all(path: Path, news: Sequence[Line]) -> None:
 
     def change(lines: list[Line]) -> list[Line]:
         for line in news:
-            old = next((known for known in lines if known.is_same(line)), None)
+            old = known_as(lines, line)
             kept = [known for known in lines if known is not old]
             lines = [*kept, line if old is None else replace(line, note=old.note)]
         return lines
@@ -156,13 +186,14 @@ def _rewrite(path: Path, change: Callable[[list[Line]], list[Line]]) -> None:
     """Change the lines; columns that the user has added stay with theirs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        old, rows = read(path), _rows(path)
-        added = [name for name in (rows[0] if rows else ()) if name not in (None, *COLUMNS)]
-        theirs = [{name: row[name] or "" for name in added} for row in rows]
+        old, (added, rows) = read(path), _rows(path)
+        theirs: dict[Line | None, dict[str, str]] = {
+            line: {name: row[name] or "" for name in added} for line, row in zip(old, rows, strict=True)
+        }
 
         def cells(line: Line) -> dict[str, str]:
-            known = next((own for one, own in zip(old, theirs, strict=True) if one.is_same(line)), {})
-            return {name: _shown(value) for name, value in asdict(line).items()} | known
+            own = theirs.get(line) or theirs.get(known_as(old, line)) or {}
+            return {name: _shown(value) for name, value in asdict(line).items()} | own
 
         lines = sorted(change(old), key=lambda line: line.sent)
         put_text(path, _text([*COLUMNS, *added], map(cells, lines)))
@@ -179,4 +210,4 @@ def _text(columns: Sequence[str], rows: Iterable[dict[str, str]]) -> str:
 def _shown(value: str | float | None) -> str:
     if value is None:
         return ""
-    return " ".join(value.split()) if isinstance(value, str) else f"{value:.10g}"
+    return " ".join(value.split()) if isinstance(value, str) else f"{value:.15g}"

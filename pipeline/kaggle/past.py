@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.ledger import COMPLETE, ERROR, PENDING, Line
-from pipeline.kaggle.submission import MARK
+from pipeline.kaggle.submission import file_and_attempt
 
 PAGE_SIZE = 100
 MOST_PAGES = 100
@@ -29,13 +29,8 @@ def past_submissions(link: Link) -> Iterator[Any]:
 
 def find(link: Link, mark: str) -> Any | None:
     """Return the newest submission of the same file and attempt as a mark says, or None: whichever run made it."""
-    wanted = _file_and_attempt(mark)
-    return next((one for one in past_submissions(link) if _file_and_attempt(one.description or "") == wanted), None)
-
-
-def _file_and_attempt(message: str) -> tuple[str, str] | None:
-    found = MARK.search(message)
-    return (found["file"], found["attempt"] or "1") if found else None
+    wanted = file_and_attempt(mark)
+    return next((one for one in past_submissions(link) if file_and_attempt(one.description or "") == wanted), None)
 
 
 def updated(line: Line, found: Any) -> Line:

@@ -49,7 +49,7 @@ def refuse(findings: Sequence[Finding]) -> None:
 
 def begun(ledger: Path, submission: Submission) -> Line | None:
     """Return the line of the newest submission of these bytes; None where they were never sent."""
-    return next((line for line in reversed(read(ledger)) if line.sha256 == submission.sha256), None)
+    return next((line for line in reversed(read(ledger)) if line.is_of(submission)), None)
 
 
 def deliver(link: Link, ledger: Path, submission: Submission, before: Line | None, minutes: float) -> Line:
@@ -71,7 +71,7 @@ def deliver(link: Link, ledger: Path, submission: Submission, before: Line | Non
 
 def _attempt(ledger: Path, submission: Submission, before: Line | None) -> int:
     """Return which attempt to send these bytes this is; one that was cut off is not counted twice."""
-    return sum(line.sha256 == submission.sha256 for line in read(ledger)) + (before is None)
+    return sum(line.is_of(submission) for line in read(ledger)) + (before is None)
 
 
 def ranked(link: Link, workspace: Workspace, competition: Competition, line: Line) -> Line:

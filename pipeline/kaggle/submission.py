@@ -47,6 +47,12 @@ class Submission:
         return " ".join(words)
 
 
+def file_and_attempt(message: str) -> tuple[str, str] | None:
+    """Return which file a message's mark names, and which attempt to send it; None without a mark."""
+    found = MARK.search(message)
+    return (found["file"], found["attempt"] or "1") if found else None
+
+
 def read_submission(path: Path, slug: str) -> Submission:
     """Read a submission's hash, and its provenance where that lies beside it and tells of these very bytes.
 

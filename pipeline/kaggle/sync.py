@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.kaggle.client import Link
-from pipeline.kaggle.ledger import PENDING, Line, new_line, now, put_all, read
+from pipeline.kaggle.ledger import PENDING, Line, as_kept, known_as, new_line, now, put_all, read
 from pipeline.kaggle.past import past_submissions, updated
 from pipeline.kaggle.submission import MARK, Submission, from_provenance
 from pipeline.publish import provenances
@@ -21,7 +21,7 @@ def sync(link: Link, ledger: Path, submissions: Path) -> list[Line]:
     """
     ours = [from_provenance(submissions, found) for found in provenances(submissions)]
     known = read(ledger)
-    lines = [updated(_line(found, known, ours), found) for found in past_submissions(link)]
+    lines = [as_kept(updated(_line(found, known, ours), found)) for found in past_submissions(link)]
     changed = [line for line in lines if line not in known]
     put_all(ledger, changed)
     return changed
@@ -30,7 +30,7 @@ def sync(link: Link, ledger: Path, submissions: Path) -> list[Line]:
 def _line(found: Any, known: Sequence[Line], ours: Sequence[Submission]) -> Line:
     """Return what is known here of a submission at Kaggle: its line, its run, or nothing."""
     bare = Line(sent=now(), status=PENDING, ref=str(found.ref), message=found.description or "")
-    there = next((line for line in known if line.is_same(bare)), None)
+    there = known_as(known, bare)
     if there is not None:
         return there
     made = _match(found, ours)

@@ -19,7 +19,7 @@ from pipeline.errors import KaggleError, SubmissionError, UnansweredError
 from pipeline.kaggle import client
 from pipeline.kaggle.blob import put_file
 from pipeline.kaggle.client import Link, patiently, pause, request
-from pipeline.kaggle.ledger import COMPLETE, ERROR, PENDING, SENDING, Line, drop, new_line, now, put, read
+from pipeline.kaggle.ledger import COMPLETE, ERROR, PENDING, SENDING, Line, drop, known_as, new_line, now, put, read
 from pipeline.kaggle.past import find, updated
 from pipeline.kaggle.refusals import page
 from pipeline.kaggle.submission import Submission
@@ -39,13 +39,15 @@ def send(link: Link, ledger: Path, submission: Submission, attempt: int = 1) -> 
     ledger.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(ledger.with_name(".sending.lock")):
         line = new_line(submission, SENDING, attempt)
-        known = next((other for other in read(ledger) if other.is_same(line)), None)
-        if known is not None and known.ref:
-            return known
-        found = _look_for(link, line.mark, until=_settled(known))
-        if found is not None:
-            return put(ledger, updated(known or line, found))
-        return _create(link, ledger, line, _upload(link, submission))
+        known = known_as(read(ledger), line)
+        if known is None or not known.ref:
+            found = _look_for(link, line.mark, until=_settled(known))
+            if found is None:
+                return _create(link, ledger, line, _upload(link, submission))
+            known = put(ledger, updated(known or line, found))
+        there = f"Kaggle has this file already, as submission {known.ref}"
+        link.log.info(f"{there}: nothing is sent; from now on --again sends it once more")
+        return known
 
 
 def wait(link: Link, ledger: Path, line: Line, minutes: float) -> Line:

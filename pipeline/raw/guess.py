@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline.errors import ConfigError
 from pipeline.raw.beside import Beside, silent, widened
 from pipeline.raw.guess_keys import BY_HAND, find_id, joined
-from pipeline.raw.kinds import settle
+from pipeline.raw.kinds import number_with_comma, settle
 from pipeline.raw.labels import in_order, spellings
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
@@ -83,6 +83,7 @@ def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, S
 
 
 def _find_task_and_form(found: Guess, name: str, train: Sheet, sample: Sheet | None) -> None:
+    _refuse_commas(name, train)
     target = settle(name, train.cells[name])
     labels = blank_missing(train.cells[name], ("",)).drop_null().unique().to_pylist()
     values = _sample_values(found, sample)
@@ -91,9 +92,19 @@ def _find_task_and_form(found: Guess, name: str, train: Sheet, sample: Sheet | N
     _find_form(found, values, labels, sample)
 
 
+def _refuse_commas(name: str, train: Sheet) -> None:
+    """Amounts such as 1,234.50 would be taken for classes."""
+    if comma := number_with_comma(blank_missing(train.cells[name]).drop_null()):
+        raise ConfigError(
+            f"the target {name} of {train.name} holds numbers with commas, such as {comma!r}",
+            hint=f"write them without, in a copy of the files; where they are classes, {BY_HAND}",
+        )
+
+
 def _find_values(found: Guess, names: list[str], train: Sheet) -> None:
     """Of several targets each must hold amounts, no classes."""
     for name in names:
+        _refuse_commas(name, train)
         target = settle(name, train.cells[name])
         what = f"no numbers ({target.kind})" if target.kind != "numeric" else "two classes"
         if target.kind != "numeric" or target.values.nunique() == 2:
@@ -126,7 +137,7 @@ def _skew(values: pd.Series) -> float:
 def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) -> None:
     only_train = [name for name in train.columns if name not in test.columns]
     asked = [name for name in sample.columns if name != found.id] if sample is not None else []
-    named = [name for name in asked if name in train.columns]
+    named = _asked_for([name for name in asked if name in train.columns], test, sample, found.id)
     if named:
         found.target, why = named[0] if len(named) == 1 else named, "in train and in the sample"
     elif len(only_train) == 1:
@@ -140,6 +151,27 @@ def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) 
     found.drop = [name for name in only_train if name not in (*targets, found.id)] + only_test
     if found.drop:
         found.findings["drop"] = f"left out, because only one of train and test has them: {', '.join(found.drop)}"
+
+
+def _asked_for(asked: list[str], test: Sheet, sample: Sheet | None, id_column: str) -> list[str]:
+    """Return which columns of the sample and train are targets: those that test lacks, or else leaves blank.
+
+    Where test has all of them filled, they are; where it has some, the sample repeats those.
+    """
+    filled = [
+        name
+        for name in asked
+        if name in test.columns and blank_missing(test.cells[name]).null_count < test.cells.num_rows
+    ]
+    targets = [name for name in asked if name not in filled] or filled
+    if sample is not None and targets != filled and filled:
+        raise ConfigError(
+            f"{sample.name} asks for {', '.join(targets)} by {id_column}, and repeats {', '.join(filled)}, which "
+            f"{test.name} has too: a sample holds the id and what is predicted",
+            hint=f"take {', '.join(filled)} out of a copy of {sample.name}, and put it back into the submission by "
+            "hand if Kaggle asks for it; if it is a target, take it out of test",
+        )
+    return targets
 
 
 def _sample_values(found: Guess, sample: Sheet | None) -> list[str]:

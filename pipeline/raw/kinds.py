@@ -180,7 +180,16 @@ def _infer(present: pa.ChunkedArray) -> Column:
     return Column("text" if many else "categorical", _strings(present), _nearly_numeric(known, levels))
 
 
+def number_with_comma(levels: pa.Array | pa.ChunkedArray) -> str:
+    """Return a cell such as 1,234.50 where all are numbers and some have commas; nothing of any other."""
+    number = r"([0-9]+(\.[0-9]*)?|\.[0-9]+|[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?|[0-9]*,[0-9]+)([eE][+-]?[0-9]+)?"
+    with_comma = levels.filter(pc.match_substring(levels, ","))
+    return "" if not len(with_comma) or _any_mismatch(levels, f"^[+-]?{number}$") else str(with_comma[0])
+
+
 def _nearly_numeric(known: pa.ChunkedArray, levels: pa.Array) -> tuple[str, ...]:
+    if comma := number_with_comma(levels):
+        return (f"numbers with commas, such as {comma!r}, are read as words: features.py can make numbers of them",)
     number = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
     words = levels.filter(pc.invert(pc.match_substring_regex(levels, number))).to_pylist()
     share = pc.mean(pc.match_substring_regex(known, number).cast(pa.int8())).as_py()

@@ -77,18 +77,37 @@ def parse(text: Text) -> Sheet:
         cells = arrow_csv.read_csv(
             pa.BufferReader(text.content),
             read_options=arrow_csv.ReadOptions(column_names=header, skip_rows=first_line - 1, block_size=block),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=quoted),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=separator, newlines_in_values=quoted, invalid_row_handler=_skip_blank
+            ),
             convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string())),
         )
     except pa.ArrowInvalid as error:
         raise _ragged(text, separator, header, error) from None
     trimmed = [pc.utf8_trim_whitespace(column) for column in cells.columns]
     table = pa.table(trimmed, names=header)
-    decimal = [name for name in header if separator == ";" and _has_decimal_commas(table[name])]
+    decimal = _decimal_commas(table, separator)
     for name in decimal:
         table = table.set_column(header.index(name), name, pc.replace_substring(table[name], ",", "."))
     notes = (*text.notes, *_notes(text, separator, header, decimal))
     return Sheet(text.name, table, tuple(as_written), text, separator, notes)
+
+
+def _skip_blank(row: arrow_csv.InvalidRow) -> str:
+    """Pass over a line of blanks alone, as pandas does; any other that does not fit the header is an error."""
+    return "error" if row.text.strip() else "skip"
+
+
+def _decimal_commas(table: pa.Table, separator: str) -> list[str]:
+    """Return the columns with decimal commas; none where the comma separates, or all may stand between thousands.
+
+    Where semicolons separate they are decimal: that is how spreadsheets write in languages with decimal commas.
+    """
+    found = [name for name in table.column_names if separator != "," and _has_decimal_commas(table[name])]
+    thousands = r"^[+-]?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)$"
+    known = (blank_missing(table[name]).drop_null() for name in found)
+    sure = separator == ";" or any(not pc.all(pc.match_substring_regex(own, thousands)).as_py() for own in known)
+    return found if sure else []
 
 
 def _has_decimal_commas(cells: pa.ChunkedArray) -> bool:
@@ -109,12 +128,13 @@ def _notes(text: Text, separator: str, header: list[str], decimal: list[str]) ->
 
 
 def _records(text: Text, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which it starts, fields) of every record that is not blank."""
+    """Yield (line on which it starts, fields) of every record that is not blank; in a single column blanks count."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text.content)))
     reader = csv.reader(io.TextIOWrapper(io.BytesIO(text.content), encoding="utf-8", newline=""), delimiter=separator)
-    line = 1
+    line, single = 1, None
     for record in reader:
-        if record:
+        single = len(record) == 1 if single is None and record else single
+        if record and (single or len(record) > 1 or record[0].strip()):
             yield line, record
         line = reader.line_num + 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ class Server:
         raise AssertionError(f"unexpected call of {name}")
 
     def get_experiment_by_name(self, name: str) -> Any:  # noqa: ARG002
-        return type("Experiment", (), {"experiment_id": "1"})
+        return type("Experiment", (), {"experiment_id": "1", "lifecycle_stage": "active"})
 
     def search_runs(self, ids: list[str], query: str) -> list[Any]:  # noqa: ARG002
         tag, value = query.removeprefix("tags.`").rstrip("'").split("` = '")
@@ -171,6 +172,22 @@ def test_long_curves_and_many_params_go_in_parts(server: Server, mirror: Mirror)
     curve = [(step, 0.5) for step in range(2500)]
     mirror.write(Record("r", "k", params={f"p{i}": i for i in range(250)}, curves={"loss": curve}))
     assert server.runs["0"]["values"] == "2750"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_address_of_a_run_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A password may stand in it."""
+    from mlflow.store.tracking.rest_store import RestStore
+
+    info = SimpleNamespace(status="RUNNING", experiment_id="1", run_name="default")
+    run = SimpleNamespace(info=info, data=SimpleNamespace(tags={}))
+    monkeypatch.setattr(RestStore, "get_run", lambda _store, _run_id: run)
+    monkeypatch.setattr(RestStore, "update_run_info", lambda *_arguments, **_more: info)
+    monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "false")
+    track._client("http://ann:sekret@127.0.0.1:9").set_terminated("1")
+    assert capsys.readouterr().out == ""
 
 
 def test_reuse_is_counted(server: Server, mirror: Mirror) -> None:

@@ -93,6 +93,38 @@ def test_columns_that_the_user_added_stay_with_their_lines(tmp_path: Path) -> No
     assert len(read(path)) == 3
 
 
+def test_a_column_that_the_user_added_before_any_line_stays(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.csv"
+    path.write_text(",".join([*COLUMNS, "idea"]) + "\n")
+    put(path, line())
+    assert path.read_text().splitlines()[0].endswith(",note,idea")
+
+
+def test_a_line_beside_one_of_the_same_file_that_was_cut_off_keeps_its_columns(tmp_path: Path) -> None:
+    """An older pipeline could leave both."""
+    path = tmp_path / "ledger.csv"
+    sending = new_line(Submission(Path("a.csv"), SHA, "default", "a" * 12), "sending")
+    put(path, line(7, message=f"[run {'b' * 12} file {SHA[:12]}] default"))
+    header, row = path.read_text().splitlines()
+    put(tmp_path / "other.csv", sending)
+    cut_off = (tmp_path / "other.csv").read_text().splitlines()[1]
+    path.write_text(f"{header},idea\n{cut_off},stale\n{row},good\n")
+    put(path, line(7, message=f"[run {'b' * 12} file {SHA[:12]}] default", public=0.4))
+    assert sorted((row.split(",")[5], row.rpartition(",")[2]) for row in path.read_text().splitlines()[1:]) == [
+        ("", "stale"),
+        ("0.4", "good"),
+    ]
+
+
+def test_a_number_that_a_spreadsheet_gave_decimals_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.csv"
+    put(path, line(40_000_000))
+    path.write_text(path.read_text().replace(",40000000,", ",40000000.0,").replace(",0.5,", ",1234567.890123,"))
+    assert read(path) == [line(40_000_000, public=1234567.890123)]
+    put(path, line(40_000_000, private=0.25))
+    assert [(found.ref, found.private) for found in read(path)] == [("40000000", 0.25)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -100,11 +132,13 @@ def test_columns_that_the_user_added_stay_with_their_lines(tmp_path: Path) -> No
         ("0.5", "half", r"line 2: public is 'half'"),
         ("2026-11-21 12:00:00", "11/21/2026 12:00", r"line 2: sent is '11/21/2026 12:00', expected a time such as"),
         ("public", "score", r"line 1: no column public"),
+        (",40000000,", ",4E+07,", r"line 2: ref is '4E\+07', expected Kaggle's number"),
+        ("the note", "the note,,more,", r"line 2: 'more' stands beyond the last column"),
     ],
 )
 def test_a_ledger_that_was_broken_by_hand(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "ledger.csv"
-    put(path, line())
+    put(path, line(40_000_000, note="the note"))
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DataError, match=message):
         put(path, line(2))

@@ -89,6 +89,17 @@ def test_many_pages_and_no_news(link: Link, houses: Competition, folder: Path, l
     assert ledger.read_bytes() == before
 
 
+def test_what_the_ledger_writes_otherwise_is_no_news(
+    link: Link, houses: Competition, folder: Path, ledger: Path
+) -> None:
+    houses.judge = lambda _content: "1234567.890123"
+    sent(houses, 7, "my  try\nsecond line", "a  b.csv")
+    (line,) = sync(link, ledger, folder)
+    assert (line.message, line.public) == ("my try second line", 1234567.890123)
+    assert read(ledger) == [line]
+    assert sync(link, ledger, folder) == []
+
+
 def test_news_reach_a_line_that_is_there(link: Link, houses: Competition, folder: Path, ledger: Path) -> None:
     put(ledger, Line("2026-11-08 10:00:00", "pending", ref="7", file="x.csv", note="mine"))
     houses.private = "0.2"

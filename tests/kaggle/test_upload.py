@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heard import Heard
 from kaggle_server import KEY, SIGNATURE, TOKEN, Competition, Failure, Kaggle
 
 from pipeline.errors import KaggleError, SubmissionError, UnansweredError
 from pipeline.kaggle import client, upload
-from pipeline.kaggle.client import Link
-from pipeline.kaggle.ledger import Line, read
+from pipeline.kaggle.client import Link, connect
+from pipeline.kaggle.ledger import Line, new_line, put, read
 from pipeline.kaggle.roundtrip import begun, deliver
 from pipeline.kaggle.submission import Submission, read_submission
+from pipeline.kaggle.sync import sync
 from pipeline.kaggle.upload import limits, send, wait
 
 LOST = Failure(cut=0, done=True)
@@ -181,6 +183,62 @@ def test_the_same_bytes_of_another_run_are_found(
     ledger.unlink()
     assert send(link, ledger, replace(file, run="0" * 64)).ref == sent.ref
     assert len(houses.submissions) == 1
+
+
+def test_the_same_bytes_of_another_run_wait_for_what_was_cut_off(
+    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kaggle took the file, the process died, and Kaggle lists it late: the line is taken up, whichever run asks."""
+    clock = Clock(now=time.time())
+    for name, value in (("time", clock), ("SETTLE_SECONDS", 60.0), ("LOOK_EVERY_SECONDS", 5.0)):
+        monkeypatch.setattr(upload, name, value)
+    first, second = replace(file, run="a" * 64), replace(file, run="b" * 64)
+    sent = send(link, ledger, first)
+    ledger.unlink()
+    put(ledger, new_line(first, "sending"))
+    hidden, began = [houses.submissions.pop()], clock.now
+
+    def list_late(method: str) -> None:
+        if method == "ListSubmissions" and clock.now > began + 10 and not houses.submissions:
+            houses.submissions.extend(hidden)
+
+    kaggle.on_request = list_late
+    assert send(link, ledger, second).ref == sent.ref
+    assert kaggle.asked("CreateSubmission") == 1
+    assert [(line.run, line.status) for line in read(ledger)] == [(first.run, "pending")]
+
+
+def test_what_was_cut_off_and_not_taken_is_replaced_by_the_same_bytes_of_another_run(
+    link: Link, houses: Competition, ledger: Path, file: Submission
+) -> None:
+    put(ledger, new_line(replace(file, run="a" * 64), "sending"))
+    line = send(link, ledger, replace(file, run="b" * 64))
+    assert read(ledger) == [line]
+    assert len(houses.submissions) == 1
+
+
+def test_a_repetition_without_the_ledger_says_that_nothing_is_sent_and_the_next_one_sends(
+    houses: Competition, ledger: Path, file: Submission
+) -> None:
+    heard = Heard()
+    with connect("houses", heard) as link:
+        first = send(link, ledger, file)
+        ledger.unlink()
+        assert deliver(link, ledger, file, None, minutes=0).ref == first.ref
+        assert f"as submission {first.ref}: nothing is sent" in " ".join(heard.infos)
+        second = deliver(link, ledger, file, None, minutes=0)
+    assert (second.ref != first.ref, len(houses.submissions)) == (True, 2)
+
+
+def test_a_repetition_of_what_sync_alone_knows_is_sent(
+    link: Link, houses: Competition, ledger: Path, file: Submission
+) -> None:
+    send(link, ledger, file)
+    ledger.unlink()
+    (line,) = sync(link, ledger, file.path.parent / "none")
+    assert begun(ledger, file) == line
+    assert deliver(link, ledger, file, None, minutes=0).ref != line.ref
+    assert len(houses.submissions) == 2
 
 
 def test_kaggle_out_of_reach_just_after_the_upload(

@@ -208,6 +208,15 @@ def test_tracking_can_be_switched_off(made: Any, monkeypatch: pytest.MonkeyPatch
         mirror(made, "submit")
 
 
+def test_an_experiment_that_was_deleted_is_restored_and_does_not_hold_up_others(made: Any) -> None:
+    mirror(made, "submit")
+    client = MlflowClient(tracking_uri=tracking.uri(made.workspace))
+    client.delete_experiment(client.get_experiment_by_name(SLUG).experiment_id)
+    tracking.tell_scores(made.workspace, SLUG, [kaggles(made, public=0.25)], Console(quiet=True))
+    assert journal(made) == []
+    assert runs(made)["default"].data.metrics["public_score"] == 0.25
+
+
 def kaggles(made: Any, **more: Any) -> Line:
     return Line("2026-11-21 12:00:00", "complete", "default", **({"run": made.results["submit"].key[:12]} | more))
 
