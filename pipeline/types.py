@@ -297,7 +297,8 @@ class CrossFit:
     the test rows is `test`. A recipe's entries share what is saved under equal keys. Nobody reads them where there are
     no test rows, as in searches: models that can be tuned keep none then.
     truncated: what was left out because time was up, in words; empty where nothing was. findings: what the
-    training monitor saw. failed: why there are no usable predictions, in words; they and the errors are NaN then.
+    training monitor saw. parameters: those of one network, a line each, the total last. failed: why there are no
+    usable predictions, in words; they and the errors are NaN then.
     rungs: mean errors over all folds at the rungs that were reached; given_up: the last of them was above its limit.
     """
 
@@ -313,6 +314,7 @@ class CrossFit:
     fitted: Mapping[tuple[int, ...], Fitted] = field(default_factory=dict)
     truncated: str = ""
     findings: tuple[str, ...] = ()
+    parameters: str = ""
     failed: str = ""
     rungs: tuple[float, ...] = ()
     given_up: bool = False

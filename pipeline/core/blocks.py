@@ -178,7 +178,7 @@ def freeze(net: nn.Module, *patterns: str) -> list[str]:
 def summary(net: nn.Module) -> str:
     """Return one line a parameter: its name, shape, count and whether it is frozen; the total comes last."""
     lines = [
-        f"{name}  {tuple(p.shape)}  {p.numel()}{'' if p.requires_grad else '  frozen'}"
+        f"{name}  {tuple(p.shape)}  {p.numel():,}{'' if p.requires_grad else '  frozen'}"
         for name, p in net.named_parameters()
     ]
-    return "\n".join([*lines, f"total  {sum(p.numel() for p in net.parameters())}"])
+    return "\n".join([*lines, f"total  {sum(p.numel() for p in net.parameters()):,}"])

@@ -51,8 +51,10 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
         tests.append(test)
         if len(table.test):  # a search reads no model
             fitted[key] = fit
-    mean, apart = np.mean(tests, axis=0), keep_apart(tests)
-    return CrossFit(oof, mean, errors, train_errors, epochs, plan.marked, fitted=fitted, apart=apart)
+    mean, apart, summary = np.mean(tests, axis=0), keep_apart(tests), fit.summary
+    return CrossFit(
+        oof, mean, errors, train_errors, epochs, plan.marked, fitted=fitted, apart=apart, parameters=summary
+    )
 
 
 def _serving(parts: Parts, key: tuple[int, int]) -> Served:

@@ -12,7 +12,7 @@ import pandas as pd
 from torch import Tensor
 
 from pipeline.core import save
-from pipeline.core.blocks import Architecture, build, tensors
+from pipeline.core.blocks import Architecture, build, summary, tensors
 from pipeline.core.fused import predict
 from pipeline.core.losses import Loss
 from pipeline.core.members import Rows
@@ -51,6 +51,12 @@ class NetworkFit:
         (own,) = predicted
         return own
 
+    @property
+    def summary(self) -> str:
+        """One line a parameter of one of the networks: name, shape and count; the total comes last."""
+        sized = _sized(self.architecture, self.encoder)
+        return summary(build(sized, len(self.encoder.names), len(self.encoder.level_counts)))
+
     def save(self, folder: Path) -> None:
         """Write weights.safetensors, with architecture and loss in its header, and encoder.json."""
         named = {f"{n}/{name}": tensor for n, state in enumerate(self.states) for name, tensor in state.items()}
@@ -80,6 +86,11 @@ class Bag:
         if target is None:
             return np.average(predicted, axis=0, weights=n_networks)
         return target.inverse(np.average([target.forward(own) for own in predicted], axis=0, weights=n_networks))
+
+    @property
+    def summary(self) -> str:
+        """That of the first fit."""
+        return self.fits[0].summary
 
     def save(self, folder: Path) -> None:
         """Write each network into a folder of its own, by its number."""

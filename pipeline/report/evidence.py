@@ -21,9 +21,9 @@ from pipeline.types import CrossFit
 class Evidence:
     """A finished run: its figures, its configuration, every entry's predictions, and what tuning tried.
 
-    entries, recipes, seconds and the monitor's findings by entry; blend: the ensemble's own predictions,
-    cross-fitted; target (n_train,) values or codes into `classes`; trials: by model a frame (number, state, error, se,
-    rungs, parameters).
+    entries, recipes, seconds, the monitor's findings and a network's parameters by entry; blend: the ensemble's own
+    predictions, cross-fitted; target (n_train,) values or codes into `classes`; trials: by model a frame (number,
+    state, error, se, rungs, parameters).
     """
 
     results: Mapping[str, Result]
@@ -33,6 +33,7 @@ class Evidence:
     recipes: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
     findings: Mapping[str, tuple[str, ...]]
+    parameters: Mapping[str, str]
     blend: CrossFit
     target: np.ndarray
     classes: tuple[str, ...]
@@ -46,6 +47,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
     recipes: dict[str, Mapping[str, Any]] = {}
     seconds: dict[str, float] = {}
     findings: dict[str, tuple[str, ...]] = {}
+    parameters: dict[str, str] = {}
     for name, result in results.items():
         if verdict := result.facts.get("verdict"):
             findings[f"{name[5:-1]}{TUNED}"] = (verdict,)
@@ -55,6 +57,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
         recipes |= dict.fromkeys(own, results[f"train[{name}]"].facts.get("recipe", {}))
         for facts in (results[fit].facts for fit in fits):
             seconds |= {entry: seconds.get(entry, 0.0) + more for entry, more in facts.get("seconds", {}).items()}
+            parameters |= facts.get("parameters", {})
             found = facts.get("findings", {})
             findings |= {entry: (*findings.get(entry, ()), *lines) for entry, lines in found.items()}
     target = read_target(folders["preprocess"])
@@ -66,6 +69,7 @@ def gather(store: Store, results: Mapping[str, Result]) -> Evidence:
         recipes=recipes,
         seconds=seconds,
         findings=findings,
+        parameters=parameters,
         blend=read_entries(folders["ensemble"])[ENSEMBLE],
         target=target,
         classes=tuple(read_json(folders["preprocess"] / "task.json")["classes"]),

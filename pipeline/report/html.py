@@ -236,7 +236,11 @@ def _curves(evidence: Evidence) -> list[str]:
         for line in lines
     ]
     images = [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None]
-    return images[:MOST_CURVES] + [f"<ul>{''.join(said)}</ul>"] * bool(said)
+    counted = [
+        _folded(f"parameters of each network of {entry}", f"<pre>{escape(lines)}</pre>")
+        for entry, lines in evidence.parameters.items()
+    ]
+    return images[:MOST_CURVES] + [f"<ul>{''.join(said)}</ul>"] * bool(said) + counted
 
 
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:

@@ -37,6 +37,9 @@ def keep(job: Job, recipe: Any, entries: Mapping[str, CrossFit]) -> dict[str, An
     """Write entries and what predicts new rows, say what was found, and return the facts."""
     for name, entry in sorted(entries.items()):
         write_entry(job.out / "entries", name, entry)
+        if entry.parameters:
+            total = entry.parameters.splitlines()[-1].removeprefix("total").strip()
+            job.log.info(f"{name}: each network has {total} parameters")
         for finding in entry.findings:
             job.log.info(f"{name}: {finding}")
     save_fitted(entries, job.out / "fitted")
@@ -44,6 +47,7 @@ def keep(job: Job, recipe: Any, entries: Mapping[str, CrossFit]) -> dict[str, An
         "recipe": recipe.model_dump(mode="json"),
         "seconds": {name: round(entry.seconds, 3) for name, entry in entries.items()},
         "findings": {name: list(entry.findings) for name, entry in entries.items() if entry.findings},
+        "parameters": {name: entry.parameters for name, entry in entries.items() if entry.parameters},
         "truncated": truncated(entries),
     }
 

@@ -299,6 +299,12 @@ def test_a_budget_cuts_seeds_before_epochs() -> None:
     assert mlp.seconds(mlp.for_tuning(mlp.Recipe()), **size) < 60 * full / 2
 
 
+def test_what_one_network_consists_of_is_told() -> None:
+    *parts, total = fit({"x": QUICK})["x"].parameters.splitlines()
+    assert any(line == "blocks.0.linear.weight  (4, 8)  32" for line in parts)
+    assert total == f"total  {sum(int(line.split()[-1]) for line in parts)}"
+
+
 @pytest.mark.parametrize(("kind", "wild"), [("squared", 3.0), ("absolute", 30.0), ("binary", 30.0), ("ordinal", 30.0)])
 def test_the_monitor_names_a_rate_that_blows_up_whatever_the_loss(kind: str, wild: float) -> None:
     scores = Task("multiclass", Metric.from_module(quadratic_kappa), ("1", "2", "3"))

@@ -198,7 +198,8 @@ def _model_stages(maker: Maker, table: Table, folds: Folds, experiment: Experime
             (folder / "entries").mkdir()
             for entry, cross_fit in made.items():
                 write_entry(folder / "entries", entry, cross_fit)
-            return {"recipe": recipes[name], "seconds": dict.fromkeys(made, 3.0)}
+            parameters = {"mlp": "head.weight  (7, 1)  7\ntotal  7"} if name == "mlp" else {}
+            return {"recipe": recipes[name], "seconds": dict.fromkeys(made, 3.0), "parameters": parameters}
 
         return fill
 

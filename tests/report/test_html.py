@@ -81,6 +81,10 @@ def test_what_became_of_the_found_recipe_is_said(regression: Reader) -> None:
     assert "mlp-tuned : the default is kept: inside the noise" in regression.text
 
 
+def test_what_a_network_consists_of_is_there(regression: Reader) -> None:
+    assert re.search(r"parameters of each network of mlp\s+head\.weight\s+\(7, 1\)\s+7\s+total\s+7", regression.text)
+
+
 def test_what_comes_from_data_is_escaped(regression: Reader) -> None:
     assert "<b>PoolQC</b> is rare" in regression.text
 
