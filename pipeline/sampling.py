@@ -6,5 +6,10 @@ import numpy as np
 
 
 def evenly(n_rows: int, most: int) -> np.ndarray:
-    """Return the positions of all rows, or of at most so many, evenly over the file."""
-    return np.unique(np.linspace(0, n_rows - 1, min(n_rows, most)).astype(np.int64))
+    """Return the positions, in order, of all rows, or of at most so many, each as likely as any other.
+
+    They are drawn: every second row would all be of one class where rows of two classes alternate.
+    """
+    if n_rows <= most:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False, shuffle=False))

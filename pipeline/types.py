@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ class Metric:
     `score(target, prediction)` takes target (n,) and prediction (n,) values, (n,) class codes or
     (n, n_classes) probabilities, as `reads` says; of several targets it is the mean of their scores. decision: what
     becomes of a prediction for the metric's sake: nothing (of labels the likeliest), labels by class weights or by cut
-    points of the expected class, values shifted.
+    points of the expected class, values shifted. worst: the score that none is worse than, where there is one.
     """
 
     name: str
@@ -38,16 +39,18 @@ class Metric:
     optimum: float
     function: Callable[[np.ndarray, np.ndarray], float]
     decision: DecisionKind = "plain"
+    worst: float | None = None
 
     @classmethod
     def from_module(cls, module: ModuleType) -> Metric:
-        """Read a plug-in of pipeline/metrics/: READS, GREATER_IS_BETTER, OPTIMUM, score, and DECISION if it has one."""
+        """Read a plug-in of pipeline/metrics/: READS, GREATER_IS_BETTER, OPTIMUM, score; DECISION, WORST if stated."""
         name = module.__name__.rpartition(".")[2]
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
-        score = module.score
+        score, worst = module.score, getattr(module, "WORST", None)
         if module.__name__ == own_metric.MODULE:
-            score = own_metric.guarded(score, f"{module.__file__}: score()")
-        return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision)
+            # a competition's own is not looked over for a WORST
+            score, worst = own_metric.guarded(score, f"{module.__file__}: score()"), None
+        return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision, worst)
 
     @property
     def of_order(self) -> bool:
@@ -73,6 +76,11 @@ class Metric:
     def as_error(self, score: float) -> float:
         """Turn a score into an error; `as_score` is the inverse."""
         return self.optimum - score if self.greater_is_better else score - self.optimum
+
+    def possible(self, error: float) -> float:
+        """Return the nearest error that any predictions can have."""
+        highest = math.inf if self.worst is None else self.as_error(self.worst)
+        return min(max(error, 0.0), highest)
 
     def as_score(self, error: float) -> float:
         """Turn an error back into Kaggle's number."""

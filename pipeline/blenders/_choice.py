@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from pipeline.blenders._seen import Seen
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.metrics import log_loss
+from pipeline.sampling import evenly
 from pipeline.types import Metric
 
 TEMPERED_ROWS = 2_000
@@ -24,18 +25,29 @@ def between(ways: Ways, seen: Seen) -> np.ndarray:
     """
     numbers = np.arange(len(seen.grams))
     errors = [left_out_errors(ways(numbers != number), seen, number) for number in range(len(numbers))]
-    return np.asarray(plausible(np.nan_to_num(errors, nan=np.inf)) @ ways(numbers >= 0))
+    return np.asarray(plausible(judged(errors)) @ ways(numbers >= 0))
+
+
+def judged(errors: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return errors (n_parts, n_ways), infinite where a way's is none, of the parts on which some way has one.
+
+    On rows of one class no way has an AUC: that tells nothing of the ways, and must not outshout what other parts tell.
+    Where no way has an error anywhere, all parts are returned.
+    """
+    found = np.where(np.isfinite(errors), errors, np.inf)
+    known = np.isfinite(found).any(axis=1)
+    return found[known] if known.any() else found
 
 
 def plausible(errors: np.ndarray) -> np.ndarray:
     """Return shares (n_ways,) that sum to 1, from errors (n_parts, n_ways) on rows that were left out.
 
     They fall with the normal density of how many standard errors a way's mean error is above the lowest, paired over
-    parts. Where all ways are equally good, or nothing is known, the shares are equal.
+    parts. Where all ways are equally good, or nothing is known, as of a single part, the shares are equal.
     """
     known = np.flatnonzero(np.isfinite(errors).all(axis=0))
     shares = np.zeros(errors.shape[1])
-    if not len(known):
+    if not len(known) or len(errors) < 2:
         return np.full(errors.shape[1], 1.0 / errors.shape[1])
     lowest = known[np.argmin(errors[:, known].mean(axis=0))]
     differences = errors[:, known] - errors[:, [lowest]]
@@ -60,6 +72,6 @@ def errors_of(blends: Iterable[np.ndarray], seen: Seen, number: int) -> list[flo
     judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
     target = seen.target[seen.part == number]
     if seen.oof.shape[2] > 1 and not judge.of_order:
-        few = slice(None, None, -(-len(target) // TEMPERED_ROWS))
+        few = evenly(len(target), TEMPERED_ROWS)
         blends = [temper(blend, fit_temperature(blend[few], target[few])) for blend in blends]
     return [judge.error(target, blend) for blend in blends]

@@ -35,7 +35,7 @@ class Pool:
 
     @classmethod
     def of(cls, oof: np.ndarray, target: np.ndarray) -> Pool:
-        """Take probabilities (n, n_entries, n_classes) and the classes in target (n,), rows evenly spread of many."""
+        """Take probabilities (n, n_entries, n_classes) and the classes in target (n,), some rows of many."""
         n_entries, n_classes = oof.shape[1:]
         rows = evenly(len(target), MAX_CELLS // n_classes)
         own, truth = logs(oof[rows]), np.eye(n_classes)[target[rows]]

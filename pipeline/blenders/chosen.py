@@ -45,7 +45,7 @@ def fit_combination(seen: Seen, *, seed: int, options: Options) -> Combination:
 def fit_without(seen: Seen, left_out: Sequence[np.ndarray], *, seed: int, options: Options) -> list[Combination]:
     """Return the same, then what that blender fits on all entries but each of some sets of positions."""
     from pipeline.blenders._blender import Blender
-    from pipeline.blenders._choice import errors_of
+    from pipeline.blenders._choice import errors_of, judged
 
     modules = [BLENDERS[name] for name in options.among]
     blenders = [Blender(module, module.Options(), left_out=left_out) for module in modules]
@@ -53,5 +53,4 @@ def fit_without(seen: Seen, left_out: Sequence[np.ndarray], *, seed: int, option
     for number in range(len(seen.grams)):
         others, held = seen.without(number), seen.oof[seen.part == number]
         errors.append(errors_of([own.fit(others, seed).average(held) for own in blenders], seen, number))
-    means = np.nan_to_num(np.mean(errors, axis=0), nan=np.inf)
-    return blenders[int(np.argmin(means))].fits(seen, seed)
+    return blenders[int(np.argmin(judged(errors).mean(axis=0)))].fits(seen, seed)

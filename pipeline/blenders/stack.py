@@ -39,7 +39,7 @@ class Options(BaseModel):
 
 def fit_combination(seen: Seen, *, seed: int, options: Options) -> Combination:  # noqa: ARG001
     """Return weights (n_entries,) and an offset (n_outputs,), of classes for the logarithms of probabilities."""
-    from pipeline.blenders._choice import errors_of, plausible
+    from pipeline.blenders._choice import errors_of, judged, plausible
     from pipeline.blenders._combination import Combination
 
     pulls = sorted(options.pulls, reverse=True)
@@ -48,7 +48,7 @@ def fit_combination(seen: Seen, *, seed: int, options: Options) -> Combination: 
         held = seen.oof[seen.part == number]
         ways = _path(seen, seen.part != number, pulls)
         errors.append(errors_of([way.average(held) for way in ways], seen, number))
-    shares = plausible(np.nan_to_num(errors, nan=np.inf))
+    shares = plausible(judged(errors))
     ways = _path(seen, np.full(len(seen.part), True), pulls)
     weights, offsets = (np.stack([getattr(way, name) for way in ways]) for name in ("weights", "offset"))
     return Combination(shares @ weights, shares @ offsets)

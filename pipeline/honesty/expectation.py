@@ -59,10 +59,10 @@ class Expectation:
     def scores(self, metric: Metric) -> dict[str, float]:
         """Return expected score and interval as Kaggle would show them: "expected", "low" and "high", low below high.
 
-        A bound that no submission can pass is the metric's optimum.
+        A bound that no submission can pass is the metric's optimum, or its worst score.
         """
-        ends = sorted(metric.as_score(max(error, 0.0)) for error in (self.low, self.high))
-        return {"expected": metric.as_score(max(self.error, 0.0)), "low": ends[0], "high": ends[1]}
+        ends = sorted(metric.as_score(metric.possible(error)) for error in (self.low, self.high))
+        return {"expected": metric.as_score(metric.possible(self.error)), "low": ends[0], "high": ends[1]}
 
 
 def expect(

@@ -13,7 +13,7 @@ from pipeline.errors import SubmissionError
 from pipeline.kaggle.gains import Gain
 from pipeline.kaggle.ledger import ERROR, PENDING, Line
 from pipeline.kaggle.refusals import page
-from pipeline.report.summary import decimals, number
+from pipeline.report.summary import decimals, number, signed
 
 
 def print_line(line: Line, slug: str, wait: float, out: Console) -> None:
@@ -54,7 +54,7 @@ def ledger_table(lines: Sequence[Line], judged: Sequence[Gain], metric: str) -> 
     table.add_column("verdict")
     for line in lines:
         gain = verdicts.get(line.ref)
-        change = "" if gain is None or gain.gain is None else f"{gain.gain:+.{best}f}"
+        change = "" if gain is None or gain.gain is None else signed(gain.gain, best)
         verdict = line.error or line.status if gain is None else gain.verdict
         scores = (_shown(value, best) for value in (line.cv, line.cv_se, line.public, line.private))
         rank = "" if line.rank is None else f"{line.rank:.0f}"

@@ -12,6 +12,7 @@ TASKS = ("binary", "multiclass")
 READS = "label"
 GREATER_IS_BETTER = True
 OPTIMUM = 1.0
+WORST = 0.0
 DECISION = "plain"
 
 

@@ -8,6 +8,7 @@ TASKS = ("binary",)
 READS = "probability"
 GREATER_IS_BETTER = False
 OPTIMUM = 0.0
+WORST = 1.0
 
 
 def score(target: np.ndarray, prediction: np.ndarray) -> float:

@@ -10,6 +10,7 @@ TASKS = ("binary",)
 READS = "probability"
 GREATER_IS_BETTER = True
 OPTIMUM = 1.0
+WORST = -1.0
 
 
 def score(target: np.ndarray, prediction: np.ndarray) -> float:

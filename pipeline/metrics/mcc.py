@@ -8,6 +8,7 @@ TASKS = ("binary", "multiclass")
 READS = "label"
 GREATER_IS_BETTER = True
 OPTIMUM = 1.0
+WORST = -1.0
 
 
 def score(target: np.ndarray, prediction: np.ndarray) -> float:

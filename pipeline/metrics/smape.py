@@ -8,6 +8,7 @@ TASKS = ("regression",)
 READS = "value"
 GREATER_IS_BETTER = False
 OPTIMUM = 0.0
+WORST = 200.0
 DECISION = "shift"
 
 

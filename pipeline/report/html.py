@@ -158,7 +158,7 @@ def _practice(summary: Summary) -> Iterator[str]:
     n_se = abs(gap) / summary.ensemble.se if summary.ensemble.se else math.nan
     if math.isfinite(n_se):
         yield (
-            f"<p class='note'>The judge's score differs from the CV score by {gap:+.{places}f}, "
+            f"<p class='note'>The judge's score differs from the CV score by {signed(gap, places)}, "
             f"{n_se:.1f} standard errors; the judge's own rows add noise of their own.</p>"
         )
 

@@ -12,6 +12,11 @@ from typing import Any
 from pipeline.engine.store import Result
 from pipeline.entries import ENSEMBLE, MORE, TUNED, refit_of
 
+MOST_DECIMALS = 6
+
+SMALLEST = 1e-4
+"""A score below this is shown with an exponent, unless its standard error is larger: it may be a zero that strays."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -195,21 +200,29 @@ def ancestors(results: Mapping[str, Result], key: str) -> dict[str, Result]:
 
 
 def decimals(score: float, se: float) -> int:
-    """Return how many decimals show five digits of a score and three of its standard error."""
+    """Return how many decimals show five digits of a score and three of its standard error.
+
+    They are MOST_DECIMALS at most, unless those would show next to nothing of both.
+    """
     digits = [(abs(score), 4), (se, 2)]
     wanted = [n - math.floor(math.log10(size)) for size, n in digits if math.isfinite(size) and size > 0]
-    return min(max([0, *wanted]), 6)
+    tiny = 0 < abs(score) < SMALLEST and not se >= SMALLEST
+    return max([0, *wanted]) if tiny else min(max([0, *wanted]), MOST_DECIMALS)
 
 
 def number(value: float, places: int) -> str:
-    """Return a score with so many decimals, or "-" where there is none."""
-    return f"{value:.{places}f}" if math.isfinite(value) else "-"
+    """Return a score with so many decimals, where these are many with an exponent, or "-" where there is none."""
+    return f"{value:z{_form(places)}}" if math.isfinite(value) else "-"
 
 
 def signed(value: float, places: int) -> str:
-    """Return a difference with its sign and so many decimals; what is rounded to nothing has no sign."""
+    """Return a difference with its sign as `number` shows it; what is rounded to nothing has no sign."""
     rounded = round(value, places)
-    return f"{rounded:+.{places}f}" if rounded else number(0.0, places)
+    return f"{rounded:+{_form(places)}}" if rounded else number(0.0, places)
+
+
+def _form(places: int) -> str:
+    return f".{places}f" if places <= MOST_DECIMALS else ".4e"
 
 
 def minute(timestamp: str) -> str:

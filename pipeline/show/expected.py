@@ -85,6 +85,6 @@ def _figures(entry: str, cv_score: float, se: float, found: Expected, places: in
     grid.add_column(justify="right")
     grid.add_column(style="dim")
     grid.add_row("CV score", number(cv_score, places), f"± {number(se, places)}  {escape(entry)}")
-    interval = f"{number(found.low, places)} to {number(found.high, places)}, nine times out of ten"
-    grid.add_row("expected", number(found.score, places), f"in private: {interval}")
+    interval = f": {number(found.low, places)} to {number(found.high, places)}, nine times out of ten"
+    grid.add_row("expected", number(found.score, places), "in private" + (interval if math.isfinite(found.low) else ""))
     return grid

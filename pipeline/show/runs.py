@@ -142,10 +142,9 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
     grid.add_row("CV score", number(ours.cv_score, places), se, _how(summary))
     if summary.expected is not None:
         found = summary.expected
-        interval = f"{number(found.low, places)} to {number(found.high, places)}"
-        grid.add_row(
-            "expected", number(found.score, places), "", f"on the hidden rows; nine times out of ten {interval}"
-        )
+        interval = f"; nine times out of ten {number(found.low, places)} to {number(found.high, places)}"
+        note = "on the hidden rows" + (interval if math.isfinite(found.low) else "")
+        grid.add_row("expected", number(found.score, places), "", note)
     for label, score, note in _judged(summary):
         grid.add_row(label, number(score, places), "", escape(note))
     out.print(grid)

@@ -93,7 +93,7 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     for run, results in families:
         if np.array_equal(read_table(store.open(results["preprocess"]), metric).train_ids, table.train_ids):
             candidates.append(_ensemble(run, store, results, workspace.submissions / slug))
-    candidates += _models(*families[0], store)
+    candidates += [one for one in _models(*families[0], store) if not _is_among(candidates, one)]
     candidates = sorted(candidates, key=lambda one: (one.cv_error, one.name))[:MOST]
     rows = pool(
         table.target, candidates[0].folds, metric, table.groups, table.time, [one.folds for one in candidates[1:]]
@@ -110,6 +110,11 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
         seed=0,
     )
     return Chosen(candidates, expectations, boards, select(boards), metric)
+
+
+def _is_among(candidates: Sequence[Candidate], model: Candidate) -> bool:
+    """Return whether one of them predicts the same, as the ensemble of an experiment with this model alone does."""
+    return any(np.array_equal(one.oof, model.oof, equal_nan=True) for one in candidates)
 
 
 def _sha256(run: Run) -> str:

@@ -90,7 +90,7 @@ def _drift(drift: Drift) -> dict[str, Any]:
 
 
 def _weighted(found: Expectation, weighted: Weighted, metric: Metric) -> dict[str, Any]:
-    score = metric.as_score(max(found.error + weighted.change, 0.0))
+    score = metric.as_score(metric.possible(found.error + weighted.change))
     values = {"expected": _known(score), "se": _known(weighted.se), "effective_rows": weighted.effective_rows}
     return values | {"share": weighted.share, "readable": weighted.readable}
 

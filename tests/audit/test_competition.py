@@ -165,6 +165,31 @@ def test_coincidences_of_coarse_columns_are_a_note_unless_test_has_many_more() -
     assert severities(equal_rows.check(copied(table, 60, into_test=True), folds)) == ["warning"]
 
 
+COARSE: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "rare flags": lambda rng, n: rng.random((n, 20)) < 0.05,
+    "few flags": lambda rng, n: rng.random((n, 5)) < 0.5,
+    "mostly zero": lambda rng, n: np.where(rng.random((n, 8)) < 0.97, 0.0, rng.exponential(size=(n, 8))),
+}
+
+
+@pytest.mark.parametrize("kind", COARSE)
+def test_a_table_so_coarse_that_most_rows_have_an_equal_one_gives_no_alarm(kind: str) -> None:
+    """A level of 1 %: of 10 clean tables, more than 1 with an alarm are less likely than 1 %."""
+    alarms = []
+    for seed in range(10):
+        rows = pd.DataFrame(COARSE[kind](np.random.default_rng(seed), 900).astype(float))
+        table = replace(make_table(n_train=600, n_test=300), train=rows[:600], test=rows[600:].reset_index(drop=True))
+        alarms.append(severities(equal_rows.check(table, alternating(600))))
+    assert sum(map(bool, alarms)) <= 1, alarms
+
+
+def test_copies_among_coarse_columns_are_found() -> None:
+    rows = pd.DataFrame(np.random.default_rng(0).integers(0, 3, (900, 12)).astype(float))
+    table = replace(make_table(n_train=600, n_test=300), train=rows[:600], test=rows[600:].reset_index(drop=True))
+    assert severities(equal_rows.check(table, alternating(600))) == []
+    assert severities(equal_rows.check(copied(table, 40, into_test=True), alternating(600))) == ["warning"]
+
+
 def test_values_of_one_side_only_are_found() -> None:
     table = make_table()
     n_train, n_test = len(table.train), len(table.test)

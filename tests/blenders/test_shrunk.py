@@ -114,6 +114,7 @@ def test_ways_count_by_how_plausible_they_are() -> None:
     assert 0.5 * lowest < near < lowest
     assert plausible(np.where(errors == 9, np.inf, errors))[0] == 0.0
     assert plausible(np.full((3, 2), np.inf)).tolist() == plausible(np.ones((3, 2))).tolist() == [0.5, 0.5]
+    assert plausible(np.array([[1.0, 2.0]])).tolist() == [0.5, 0.5]
 
 
 def test_many_entries_are_fitted_and_judged_as_often_as_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.blenders._temperature import LARGEST, fit_temperature, temper
+from pipeline.blenders._temperature import LARGEST, MAX_ROWS, fit_temperature, temper
 
 
 def drawn(seed: int, n_rows: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,6 +22,17 @@ def drawn(seed: int, n_rows: int, n_classes: int) -> tuple[np.ndarray, np.ndarra
 def test_the_temperature_that_was_applied_is_found(true: float) -> None:
     probabilities, target = drawn(0, 20_000, 4)
     assert fit_temperature(temper(probabilities, 1 / true), target) == pytest.approx(true, rel=0.05)
+
+
+def test_classes_that_come_in_turns_do_not_change_it() -> None:
+    """Of probabilities that lean to one class, twice as many as it is fitted on."""
+    rng = np.random.default_rng(0)
+    target = np.arange(2 * MAX_ROWS) % 2
+    leaning = 1 / (1 + np.exp(-(2.0 * target + rng.normal(size=len(target)))))
+    probabilities = np.stack([1 - leaning, leaning], axis=1)
+    order = rng.permutation(len(target))
+    shuffled = fit_temperature(probabilities[order], target[order])
+    assert fit_temperature(probabilities, target) == pytest.approx(shuffled, rel=0.05)
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.floats(1 / LARGEST, LARGEST))

@@ -61,6 +61,20 @@ def test_perfect_is_the_optimum_and_nothing_is_better(name, seed):
     assert metric.as_score(metric.error(target, prediction)) == pytest.approx(metric.score(target, prediction))
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "WORST")])
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_nothing_is_worse_than_the_worst_which_the_opposite_of_the_truth_is(name, seed):
+    metric = Metric.from_module(module(name))
+    target, prediction, _ = rows(name, seed, n=np.random.default_rng(seed).integers(5, 20))
+    worst = metric.as_error(metric.worst)
+    assert worst > 0
+    assert metric.error(target, prediction) <= worst * (1 + 1e-12)
+    half = np.arange(20) % 2
+    truth, opposite = (half + 1.0, -half[:, None] - 1.0) if metric.reads == "value" else (half, np.eye(2)[1 - half])
+    assert metric.error(truth, opposite) == pytest.approx(worst)
+
+
 @every_metric
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**31))

@@ -10,6 +10,15 @@ import pytest
 from shop import SLUG, Shop
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+ONE = """
+minutes = 5
+[split]
+n_folds = 3
+[models.mlp]
+hidden = [16]
+n_seeds = 1
+epochs = 4
+"""
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -47,6 +56,16 @@ def test_an_experiment_that_changed_no_byte_is_no_other_submission(copied: Shop)
     (folder / "again.toml").write_text((folder / "quick.toml").read_text(encoding="utf-8"), encoding="utf-8")
     copied.run("run", SLUG, "-e", "again")
     assert "the best expected of 3" in copied.run("choose", SLUG)
+
+
+def test_a_model_that_is_an_experiment_of_its_own_is_told_once(copied: Shop) -> None:
+    (copied.folder / "experiments" / SLUG / "one.toml").write_text(ONE)
+    copied.run("run", SLUG, "-e", "one")
+    said = copied.run("choose", SLUG)
+    assert "the best expected of 3" in said
+    assert re.search("^one ", said, re.MULTILINE)
+    assert "linear alone" in said
+    assert "mlp alone" not in said
 
 
 @pytest.mark.parametrize(

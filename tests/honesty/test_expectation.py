@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from small_folds import dealt
 
 from pipeline.honesty import expectation, resample
-from pipeline.honesty.expectation import Bias, expect, flattered_share, own_factor
+from pipeline.honesty.expectation import Bias, Expectation, expect, flattered_share, own_factor
 from pipeline.honesty.resample import Rows, draw, pool, stretches
-from pipeline.metrics import auc, mae, rmse
+from pipeline.metrics import auc, brier, f1, log_loss, mae, mcc, rmse
 from pipeline.types import Folds, Metric
 
 N_FOLDS = 5
@@ -129,6 +130,15 @@ def test_a_score_cannot_be_better_than_perfect() -> None:
     p = target * 0.8 + 0.1
     found = expect(rows, folds, target, np.column_stack([1 - p, p])[None], Bias(), n_private=50, seed=0)
     assert found.scores(rows.metric) == {"expected": 1.0, "low": 1.0, "high": 1.0}
+
+
+@pytest.mark.parametrize(("module", "worst"), [(f1, 0.0), (mcc, -1.0), (brier, 1.0), (log_loss, None)])
+def test_a_score_cannot_be_worse_than_the_worst(module: ModuleType, worst: float | None) -> None:
+    metric = Metric.from_module(module)
+    found = Expectation(2.4, -0.3, 2.5, *([0.0] * 7)).scores(metric)
+    assert found["expected"] == (2.4 if worst is None else worst)
+    ends = {metric.optimum, 2.5 if worst is None else worst}
+    assert (found["low"], found["high"]) == (min(ends), max(ends))
 
 
 @settings(max_examples=25, deadline=None)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,15 @@ def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any)
     path = next((finished.workspace.submissions / "made-up-houses").glob("default-*.csv"))
     assert str(path) in text
     assert "make run COMPETITION=made-up-houses EXPERIMENT=other" in text
+
+
+def test_no_interval_is_told_where_there_is_none(finished: Any, tmp_path: Path) -> None:
+    """As for a single private row and a metric that needs several."""
+    score = finished.results["score"]
+    told = json.loads((score.folder / "score.json").read_text())
+    (tmp_path / "score.json").write_text(json.dumps(told | {"low": None, "high": None}))
+    text = finish(finished, Outcome({**finished.results, "score": replace(score, folder=tmp_path)}, ()))
+    assert re.search(r"expected +0\.\d+ +on the hidden rows *\n", text)
 
 
 def test_what_comes_next_is_of_the_same_minutes_and_a_real_competition_s_can_be_sent(classified: Any) -> None:
