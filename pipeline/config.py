@@ -197,8 +197,13 @@ def _check_own_metric(file: Path, where: str) -> None:
         raise ConfigError(f"{file}: TASKS: expected a tuple of words, found {module.TASKS!r}")
     if not isinstance(module.GREATER_IS_BETTER, bool):
         raise ConfigError(f"{file}: GREATER_IS_BETTER: expected True or False, found {module.GREATER_IS_BETTER!r}")
-    if type(module.OPTIMUM) not in (int, float) or not math.isfinite(module.OPTIMUM):
-        raise ConfigError(f"{file}: OPTIMUM: expected a number, found {module.OPTIMUM!r}")
+    worst = getattr(module, "WORST", None)
+    stated = {"OPTIMUM": module.OPTIMUM} | ({} if worst is None else {"WORST": worst})
+    for part, bound in stated.items():
+        if type(bound) not in (int, float) or not math.isfinite(bound):
+            raise ConfigError(f"{file}: {part}: expected a number, found {bound!r}")
+    if worst is not None and (worst < module.OPTIMUM) != module.GREATER_IS_BETTER:
+        raise ConfigError(f"{file}: WORST is {worst:g}, which is not worse than OPTIMUM, {module.OPTIMUM:g}")
     for part, words, known in (("READS", [module.READS], READS), ("TASKS", module.TASKS, FORMS)):
         for word in words:
             if word not in known:

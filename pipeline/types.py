@@ -48,8 +48,7 @@ class Metric:
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
         score, worst = module.score, getattr(module, "WORST", None)
         if module.__name__ == own_metric.MODULE:
-            # a competition's own is not looked over for a WORST
-            score, worst = own_metric.guarded(score, f"{module.__file__}: score()"), None
+            score = own_metric.guarded(score, f"{module.__file__}: score()")
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision, worst)
 
     @property

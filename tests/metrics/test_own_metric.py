@@ -62,6 +62,8 @@ def test_a_right_one_is_the_competitions_metric(own: Path) -> None:
         ("False, 0.0", "False, '0'", "metric.py: OPTIMUM: expected a number, found '0'"),
         ("False, 0.0", "False, None", "metric.py: OPTIMUM: expected a number, found None"),
         ("False, 0.0", "False, True", "metric.py: OPTIMUM: expected a number, found True"),
+        ("False, 0.0\n", "False, 0.0\nWORST = '9'\n", "metric.py: WORST: expected a number, found '9'"),
+        ("False, 0.0\n", "False, 0.0\nWORST = -1.0\n", "metric.py: WORST is -1, which is not worse than OPTIMUM, 0"),
         ("False, 0.0", "False, float('nan')", "metric.py: OPTIMUM: expected a number, found nan"),
         ("False, 0.0", "'no', 0.0", "metric.py: GREATER_IS_BETTER: expected True or False, found 'no'"),
     ],
