@@ -31,7 +31,7 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
         "sha256": sha256,
         "submit_key": submit.key,
         "raw_files": raw_files(results),
-        "own_files": {name: _files(result) for name, result in results.items() if _is_made_elsewhere(result)},
+        "own_files": {name: files(result) for name, result in results.items() if _is_made_elsewhere(result)},
         "results": {name: result.key for name, result in results.items()},
         "expected": _expected(results),
     }
@@ -94,7 +94,7 @@ def _expected(results: Mapping[str, Result]) -> dict[str, float | None]:
     return {name: found[name] for name in ("expected", "low", "high")}
 
 
-def _files(result: Result) -> dict[str, str]:
+def files(result: Result) -> dict[str, str]:
     """Return the hashes of the files that a result was made from, by name."""
     manifest = result.manifest
     return {manifest["sources"][role]: sha256 for role, sha256 in sorted(manifest["parts"]["sources"].items())}
@@ -102,8 +102,8 @@ def _files(result: Result) -> dict[str, str]:
 
 def raw_files(results: Mapping[str, Result]) -> dict[str, str]:
     """Return the hashes of the raw files of a run, those of extra rows included, by name."""
-    found = [_files(result) for name, result in results.items() if name.partition("[")[0] == "ingest"]
-    return {name: sha256 for files in found for name, sha256 in files.items()}
+    found = [files(result) for name, result in results.items() if name.partition("[")[0] == "ingest"]
+    return {name: sha256 for own in found for name, sha256 in own.items()}
 
 
 def _is_made_elsewhere(result: Result) -> bool:

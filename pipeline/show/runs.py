@@ -21,7 +21,7 @@ from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE
 from pipeline.publish import provenances, publish
-from pipeline.report.settings import differing, settings
+from pipeline.report.settings import differing, origins, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
 from pipeline.show.next_steps import next_steps
 from pipeline.workspace import Workspace
@@ -180,7 +180,7 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
 
 @dataclass(frozen=True)
 class Run:
-    """One line of the comparison: an experiment's newest result under one configuration.
+    """One line of the comparison: an experiment's newest result of one configuration, own code and files.
 
     folds, judge: equal where two runs were judged on the same folds, by the same metric.
     """
@@ -194,7 +194,7 @@ class Run:
 
 
 def compare(workspace: Workspace, slug: str, out: Console) -> None:
-    """Print one line an experiment and configuration, best first, and the settings in which they differ."""
+    """Print one line an experiment and version of it, best first, and the settings, code and files that differ."""
     runs = find_runs(workspace, slug)
     if not runs:
         out.print(f"no results yet for {escape(slug)}; next: make run COMPETITION={escape(slug)}")
@@ -210,7 +210,7 @@ def compare(workspace: Workspace, slug: str, out: Console) -> None:
 
 
 def find_runs(workspace: Workspace, slug: str) -> list[Run]:
-    """Return the newest result of every experiment under every configuration, the best CV first.
+    """Return the newest result of every experiment of every configuration, own code and files, the best CV first.
 
     Before runs that were judged by another metric than the last one was.
     """
@@ -220,7 +220,7 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
         if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
         try:
-            summary, configured = summarise(family), settings(family)
+            summary, configured = summarise(family), settings(family) | origins(family)
             judge = summary.metric + family["ensemble"].manifest["parts"].get("code", {}).get("metric.py", "")
         except (KeyError, FileNotFoundError, ValueError):
             continue  # made by another version of this code, in another form; damaged, or partly gone

@@ -144,6 +144,20 @@ def test_compare_shows_a_line_a_result_and_only_settings_that_differ(run_of: Cal
     assert "n_folds" not in differing
 
 
+@pytest.mark.parametrize("what", ["features.py:age", "train", "metric.py"])
+def test_a_version_that_was_tried_and_taken_back_stays_beside_the_one_before(
+    run_of: Callable[..., Any], what: str
+) -> None:
+    for version in ("1" * 64, "2" * 64, "1" * 64):
+        made = run_of(origin={what: version})
+        finish(made)
+    runs = show.find_runs(made.workspace, "made-up-houses")
+    assert made.results["submit"].key in [run.submit.key for run in runs]
+    text = printed(show.compare, made.workspace, "made-up-houses")
+    differing = {"train": "raw file train.csv"}.get(what, what)
+    assert re.search(rf"{differing} +(1{{8}} +2{{8}}|2{{8}} +1{{8}})", text[text.index("differs in") :])
+
+
 def test_compare_says_of_runs_on_other_folds_that_they_are(run_of: Callable[..., Any]) -> None:
     for made in (run_of(), run_of("other", minutes=20)):
         finish(made)
