@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from pipeline.audit_graph import audit
 from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, ensure_run, load, out, run_nodes
+from pipeline.config import load_competition
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.store import Store
@@ -19,6 +20,7 @@ from pipeline.graph import up_to
 from pipeline.publish import trace
 from pipeline.report.audit import checked, leaking, verdict
 from pipeline.show import runs as shown
+from pipeline.show.current import judge
 
 app = typer.Typer()
 
@@ -69,8 +71,7 @@ def folds(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "defa
 @app.command()
 def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
     """Compare a competition's experiments: scores, and only the settings that differ."""
-    context.obj.competition(slug)
-    shown.compare(context.obj, slug, out)
+    shown.compare(context.obj, slug, out, judge(context.obj, load_competition(context.obj, slug)))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from pipeline.entries import ENSEMBLE
 from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, origins, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
+from pipeline.show.current import judge_of
 from pipeline.show.next_steps import next_steps
 from pipeline.workspace import Workspace
 
@@ -182,7 +183,7 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
 class Run:
     """One line of the comparison: an experiment's newest result of one configuration, own code and files.
 
-    folds, judge: equal where two runs were judged on the same folds, by the same metric.
+    folds, judge: equal where two runs were judged on the same folds, by the same metric. raw: hashes by role.
     """
 
     name: str
@@ -191,15 +192,26 @@ class Run:
     settings: Mapping[str, Any]
     folds: str
     judge: str
+    raw: Mapping[str, str]
+
+    @property
+    def finished(self) -> str:
+        """When its submission was made, as an ISO timestamp."""
+        return str(self.submit.manifest["finished"])
 
 
-def compare(workspace: Workspace, slug: str, out: Console) -> None:
-    """Print one line an experiment and version of it, best first, and the settings, code and files that differ."""
-    runs = find_runs(workspace, slug)
+def compare(workspace: Workspace, slug: str, out: Console, judge: str = "") -> None:
+    """Print one line an experiment and version of it, best first, and the settings, code and files that differ.
+
+    judge: the competition's metric as it is now; without it, that of the newest run.
+    """
+    runs = find_runs(workspace, slug, judge)
     if not runs:
         out.print(f"no results yet for {escape(slug)}; next: make run COMPETITION={escape(slug)}")
         return
     out.print(_runs_table(runs))
+    if judge and runs[0].judge != judge:
+        out.print("none of these was judged by the competition's metric as it is now: run them again", style="yellow")
     missing = sorted(set(workspace.experiments_of(slug)) - {run.name for run in runs})
     if missing:
         out.print(f"never run to the end: {escape(', '.join(missing))}", style="dim")
@@ -209,10 +221,10 @@ def compare(workspace: Workspace, slug: str, out: Console) -> None:
         out.print(_settings_table(runs, keys))
 
 
-def find_runs(workspace: Workspace, slug: str) -> list[Run]:
+def find_runs(workspace: Workspace, slug: str, judge: str = "") -> list[Run]:
     """Return the newest result of every experiment of every configuration, own code and files, the best CV first.
 
-    Before runs that were judged by another metric than the last one was.
+    Before runs that were judged by another metric than `judge`, or, where none was judged by it, than the last one was.
     """
     results = {result.key: result for result in Store(workspace.cache(slug)).results()}
     newest: dict[str, Run] = {}
@@ -221,15 +233,18 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
             continue  # `pipeline gc` or a hand has taken a part of it away
         try:
             summary, configured = summarise(family), settings(family) | origins(family)
-            judge = summary.metric + family["ensemble"].manifest["parts"].get("code", {}).get("metric.py", "")
         except (KeyError, FileNotFoundError, ValueError):
             continue  # made by another version of this code, in another form; damaged, or partly gone
-        run = Run(name, family["submit"], summary, configured, family["split"].digest(), judge)
+        raw = family["ingest"].manifest["parts"]["sources"] if "ingest" in family else {}
+        by = judge_of(summary, family["ensemble"])
+        run = Run(name, family["submit"], summary, configured, family["split"].digest(), by, raw)
         identity = json.dumps([name, run.settings], sort_keys=True)
-        if identity not in newest or _finished(newest[identity]) < _finished(run):
+        if identity not in newest or newest[identity].finished < run.finished:
             newest[identity] = run
-    last = max(newest.values(), key=_finished).judge if newest else ""
-    return sorted(newest.values(), key=lambda run: (run.judge != last, run.summary.ensemble.cv_error, run.name))
+    runs = sorted(newest.values(), key=lambda run: run.finished, reverse=True)
+    if judge not in {run.judge for run in runs} and runs:
+        judge = runs[0].judge
+    return sorted(runs, key=lambda run: (run.judge != judge, run.summary.ensemble.cv_error, run.name))
 
 
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
@@ -242,10 +257,6 @@ def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tupl
         if result.name == "submit" and key not in names:
             sha256 = result.manifest["outputs"]["submission.csv"]["sha256"]
             yield names.get(sha256, f"({key[:8]})"), ancestors(results, key)
-
-
-def _finished(run: Run) -> str:
-    return str(run.submit.manifest["finished"])
 
 
 def _runs_table(runs: Sequence[Run]) -> Table:
@@ -267,7 +278,7 @@ def _runs_table(runs: Sequence[Run]) -> Table:
             *private,
             _behind(runs[0], run, places),
         )
-        when = minute(_finished(run))
+        when = minute(run.finished)
         table.add_row(str(place), escape(run.name), *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
     return table
 
