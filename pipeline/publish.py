@@ -124,12 +124,17 @@ def kept_keys(folder: Path) -> set[str]:
 def provenances(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what lies beside the submissions of a folder; JSON files that `publish` did not write are passed over."""
     for path in sorted(folder.glob("*.json")):
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, IsADirectoryError):
-            continue
-        if _is_ours(found):
+        if found := _provenance(path):
             yield found
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    """Return what `publish` wrote into a file; nothing where it did not write it, or the file is not there."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError, IsADirectoryError):
+        return {}
+    return found if _is_ours(found) else {}
 
 
 def _is_ours(found: Any) -> bool:
@@ -159,11 +164,15 @@ def check_submission(path: Path) -> None:
 
 
 def trace(submission: Path, store: Store) -> Iterator[Origin]:
-    """Yield where a submission comes from, stage by stage, down to the hashes of the raw files."""
+    """Yield where a submission comes from, stage by stage, down to the hashes of the raw files.
+
+    Of several runs that made these very bytes it is the one that the file beside it names; without that, the newest.
+    """
     check_submission(submission)
     sha256 = hash_file(submission)
     results = list(store.results())
     found = [r for r in results if r.manifest["outputs"].get("submission.csv", {}).get("sha256") == sha256]
+    beside = _provenance(submission.with_suffix(".json"))
     if not found:
         raise SubmissionError(
             f"{submission} (sha256 {sha256[:16]}…) was not made by any result below {store.root}",
@@ -171,10 +180,15 @@ def trace(submission: Path, store: Store) -> Iterator[Origin]:
         )
     by_key = {result.key: result for result in results}
     yield Origin(0, submission.name, sha256, "the file's bytes are those that were made", is_file=True)
-    yield from _walk(max(found, key=lambda r: r.manifest["finished"]), by_key, 1, set())
+    made = {name: key for name, key in beside.get("results", {}).items() if key in by_key}
+    last = max(found, key=lambda r: (r.key == made.get("submit"), r.manifest["finished"]))
+    yield from _walk(last, made if last.key == made.get("submit") else {}, by_key, 1, set())
 
 
-def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[str]) -> Iterator[Origin]:
+def _walk(
+    result: Result, made: Mapping[str, str], by_key: Mapping[str, Result], depth: int, seen: set[str]
+) -> Iterator[Origin]:
+    """Walk back by the results of one run, `made`; where it does not name one, by what a result says that it read."""
     manifest = result.manifest
     again = result.key in seen
     seen.add(result.key)
@@ -184,10 +198,10 @@ def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[st
     for role, name in sorted(manifest["sources"].items()):
         what = "own file" if _is_made_elsewhere(result) else "raw file"
         yield Origin(depth + 1, f"{what} {name}", manifest["parts"]["sources"][role], role, is_file=True)
-    inputs = {origin["key"]: origin["node"] for origin in manifest["inputs"].values()}
+    inputs = {made.get(origin["node"], origin["key"]): origin["node"] for origin in manifest["inputs"].values()}
     for key, node in inputs.items():
         if key in by_key:
-            yield from _walk(by_key[key], by_key, depth + 1, seen)
+            yield from _walk(by_key[key], made, by_key, depth + 1, seen)
         else:
             yield Origin(depth + 1, node, key, "no longer in the cache")
 
