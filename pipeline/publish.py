@@ -17,6 +17,9 @@ from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
 from pipeline.whole import put_bytes
 
+MOST_NAMED = 5
+"""Files that a hint lists."""
+
 
 def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
     """Write <experiment>-<sha8>.csv and .json into `folder`, each whole or not at all, and return the CSV's path.
@@ -157,6 +160,12 @@ class Origin:
 
 def check_submission(path: Path) -> None:
     """Refuse a submission that is not there, with the nearest of its folder."""
+    if path.is_dir():
+        known = sorted(file.name for file in path.glob("*.csv"))
+        hint = (
+            f"one of: {', '.join(known[:MOST_NAMED])}" if known else "`pipeline run` writes one to submissions/<slug>/"
+        )
+        raise SubmissionError(f"{path} is a folder, expected a CSV file", hint=hint)
     if not path.is_file():
         known = [file.name for file in path.parent.glob("*.csv")]
         hint = nearest(path.name, known) if known else "`pipeline run` writes one to submissions/<slug>/"

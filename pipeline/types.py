@@ -46,6 +46,7 @@ class Metric:
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
         score = module.score
         if module.__name__ == own_metric.MODULE:
+            name = own_metric.FILE  # which its user knows
             score = own_metric.guarded(score, f"{module.__file__}: score()")
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision)
 

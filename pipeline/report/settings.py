@@ -97,9 +97,13 @@ def _model_of(key: str) -> str:
 
 def _model(name: str, model: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     tune = parts.get(f"tune[{name}]")
-    space = {f"space.{parameter}": str(d) for parameter, d in tune["config"]["space"].items()} if tune else {}
+    space = {"space": {name: _searched(d) for name, d in tune["config"]["space"].items()}} if tune else {}
     refit = {"refit": True} if model.get("refit") else {}
     return {"kind": model["kind"], **refit, **model["recipe"], **space}
+
+
+def _searched(dimension: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in dimension.items() if name != "when" or value}
 
 
 def _tune(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -309,10 +309,24 @@ def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:
     for place in range(1, len(runs) + 1):
         table.add_column(f"#{place}", justify="right")
     for key in keys:
-        table.add_row(escape(key), *(_value(run.settings.get(key, "-")) for run in runs))
+        table.add_row(escape(key), *map(escape, values_shown([run.settings.get(key, "-") for run in runs])))
     return table
 
 
-def _value(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return escape(text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…")
+def values_shown(values: Sequence[Any]) -> list[str]:
+    """Return the values of a setting as texts, short ones where that leaves the difference to be seen."""
+    whole = [_text(value) for value in values]
+    cut = [text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…" for text in whole]
+    lists = [value for value in values if isinstance(value, list)]
+    shared = [item for item in lists[0] if all(item in other for other in lists)] if lists else []
+    own = [_beside(shared, value) if isinstance(value, list) else _text(value) for value in values]
+    return next(texts for texts in (cut, own, whole) if len({*texts}) == len({*whole}))
+
+
+def _beside(shared: list[Any], value: list[Any]) -> str:
+    """Return what a list has beside what all have: "… + age"."""
+    return " + ".join(["…", *(str(item) for item in value if item not in shared)])
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

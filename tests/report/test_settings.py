@@ -64,6 +64,14 @@ def test_what_few_experiments_state_tells_runs_apart() -> None:
     assert (runs[1]["extra.files"], runs[1]["extra.weight"]) == ("original.csv", 0.5)
 
 
+def test_a_search_space_is_told_bound_by_bound() -> None:
+    dimension = {"tune": "loguniform", "low": 0.1, "high": 10.0, "when": {}}
+    narrow, wide = ({"tune[ridge]": result({"space": {"penalty": dimension | more}})} for more in ({}, {"low": 0.01}))
+    runs = [settings(run(**more)) for more in (narrow, wide)]
+    assert differing(runs) == ["models.ridge.space.penalty.low"]
+    assert "models.ridge.space.penalty.when" not in runs[0]
+
+
 def origin(code: dict[str, str], **sources: str) -> Any:
     """Return a result by the digests of its code and of its files, which are called like their roles."""
     parts = {"config": {}, "code": code, "sources": sources}

@@ -22,6 +22,8 @@ from pipeline.errors import DamagedError
 from pipeline.report.summary import summarise
 from pipeline.show import runs as show
 
+LONG = ["cabin", "cabin_deck", "cabin_number", "family", "title"]
+
 
 def printed(function: Callable[..., Any], *arguments: Any, width: int = 100) -> str:
     out = Console(file=io.StringIO(), width=width, highlight=False)
@@ -156,6 +158,21 @@ def test_a_version_that_was_tried_and_taken_back_stays_beside_the_one_before(
     text = printed(show.compare, made.workspace, "made-up-houses")
     differing = {"train": "raw file train.csv"}.get(what, what)
     assert re.search(rf"{differing} +(1{{8}} +2{{8}}|2{{8}} +1{{8}})", text[text.index("differs in") :])
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([5, 10, "-"], ["5", "10", "-"]),
+        ([["age"], ["age", "family"]], ["age", "age, family"]),
+        ([LONG, [*LONG, "fare_centred"], "-"], ["…", "… + fare_centred", "-"]),
+        ([LONG, [*LONG[:3], "title", "family"]], [", ".join(LONG), ", ".join([*LONG[:3], "title", "family"])]),
+        (["a" * 40, "b" * 40], ["a" * 27 + "…", "b" * 27 + "…"]),
+        (["a" * 40, "a" * 41], ["a" * 40, "a" * 41]),
+    ],
+)
+def test_a_setting_is_cut_only_where_its_values_stay_apart(values: list[Any], shown: list[str]) -> None:
+    assert show.values_shown(values) == shown
 
 
 def test_compare_says_of_runs_on_other_folds_that_they_are(run_of: Callable[..., Any]) -> None:
