@@ -24,6 +24,7 @@ from pipeline.publish import provenances, publish
 from pipeline.report.settings import differing, origins, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
 from pipeline.show.current import judge_of
+from pipeline.show.leaking import leaks
 from pipeline.show.next_steps import next_steps
 from pipeline.workspace import Workspace
 
@@ -183,7 +184,8 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
 class Run:
     """One line of the comparison: an experiment's newest result of one configuration, own code and files.
 
-    folds, judge: equal where two runs were judged on the same folds, by the same metric. raw: hashes by role.
+    folds, judge: equal where two runs were judged on the same folds, by the same metric. raw: hashes by role. leaks:
+    the checks of the audit that found one in its code and data.
     """
 
     name: str
@@ -193,6 +195,7 @@ class Run:
     folds: str
     judge: str
     raw: Mapping[str, str]
+    leaks: tuple[str, ...] = ()
 
     @property
     def finished(self) -> str:
@@ -212,6 +215,8 @@ def compare(workspace: Workspace, slug: str, out: Console, judge: str = "") -> N
     out.print(_runs_table(runs))
     if judge and runs[0].judge != judge:
         out.print("none of these was judged by the competition's metric as it is now: run them again", style="yellow")
+    if any(run.leaks for run in runs):
+        out.print("leaks: says the audit of that code and data; its score is not to be trusted", style="dim")
     missing = sorted(set(workspace.experiments_of(slug)) - {run.name for run in runs})
     if missing:
         out.print(f"never run to the end: {escape(', '.join(missing))}", style="dim")
@@ -224,7 +229,8 @@ def compare(workspace: Workspace, slug: str, out: Console, judge: str = "") -> N
 def find_runs(workspace: Workspace, slug: str, judge: str = "") -> list[Run]:
     """Return the newest result of every experiment of every configuration, own code and files, the best CV first.
 
-    Before runs that were judged by another metric than `judge`, or, where none was judged by it, than the last one was.
+    Before runs that the audit found leaking, and those before runs that were judged by another metric than `judge`, or,
+    where none was judged by it, than the last one was.
     """
     results = {result.key: result for result in Store(workspace.cache(slug)).results()}
     newest: dict[str, Run] = {}
@@ -237,14 +243,15 @@ def find_runs(workspace: Workspace, slug: str, judge: str = "") -> list[Run]:
             continue  # made by another version of this code, in another form; damaged, or partly gone
         raw = family["ingest"].manifest["parts"]["sources"] if "ingest" in family else {}
         by = judge_of(summary, family["ensemble"])
-        run = Run(name, family["submit"], summary, configured, family["split"].digest(), by, raw)
+        leaking = tuple(leaks(results.values(), family))
+        run = Run(name, family["submit"], summary, configured, family["split"].digest(), by, raw, leaking)
         identity = json.dumps([name, run.settings], sort_keys=True)
         if identity not in newest or newest[identity].finished < run.finished:
             newest[identity] = run
     runs = sorted(newest.values(), key=lambda run: run.finished, reverse=True)
     if judge not in {run.judge for run in runs} and runs:
         judge = runs[0].judge
-    return sorted(runs, key=lambda run: (run.judge != judge, run.summary.ensemble.cv_error, run.name))
+    return sorted(runs, key=lambda run: (run.judge != judge, bool(run.leaks), run.summary.ensemble.cv_error, run.name))
 
 
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
@@ -279,7 +286,8 @@ def _runs_table(runs: Sequence[Run]) -> Table:
             _behind(runs[0], run, places),
         )
         when = minute(run.finished)
-        table.add_row(str(place), escape(run.name), *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
+        name = f"{escape(run.name)} [red]leaks[/]" if run.leaks else escape(run.name)
+        table.add_row(str(place), name, *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
     return table
 
 

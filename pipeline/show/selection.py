@@ -87,7 +87,7 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     Every file is hashed before it is read; one that is damaged is a DamagedError.
     """
     slug, store = competition.slug, Store(workspace.cache(competition.slug))
-    judged, others = _judged(workspace, competition)
+    judged, leaking, others = _judged(workspace, competition)
     table, runs, elsewhere = _on_one_table(judged, raw_hashes(workspace, competition), store, metric)
     candidates = _named([_ensemble(run, store, results, workspace.submissions / slug) for run, results in runs])
     candidates += _models(*runs[0], store)
@@ -106,12 +106,19 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
         factor=own_factor(candidates[0].folds),
         seed=0,
     )
-    left = (*_left(elsewhere, "on other training or test data"), *_left(others, "judged by another metric"))
+    left = (
+        *_left(elsewhere, "on other training or test data"),
+        *_left(leaking, "found leaking by the audit"),
+        *_left(others, "judged by another metric"),
+    )
     return Chosen(candidates, expectations, boards, select(boards), metric, left)
 
 
-def _judged(workspace: Workspace, competition: Competition) -> tuple[list[Run], list[Run]]:
-    """Return the runs that the competition's metric, as it is now, has judged, the best CV first, and the others."""
+def _judged(workspace: Workspace, competition: Competition) -> tuple[list[Run], list[Run], list[Run]]:
+    """Return the runs that the competition's metric, as it is now, has judged, the best CV first, and the others.
+
+    Those that the audit found leaking stand apart, between the two.
+    """
     slug, now = competition.slug, judge(workspace, competition)
     runs = find_runs(workspace, slug, now)
     if not runs:
@@ -121,7 +128,10 @@ def _judged(workspace: Workspace, competition: Competition) -> tuple[list[Run], 
             f"no run of {slug} was judged by its metric as it is now, {len(runs)} by another",
             hint=f"make run COMPETITION={slug} EXPERIMENT={runs[0].name}",
         )
-    return [run for run in runs if run.judge == now], [run for run in runs if run.judge != now]
+    if runs[0].leaks:
+        raise ConfigError(f"the audit found every run of {slug} leaking", hint="`make audit` says where each leaks")
+    judged, others = [run for run in runs if run.judge == now], [run for run in runs if run.judge != now]
+    return [run for run in judged if not run.leaks], [run for run in judged if run.leaks], others
 
 
 def _on_one_table(
