@@ -78,22 +78,28 @@ def up_to(last: str, nodes: list[Node]) -> list[Node]:
     return list(wanted.values())
 
 
-def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
+def raw_sources(workspace: Workspace, competition: Competition) -> dict[str, Path]:
+    """Return the raw files that `ingest` reads, by role; a DataError where their folder is not there."""
     folder = workspace.check_raw_folder(competition.slug)
     files = {role: name for role, name in competition.files.model_dump().items() if name}
     files |= {role_of(name): name for name in competition.tables}
+    if "sample" in files:
+        files["sample"] = sample_there(folder, files["sample"])
+    return {role: folder / name for role, name in files.items()}
+
+
+def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
+    sources = raw_sources(workspace, competition)
     joined = competition.model_dump(mode="json", include={"id_from"}, exclude_defaults=True)
     if competition.tables:
         joined["tables"] = list(competition.tables.items())  # in their order: one may bring what the next is joined by
-    if "sample" in files:
-        files["sample"] = sample_there(folder, files["sample"])
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
-    members = {role: member for role, name in files.items() if (member := locate(folder / name)[1])}
+    members = {role: member for role, path in sources.items() if (member := locate(path)[1])}
     return Node(
         stage="ingest",
         module="pipeline.stages.ingest",
         config=facts | joined | ({"members": members} if members else {}),
-        sources={role: folder / name for role, name in files.items()},
+        sources=sources,
         outputs=(
             "train.parquet",
             "test.parquet",

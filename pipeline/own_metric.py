@@ -12,6 +12,7 @@ from pipeline.engine.sealed import sealed
 from pipeline.errors import FeatureError, PipelineError
 
 MODULE = "competition_metric"
+FILE = "metric.py"
 """The name under which metric.py is loaded."""
 
 

@@ -17,6 +17,9 @@ from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
 from pipeline.whole import put_bytes
 
+MOST_NAMED = 5
+"""Files that a hint lists."""
+
 
 def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
     """Write <experiment>-<sha8>.csv and .json into `folder`, each whole or not at all, and return the CSV's path.
@@ -31,7 +34,7 @@ def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str,
         "sha256": sha256,
         "submit_key": submit.key,
         "raw_files": raw_files(results),
-        "own_files": {name: _files(result) for name, result in results.items() if _is_made_elsewhere(result)},
+        "own_files": {name: files(result) for name, result in results.items() if _is_made_elsewhere(result)},
         "results": {name: result.key for name, result in results.items()},
         "expected": _expected(results),
     }
@@ -94,7 +97,7 @@ def _expected(results: Mapping[str, Result]) -> dict[str, float | None]:
     return {name: found[name] for name in ("expected", "low", "high")}
 
 
-def _files(result: Result) -> dict[str, str]:
+def files(result: Result) -> dict[str, str]:
     """Return the hashes of the files that a result was made from, by name."""
     manifest = result.manifest
     return {manifest["sources"][role]: sha256 for role, sha256 in sorted(manifest["parts"]["sources"].items())}
@@ -102,8 +105,8 @@ def _files(result: Result) -> dict[str, str]:
 
 def raw_files(results: Mapping[str, Result]) -> dict[str, str]:
     """Return the hashes of the raw files of a run, those of extra rows included, by name."""
-    found = [_files(result) for name, result in results.items() if name.partition("[")[0] == "ingest"]
-    return {name: sha256 for files in found for name, sha256 in files.items()}
+    found = [files(result) for name, result in results.items() if name.partition("[")[0] == "ingest"]
+    return {name: sha256 for own in found for name, sha256 in own.items()}
 
 
 def _is_made_elsewhere(result: Result) -> bool:
@@ -124,12 +127,17 @@ def kept_keys(folder: Path) -> set[str]:
 def provenances(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what lies beside the submissions of a folder; JSON files that `publish` did not write are passed over."""
     for path in sorted(folder.glob("*.json")):
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, IsADirectoryError):
-            continue
-        if _is_ours(found):
+        if found := _provenance(path):
             yield found
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    """Return what `publish` wrote into a file; nothing where it did not write it, or the file is not there."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError, IsADirectoryError):
+        return {}
+    return found if _is_ours(found) else {}
 
 
 def _is_ours(found: Any) -> bool:
@@ -152,6 +160,12 @@ class Origin:
 
 def check_submission(path: Path) -> None:
     """Refuse a submission that is not there, with the nearest of its folder."""
+    if path.is_dir():
+        known = sorted(file.name for file in path.glob("*.csv"))
+        hint = (
+            f"one of: {', '.join(known[:MOST_NAMED])}" if known else "`pipeline run` writes one to submissions/<slug>/"
+        )
+        raise SubmissionError(f"{path} is a folder, expected a CSV file", hint=hint)
     if not path.is_file():
         known = [file.name for file in path.parent.glob("*.csv")]
         hint = nearest(path.name, known) if known else "`pipeline run` writes one to submissions/<slug>/"
@@ -159,11 +173,15 @@ def check_submission(path: Path) -> None:
 
 
 def trace(submission: Path, store: Store) -> Iterator[Origin]:
-    """Yield where a submission comes from, stage by stage, down to the hashes of the raw files."""
+    """Yield where a submission comes from, stage by stage, down to the hashes of the raw files.
+
+    Of several runs that made these very bytes it is the one that the file beside it names; without that, the newest.
+    """
     check_submission(submission)
     sha256 = hash_file(submission)
     results = list(store.results())
     found = [r for r in results if r.manifest["outputs"].get("submission.csv", {}).get("sha256") == sha256]
+    beside = _provenance(submission.with_suffix(".json"))
     if not found:
         raise SubmissionError(
             f"{submission} (sha256 {sha256[:16]}…) was not made by any result below {store.root}",
@@ -171,10 +189,15 @@ def trace(submission: Path, store: Store) -> Iterator[Origin]:
         )
     by_key = {result.key: result for result in results}
     yield Origin(0, submission.name, sha256, "the file's bytes are those that were made", is_file=True)
-    yield from _walk(max(found, key=lambda r: r.manifest["finished"]), by_key, 1, set())
+    made = {name: key for name, key in beside.get("results", {}).items() if key in by_key}
+    last = max(found, key=lambda r: (r.key == made.get("submit"), r.manifest["finished"]))
+    yield from _walk(last, made if last.key == made.get("submit") else {}, by_key, 1, set())
 
 
-def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[str]) -> Iterator[Origin]:
+def _walk(
+    result: Result, made: Mapping[str, str], by_key: Mapping[str, Result], depth: int, seen: set[str]
+) -> Iterator[Origin]:
+    """Walk back by the results of one run, `made`; where it does not name one, by what a result says that it read."""
     manifest = result.manifest
     again = result.key in seen
     seen.add(result.key)
@@ -184,10 +207,10 @@ def _walk(result: Result, by_key: Mapping[str, Result], depth: int, seen: set[st
     for role, name in sorted(manifest["sources"].items()):
         what = "own file" if _is_made_elsewhere(result) else "raw file"
         yield Origin(depth + 1, f"{what} {name}", manifest["parts"]["sources"][role], role, is_file=True)
-    inputs = {origin["key"]: origin["node"] for origin in manifest["inputs"].values()}
+    inputs = {made.get(origin["node"], origin["key"]): origin["node"] for origin in manifest["inputs"].values()}
     for key, node in inputs.items():
         if key in by_key:
-            yield from _walk(by_key[key], by_key, depth + 1, seen)
+            yield from _walk(by_key[key], made, by_key, depth + 1, seen)
         else:
             yield Origin(depth + 1, node, key, "no longer in the cache")
 

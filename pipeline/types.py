@@ -48,6 +48,7 @@ class Metric:
         decision: DecisionKind = getattr(module, "DECISION", "weights" if module.READS == "label" else "plain")
         score, worst = module.score, getattr(module, "WORST", None)
         if module.__name__ == own_metric.MODULE:
+            name = own_metric.FILE  # which its user knows
             score = own_metric.guarded(score, f"{module.__file__}: score()")
         return cls(name, module.READS, module.GREATER_IS_BETTER, module.OPTIMUM, score, decision, worst)
 

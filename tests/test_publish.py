@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy
@@ -39,12 +40,15 @@ def submit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toy, "submit", write, raising=False)
 
 
+SUBMIT: dict[str, Any] = {"function": "submit", "outputs": ("submission.csv", "provenance.json")}
+
+
 def graph(raw: Path, seed: int = 0) -> list[Node]:
     return [
         node("ingest", sources={"train": raw}),
         node("a", "ingest", seed=seed, function="constant"),
         node("b", "ingest", "a"),
-        node("submit", "b", function="submit", outputs=("submission.csv", "provenance.json")),
+        node("submit", "b", **SUBMIT),
     ]
 
 
@@ -94,6 +98,31 @@ def test_the_walk_survives_a_rerun_that_gave_equal_bytes_and_a_sweep(store: Stor
     del found
     sweep(store, keep)
     assert not [o for o in trace(path, store) if "no longer" in o.detail]
+
+
+def test_the_walk_is_that_of_the_run_that_published_the_file(store: Store, raw: Path, tmp_path: Path) -> None:
+    """Its raw files, where another run, or a rerun of this one, made the same bytes of others."""
+
+    def made(text: str, experiment: str) -> Mapping[str, Result]:
+        raw.write_text(text)
+        ingest = node("ingest", sources={"train": raw}, function="constant")
+        submit = node("submit", "b", config={"of": experiment}, **SUBMIT)
+        return toy.make(store, ingest, node("b", "ingest"), submit).results
+
+    def published(text: str, experiment: str) -> Path:
+        found = made(text, experiment)
+        return publish(tmp_path / "submissions", experiment, found["submit"], found)
+
+    def raw_file(path: Path) -> str:
+        return next(origin.digest for origin in trace(path, store) if origin.what.startswith("raw file"))
+
+    first, second = published("Id\n1\n", "first"), published("Id\r\n1\r\n", "second")
+    for path in (first, second):
+        assert [raw_file(path)] == [*json.loads(path.with_suffix(".json").read_text())["raw_files"].values()]
+    assert published("Id\n1\n\n", "first") == first
+    assert raw_file(first) == hash_file(raw)
+    first.with_suffix(".json").unlink()
+    assert raw_file(first) != "", "without it the newest is told"
 
 
 FOREIGN = ['{"a": 1}', "[]", "text", '{"results": []}', '{"results": {"a": []}, "experiment": "b"}', b"\xff", None]

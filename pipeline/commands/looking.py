@@ -12,13 +12,16 @@ from rich.tree import Tree
 
 from pipeline.audit_graph import audit
 from pipeline.commands.experiment import DEFAULT, Minutes, Name, Slug, console_for, ensure_run, load, out, run_nodes
+from pipeline.config import load_competition
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan as make_plan
 from pipeline.engine.store import Store
+from pipeline.errors import SubmissionError
 from pipeline.graph import up_to
-from pipeline.publish import trace
+from pipeline.publish import check_submission, trace
 from pipeline.report.audit import checked, leaking, verdict
 from pipeline.show import runs as shown
+from pipeline.show.current import judge
 
 app = typer.Typer()
 
@@ -40,7 +43,13 @@ def explain(
     submission: Annotated[Path, typer.Argument(help="The CSV file, as it lies in submissions/<slug>/.")],
 ) -> None:
     """Walk a submission back, stage by stage, to the hashes of the raw files."""
+    check_submission(submission)
     slug = submission.resolve().parent.name
+    if not context.obj.cache(slug).is_dir():
+        raise SubmissionError(
+            f"{submission} lies in a folder called '{slug}', which is no competition with results",
+            hint="explain knows the competition by that name: give the file as it lies in submissions/<slug>/",
+        )
     origins = list(trace(submission, Store(context.obj.cache(slug))))
     branches = [Tree(f"[bold]{escape(origins[0].what)}[/] {origins[0].digest} [dim]{escape(origins[0].detail)}[/]")]
     for origin in origins[1:]:
@@ -69,8 +78,7 @@ def folds(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "defa
 @app.command()
 def show(context: typer.Context, slug: Slug = DEFAULT) -> None:
     """Compare a competition's experiments: scores, and only the settings that differ."""
-    context.obj.competition(slug)
-    shown.compare(context.obj, slug, out)
+    shown.compare(context.obj, slug, out, judge(context.obj, load_competition(context.obj, slug)))
 
 
 @app.command()

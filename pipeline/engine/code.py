@@ -28,6 +28,9 @@ LEFT_OUT = ("pipeline.engine", "pipeline.errors")
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "autogluon": "autogluon.tabular"}
 """Libraries that are imported under another name than they are installed by."""
 
+ENVIRONMENT = ("environ", "environb", "getenv", "getenvb")
+"""Names of `os` by which code reads environment variables."""
+
 REFLECTION = frozenset({"globals", "eval", "exec", "vars", "__import__", "__name__"})
 """Names by which code may reach any definition of its file, so that all of them count as used."""
 
@@ -73,7 +76,7 @@ def _follow(modules: Iterable[str], plugins: Iterable[Plugin], read: Callable[[s
         if plugin.file is None:
             waiting.append(plugin.module)
         else:
-            own = _read_symbol(plugin.file, plugin.symbol) if plugin.symbol else _examine(_parse(plugin.file).body)
+            own = _read_own(plugin.file, plugin.symbol)
             found[plugin.file.name + (f":{plugin.symbol}" if plugin.symbol else "")] = own
             waiting.extend(own.imports)
     while waiting:
@@ -122,9 +125,31 @@ def _memo() -> Memo:
     return Memo(PACKAGE / "__pycache__" / f"closure.{sys.implementation.cache_tag}.json", Path(__file__).read_bytes())
 
 
-def _read_symbol(path: Path, symbol: str) -> Module:
-    """Digest one top-level definition and, transitively, the top-level statements it may depend on."""
-    return _examine(_used(_parse(path).body, symbol))
+def _read_own(path: Path, symbol: str) -> Module:
+    """Digest a competition's own file: all of it, or one top-level definition and what it may depend on, transitively.
+
+    Code that reads environment variables is a FeatureError: no key knows them.
+    """
+    body = _parse(path).body
+    body = _used(body, symbol) if symbol else body
+    if found := next(_environment(body), None):
+        raise FeatureError(
+            f"{path}, line {found[0]}: {found[1]} is not in the cache key: results would stay as it changes",
+            hint="write the value into the file itself",
+        )
+    return _examine(body)
+
+
+def _environment(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+    """Yield (line, name) wherever environment variables are reached by way of `os`, whatever it is imported as."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    aliases = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    named = {alias.asname or "os" for alias in aliases if alias.name == "os" or alias.name.startswith("os.")}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "os":
+            yield from ((node.lineno, f"os.{alias.name}") for alias in node.names if alias.name in ENVIRONMENT)
+        elif isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and ast.unparse(node.value) in named:
+            yield node.lineno, f"os.{node.attr}"
 
 
 def _examine(body: list[ast.stmt], package: str = "") -> Module:

@@ -1,4 +1,4 @@
-"""What would run, and why: every reason is typed by what changed since the newest result of the same node."""
+"""What would run, and why: every reason is typed by what differs from the nearest result of the same node."""
 
 from __future__ import annotations
 
@@ -45,15 +45,26 @@ def decide(node: Node, results: Mapping[str, Result], store: Store) -> Step:
     inputs = {name: results[i.node].digest(i.files) for name, i in node.inputs.items() if i.node in results}
     parts = key_parts(node, inputs, {name: hash_file(path) for name, path in node.sources.items()})
     if waiting:
-        changes = changed(parts, _parts(store.latest(node)), ignore=waiting_inputs(node, waiting))
+        changes = _changes(parts, store.made(node), ignore=waiting_inputs(node, waiting))
         return Step(node, "maybe", tuple(changes) or (f"after {', '.join(waiting)}",), parts)
     key = digest(parts)
     result = store.find(node, key)
     if result is not None:
         return Step(node, "cached", (), parts, key, result)
-    latest = store.latest(node)
-    reasons = changed(parts, _parts(latest)) or ["its result is incomplete"]
+    reasons = _changes(parts, store.made(node)) or ["its result is incomplete"]
     return Step(node, "run", tuple(reasons), parts, key)
+
+
+def _changes(parts: Mapping[str, Any], results: Sequence[Result], ignore: frozenset[str] = frozenset()) -> list[str]:
+    """Say how a key differs from that of the result that it differs least from, of several the first.
+
+    Another experiment's may be newer: nobody made the changes since that one.
+    """
+    if not results:
+        return changed(parts, None)
+    same_scheme = [result for result in results if result.manifest["parts"].get("scheme") == parts["scheme"]]
+    told = (changed(parts, result.manifest["parts"], ignore) for result in same_scheme or results)
+    return min(told, key=len)
 
 
 def waiting_inputs(node: Node, waiting: Sequence[str]) -> frozenset[str]:
@@ -76,10 +87,6 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
     reasons += _values("library", new["libraries"], old["libraries"])
     reasons += _values("python", {"": new["python"]}, {"": old["python"]})
     return reasons + _values("seed", {"": new["seed"]}, {"": old["seed"]})
-
-
-def _parts(result: Result | None) -> Mapping[str, Any] | None:
-    return None if result is None else result.manifest["parts"]
 
 
 def _contents(

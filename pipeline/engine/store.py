@@ -90,10 +90,10 @@ class Store:
                 return None
         return result
 
-    def latest(self, node: Node) -> Result | None:
-        """Return the newest result of the same node under whatever key, to explain what changed since."""
+    def made(self, node: Node) -> list[Result]:
+        """Return the results of the same node under whatever keys, the newest first, to explain what changed since."""
         results = [r for r in map(_read, self._variant(node).glob("*/")) if r is not None]
-        return max(results, key=lambda r: r.manifest["finished"], default=None)
+        return sorted(results, key=lambda r: str(r.manifest["finished"]), reverse=True)
 
     def open(self, result: Result, files: Sequence[str] = ()) -> Path:
         """Return the folder of a result after hashing every file, or the named files and folders.

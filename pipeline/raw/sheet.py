@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from pipeline.errors import DataError
-from pipeline.raw.source import Text, read_text
+from pipeline.raw.source import UNLESS_OWN, Text, read_text
 
 SEPARATORS = (",", ";", "\t", "|")
 
@@ -70,7 +70,7 @@ def parse(text: Text) -> Sheet:
     ]  # as pandas calls them
     _check_header(text, header)
     if first_line is None:
-        raise DataError(f"{text.name} has a header but no rows", hint="download the competition's data again")
+        raise DataError(f"{text.name} has a header but no rows", hint=UNLESS_OWN)
     quoted = b'"' in text.content
     block = min(len(text.content) + 1, (1 << 31) - 1) if quoted else 1 << 24
     try:
@@ -163,4 +163,4 @@ def _ragged(text: Text, separator: str, header: list[str], error: Exception) -> 
         if len(record) != len(header):
             found = f"{text.name}, line {line}: found {len(record)} fields, expected {len(header)} as in the header"
             return DataError(found, hint="a broken download, or a text with a separator in it and no quotes around it")
-    return DataError(f"{text.name} cannot be read as CSV: {error}", hint="download the competition's data again")
+    return DataError(f"{text.name} cannot be read as CSV: {error}", hint=UNLESS_OWN)

@@ -17,6 +17,7 @@ TABLES = "tables"
 """The folder in which ingest keeps what train and test were joined with, for new rows to be joined with it."""
 
 DOWNLOAD = "download the competition's data again"
+UNLESS_OWN = f"{DOWNLOAD}, unless it is a file of your own"
 BINARY = {
     b"PAR1": "a parquet file",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
@@ -140,7 +141,7 @@ def _unpack_zip(content: bytes, name: str, member: str) -> bytes:
 def _refuse_other_kinds(content: bytes, name: str) -> None:
     start = content[:2000].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
-        raise DataError(f"{name} is empty ({len(content)} bytes), expected a CSV file", hint=DOWNLOAD)
+        raise DataError(f"{name} is empty ({len(content)} bytes), expected a CSV file", hint=UNLESS_OWN)
     if re.match(rb"(?i)<(!doctype|!--|\?xml|(html|head|body|title|meta|script|style|div|p|h1|a)[\s>])", start):
         hint = "a login or error page was saved in place of the data: log in, accept the rules, " + DOWNLOAD
         raise DataError(f"{name}, line 1: found an HTML page, expected CSV", hint=hint)

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.engine.plan import flat
+from pipeline.engine.sealed import OWN
 from pipeline.engine.store import Result
+from pipeline.publish import files
+
+SHORT = 8
+"""Characters of a hash that tell two versions of a file apart, as in a submission's name."""
 
 
 def settings(results: Mapping[str, Result]) -> dict[str, Any]:
@@ -54,12 +59,35 @@ def _if_stated(results: Mapping[str, Result], parts: Mapping[str, Any]) -> dict[
     return found
 
 
+def origins(results: Mapping[str, Result]) -> dict[str, str]:
+    """Return what a run was made from that no TOML file says, by the start of its hash: own code, and files.
+
+    Of features.py one line a function: {"features.py:age": "1f3a5b7c", "raw file train.csv": "0d2e4f60"}.
+    """
+    found: dict[str, str] = {}
+    for node, result in results.items():
+        code = result.manifest["parts"].get("code", {})
+        found |= {name: digest[:SHORT] for name, digest in code.items() if name.partition(":")[0] in OWN}
+        if node != "submit":  # which alone reads the solution of a practice competition, to judge
+            kind = "raw file" if node.partition("[")[0] == "ingest" else node
+            found |= {f"{kind} {name}": sha256[:SHORT] for name, sha256 in files(result).items()}
+    return found
+
+
 def differing(runs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the keys of flat settings in which runs differ; of a model that not all have, only its kind."""
+    """Return the keys of flat settings in which runs differ; of a model that not all have, only its kind.
+
+    Of a function of features.py only whether its texts differ: preprocess.features says who has it.
+    """
     runs = list(runs)
     shared = set.intersection(*({_model_of(key) for key in run} for run in runs)) if runs else set()
     keys = {key for run in runs for key in run if _model_of(key) in shared or key.endswith(".kind")}
-    return sorted(key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs))
+    return sorted(key for key in keys if _differs(key, runs))
+
+
+def _differs(key: str, runs: Iterable[Mapping[str, Any]]) -> bool:
+    told = [run for run in runs if key in run or not key.startswith("features.py:")]
+    return any(run.get(key) != told[0].get(key) for run in told)
 
 
 def _model_of(key: str) -> str:
@@ -69,9 +97,13 @@ def _model_of(key: str) -> str:
 
 def _model(name: str, model: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     tune = parts.get(f"tune[{name}]")
-    space = {f"space.{parameter}": str(d) for parameter, d in tune["config"]["space"].items()} if tune else {}
+    space = {"space": {name: _searched(d) for name, d in tune["config"]["space"].items()}} if tune else {}
     refit = {"refit": True} if model.get("refit") else {}
     return {"kind": model["kind"], **refit, **model["recipe"], **space}
+
+
+def _searched(dimension: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in dimension.items() if name != "when" or value}
 
 
 def _tune(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,10 @@ from pipeline.engine.run import Outcome
 from pipeline.engine.store import Result, Store
 from pipeline.entries import ENSEMBLE
 from pipeline.publish import provenances, publish
-from pipeline.report.settings import differing, settings
+from pipeline.report.settings import differing, origins, settings
 from pipeline.report.summary import Row, Summary, ancestors, decimals, duration, minute, number, signed, summarise
+from pipeline.show.current import judge_of
+from pipeline.show.leaking import leaks
 from pipeline.show.next_steps import next_steps
 from pipeline.workspace import Workspace
 
@@ -179,9 +181,10 @@ def _judged(summary: Summary) -> Iterator[tuple[str, float, str]]:
 
 @dataclass(frozen=True)
 class Run:
-    """One line of the comparison: an experiment's newest result under one configuration.
+    """One line of the comparison: an experiment's newest result of one configuration, own code and files.
 
-    folds, judge: equal where two runs were judged on the same folds, by the same metric.
+    folds, judge: equal where two runs were judged on the same folds, by the same metric. raw: hashes by role. leaks:
+    the checks of the audit that found one in its code and data.
     """
 
     name: str
@@ -190,15 +193,29 @@ class Run:
     settings: Mapping[str, Any]
     folds: str
     judge: str
+    raw: Mapping[str, str]
+    leaks: tuple[str, ...] = ()
+
+    @property
+    def finished(self) -> str:
+        """When its submission was made, as an ISO timestamp."""
+        return str(self.submit.manifest["finished"])
 
 
-def compare(workspace: Workspace, slug: str, out: Console) -> None:
-    """Print one line an experiment and configuration, best first, and the settings in which they differ."""
-    runs = find_runs(workspace, slug)
+def compare(workspace: Workspace, slug: str, out: Console, judge: str = "") -> None:
+    """Print one line an experiment and version of it, best first, and the settings, code and files that differ.
+
+    judge: the competition's metric as it is now; without it, that of the newest run.
+    """
+    runs = find_runs(workspace, slug, judge)
     if not runs:
         out.print(f"no results yet for {escape(slug)}; next: make run COMPETITION={escape(slug)}")
         return
     out.print(_runs_table(runs))
+    if judge and runs[0].judge != judge:
+        out.print("none of these was judged by the competition's metric as it is now: run them again", style="yellow")
+    if any(run.leaks for run in runs):
+        out.print("leaks: says the audit of that code and data; its score is not to be trusted", style="dim")
     missing = sorted(set(workspace.experiments_of(slug)) - {run.name for run in runs})
     if missing:
         out.print(f"never run to the end: {escape(', '.join(missing))}", style="dim")
@@ -208,10 +225,11 @@ def compare(workspace: Workspace, slug: str, out: Console) -> None:
         out.print(_settings_table(runs, keys))
 
 
-def find_runs(workspace: Workspace, slug: str) -> list[Run]:
-    """Return the newest result of every experiment under every configuration, the best CV first.
+def find_runs(workspace: Workspace, slug: str, judge: str = "") -> list[Run]:
+    """Return the newest result of every experiment of every configuration, own code and files, the best CV first.
 
-    Before runs that were judged by another metric than the last one was.
+    Before runs that the audit found leaking, and those before runs that were judged by another metric than `judge`, or,
+    where none was judged by it, than the last one was.
     """
     results = {result.key: result for result in Store(workspace.cache(slug)).results()}
     newest: dict[str, Run] = {}
@@ -219,16 +237,20 @@ def find_runs(workspace: Workspace, slug: str) -> list[Run]:
         if not {"submit", "ensemble", "budget", "split", "preprocess"} <= family.keys():
             continue  # `pipeline gc` or a hand has taken a part of it away
         try:
-            summary, configured = summarise(family), settings(family)
-            judge = summary.metric + family["ensemble"].manifest["parts"].get("code", {}).get("metric.py", "")
+            summary, configured = summarise(family), settings(family) | origins(family)
         except (KeyError, FileNotFoundError, ValueError):
             continue  # made by another version of this code, in another form; damaged, or partly gone
-        run = Run(name, family["submit"], summary, configured, family["split"].digest(), judge)
+        raw = family["ingest"].manifest["parts"]["sources"] if "ingest" in family else {}
+        by = judge_of(summary, family["ensemble"])
+        leaking = tuple(leaks(results.values(), family))
+        run = Run(name, family["submit"], summary, configured, family["split"].digest(), by, raw, leaking)
         identity = json.dumps([name, run.settings], sort_keys=True)
-        if identity not in newest or _finished(newest[identity]) < _finished(run):
+        if identity not in newest or newest[identity].finished < run.finished:
             newest[identity] = run
-    last = max(newest.values(), key=_finished).judge if newest else ""
-    return sorted(newest.values(), key=lambda run: (run.judge != last, run.summary.ensemble.cv_error, run.name))
+    runs = sorted(newest.values(), key=lambda run: run.finished, reverse=True)
+    if judge not in {run.judge for run in runs} and runs:
+        judge = runs[0].judge
+    return sorted(runs, key=lambda run: (run.judge != judge, bool(run.leaks), run.summary.ensemble.cv_error, run.name))
 
 
 def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tuple[str, dict[str, Result]]]:
@@ -241,10 +263,6 @@ def _families(submissions: Path, results: Mapping[str, Result]) -> Iterator[tupl
         if result.name == "submit" and key not in names:
             sha256 = result.manifest["outputs"]["submission.csv"]["sha256"]
             yield names.get(sha256, f"({key[:8]})"), ancestors(results, key)
-
-
-def _finished(run: Run) -> str:
-    return str(run.submit.manifest["finished"])
 
 
 def _runs_table(runs: Sequence[Run]) -> Table:
@@ -266,8 +284,9 @@ def _runs_table(runs: Sequence[Run]) -> Table:
             *private,
             _behind(runs[0], run, places),
         )
-        when = minute(_finished(run))
-        table.add_row(str(place), escape(run.name), *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
+        when = minute(run.finished)
+        name = f"{escape(run.name)} [red]leaks[/]" if run.leaks else escape(run.name)
+        table.add_row(str(place), name, *scores, str(summary.n_entries), f"{summary.minutes:.1f}", when)
     return table
 
 
@@ -297,10 +316,24 @@ def _settings_table(runs: Sequence[Run], keys: Sequence[str]) -> Table:
     for place in range(1, len(runs) + 1):
         table.add_column(f"#{place}", justify="right")
     for key in keys:
-        table.add_row(escape(key), *(_value(run.settings.get(key, "-")) for run in runs))
+        table.add_row(escape(key), *map(escape, values_shown([run.settings.get(key, "-") for run in runs])))
     return table
 
 
-def _value(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return escape(text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…")
+def values_shown(values: Sequence[Any]) -> list[str]:
+    """Return the values of a setting as texts, short ones where that leaves the difference to be seen."""
+    whole = [_text(value) for value in values]
+    cut = [text if len(text) <= VALUE_LENGTH else f"{text[: VALUE_LENGTH - 1]}…" for text in whole]
+    lists = [value for value in values if isinstance(value, list)]
+    shared = [item for item in lists[0] if all(item in other for other in lists)] if lists else []
+    own = [_beside(shared, value) if isinstance(value, list) else _text(value) for value in values]
+    return next(texts for texts in (cut, own, whole) if len({*texts}) == len({*whole}))
+
+
+def _beside(shared: list[Any], value: list[Any]) -> str:
+    """Return what a list has beside what all have: "… + age"."""
+    return " + ".join(["…", *(str(item) for item in value if item not in shared)])
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.honesty.resample import Rows, pool
 from pipeline.honesty.rivals import Comparison, Leaderboards, Selection, select, simulate
 from pipeline.publish import published_name
 from pipeline.report.summary import ancestors, decimals, number
+from pipeline.show.current import judge, raw_hashes
 from pipeline.show.expected import open_library
 from pipeline.show.runs import Run, find_runs
 from pipeline.stages.score import bias_of, private_rows
@@ -53,13 +55,17 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The candidates, what is expected of each, the simulated leaderboards, and what is selected."""
+    """The candidates, what is expected of each, the simulated leaderboards, and what is selected.
+
+    left: a line for each reason for which runs are no candidates.
+    """
 
     candidates: Sequence[Candidate]
     expectations: Sequence[Expectation]
     boards: Leaderboards
     selection: Selection
     metric: Metric
+    left: tuple[str, ...] = ()
 
 
 def show(workspace: Workspace, competition: Competition, metric: Metric, out: Console) -> None:
@@ -67,6 +73,8 @@ def show(workspace: Workspace, competition: Competition, metric: Metric, out: Co
     chosen = choose(workspace, competition, metric)
     places = _places(chosen)
     out.print(_table(chosen, places))
+    for line in chosen.left:
+        out.print(escape(line), style="yellow", soft_wrap=True)
     out.print()
     for label, what, why in _reasons(chosen, places):
         out.print(f"[bold]{label}[/]  {escape(what)}", soft_wrap=True)
@@ -79,21 +87,10 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
     Every file is hashed before it is read; one that is damaged is a DamagedError.
     """
     slug, store = competition.slug, Store(workspace.cache(competition.slug))
-    known = {result.key: result for result in store.results()}
-    runs: dict[str, Run] = {}  # one a file: an experiment that changed no byte is no other submission
-    found = [run for run in find_runs(workspace, slug) if run.summary.metric == metric.name]
-    for run in found:
-        if run.judge == found[0].judge:  # the newest text of a metric.py
-            runs.setdefault(_sha256(run), run)
-    families = [(run, ancestors(known, run.submit.key)) for run in runs.values()]
-    if not families:
-        raise ConfigError(f"no experiment of {slug} has been run to its end", hint=f"make run COMPETITION={slug}")
-    table = read_table(store.open(families[0][1]["preprocess"]), metric)
-    candidates: list[Candidate] = []
-    for run, results in families:
-        if np.array_equal(read_table(store.open(results["preprocess"]), metric).train_ids, table.train_ids):
-            candidates.append(_ensemble(run, store, results, workspace.submissions / slug))
-    candidates += [one for one in _models(*families[0], store) if not _is_among(candidates, one)]
+    judged, leaking, others = _judged(workspace, competition)
+    table, runs, elsewhere = _on_one_table(judged, raw_hashes(workspace, competition), store, metric)
+    candidates = _named([_ensemble(run, store, results, workspace.submissions / slug) for run, results in runs])
+    candidates += [one for one in _models(*runs[0], store) if not _is_among(candidates, one)]
     candidates = sorted(candidates, key=lambda one: (one.cv_error, one.name))[:MOST]
     rows = pool(
         table.target, candidates[0].folds, metric, table.groups, table.time, [one.folds for one in candidates[1:]]
@@ -109,7 +106,74 @@ def choose(workspace: Workspace, competition: Competition, metric: Metric) -> Ch
         factor=own_factor(candidates[0].folds),
         seed=0,
     )
-    return Chosen(candidates, expectations, boards, select(boards), metric)
+    left = (
+        *_left(elsewhere, "on other training or test data"),
+        *_left(leaking, "found leaking by the audit"),
+        *_left(others, "judged by another metric"),
+    )
+    return Chosen(candidates, expectations, boards, select(boards), metric, left)
+
+
+def _judged(workspace: Workspace, competition: Competition) -> tuple[list[Run], list[Run], list[Run]]:
+    """Return the runs that the competition's metric, as it is now, has judged, the best CV first, and the others.
+
+    Those that the audit found leaking stand apart, between the two.
+    """
+    slug, now = competition.slug, judge(workspace, competition)
+    runs = find_runs(workspace, slug, now)
+    if not runs:
+        raise ConfigError(f"no experiment of {slug} has been run to its end", hint=f"make run COMPETITION={slug}")
+    if runs[0].judge != now:
+        raise ConfigError(
+            f"no run of {slug} was judged by its metric as it is now, {len(runs)} by another",
+            hint=f"make run COMPETITION={slug} EXPERIMENT={runs[0].name}",
+        )
+    if runs[0].leaks:
+        raise ConfigError(f"the audit found every run of {slug} leaking", hint="`make audit` says where each leaks")
+    judged, others = [run for run in runs if run.judge == now], [run for run in runs if run.judge != now]
+    return [run for run in judged if not run.leaks], [run for run in judged if run.leaks], others
+
+
+def _on_one_table(
+    runs: Sequence[Run], raw: Mapping[str, str], store: Store, metric: Metric
+) -> tuple[Data, list[tuple[Run, dict[str, Result]]], list[Run]]:
+    """Return a table, the runs on its very rows with their results, one a submission, and the runs on others.
+
+    It is that of the newest run on the raw files as they are now; where there is none, of the newest of all.
+    """
+    known = {result.key: result for result in store.results()}
+    families = {run.submit.key: ancestors(known, run.submit.key) for run in runs}
+    newest = max(runs, key=lambda run: (run.raw == raw, run.finished))
+    first = families[newest.submit.key]["preprocess"]
+    table, same = read_table(store.open(first), metric), {first.key: True}
+    kept: dict[str, tuple[Run, dict[str, Result]]] = {}  # an experiment that changed no byte is no other submission
+    left = []
+    for run in runs:
+        results = families[run.submit.key]
+        prepared = results["preprocess"]
+        if prepared.key not in same:
+            same[prepared.key] = _has_rows_of(table, read_table(store.open(prepared), metric))
+        if same[prepared.key]:
+            kept.setdefault(_sha256(run), (run, results))
+        else:
+            left.append(run)
+    return table, list(kept.values()), left
+
+
+def _has_rows_of(one: Data, other: Data) -> bool:
+    """Tell whether two tables have the same rows in the same order, and the same target; their columns may differ."""
+    pairs = [(one.train_ids, other.train_ids), (one.target, other.target), (one.test_ids, other.test_ids)]
+    return one.task.classes == other.task.classes and all(np.array_equal(*pair) for pair in pairs)
+
+
+def _left(runs: Sequence[Run], why: str) -> Iterator[str]:
+    if runs:
+        named = ", ".join(_file(run).removesuffix(".csv") for run in runs)
+        yield f"{len(runs)} run{'s' * (len(runs) > 1)} {why} left out: {named}"
+
+
+def _file(run: Run) -> str:
+    return published_name(run.name, _sha256(run))
 
 
 def _is_among(candidates: Sequence[Candidate], model: Candidate) -> bool:
@@ -124,10 +188,16 @@ def _sha256(run: Run) -> str:
 def _ensemble(run: Run, store: Store, results: Mapping[str, Result], submissions: Path) -> Candidate:
     """Return a run's ensemble, and where its submission lies."""
     folds, made = read_folds(store.open(results["split"])), store.open(results["ensemble"])
-    own = submissions / published_name(run.name, _sha256(run))
+    own = submissions / _file(run)
     path = own if own.is_file() else next(iter(sorted(submissions.glob(f"*-{_sha256(run)[:8]}.csv"))), None)
     bias = bias_of(ENSEMBLE, read_json(made / "leaderboard.json"))
     return Candidate(run.name, read_entries(made)[ENSEMBLE].oof, folds, bias, run.summary.ensemble.cv_error, path)
+
+
+def _named(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Call the versions of an experiment by their files."""
+    names = Counter(one.name for one in candidates)
+    return [replace(one, name=one.path.stem) if one.path and names[one.name] > 1 else one for one in candidates]
 
 
 def _models(run: Run, results: Mapping[str, Result], store: Store) -> Iterator[Candidate]:
@@ -191,7 +261,8 @@ def _reasons(chosen: Chosen, places: int) -> Iterator[tuple[str, str, str]]:
         why += f"; that it was chosen makes it look better by {number(flattery, places)}, which is not in the table"
     yield "select", _where(best), why
     if selection.hedge == selection.best:
-        yield "hedge ", "none", "nothing else has been run: another experiment would give a choice"
+        which = "nothing else has been run" if not chosen.left else "nothing else can be compared with it"
+        yield "hedge ", "none", f"{which}: another experiment would give a choice"
         return
     loss, gain = number(selection.loss, places), number(selection.gain, places)
     why = f"expected to lose {loss} to the first, and strays with it by a correlation of {selection.correlation:.2f}"

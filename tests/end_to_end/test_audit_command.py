@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 
@@ -78,6 +79,8 @@ def test_a_run_tells_the_audit_of_its_code_and_fails_where_that_found_a_leak(lin
     assert "# has found 1 leak" in leaking.stdout
     assert "the leak audit failed (row_local): the score of" in leaking.stderr
     assert "Traceback" not in leaking.stderr
+    assert re.search(r"^2 quick leaks ", call("show", SLUG).stdout, re.MULTILINE)
+    assert "1 run found leaking by the audit left out: quick-" in call("choose", SLUG).stdout
     features(linear, "")
     assert call("run", SLUG, "-e", "quick").returncode == 0
 

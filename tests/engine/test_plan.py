@@ -135,6 +135,19 @@ def test_going_back_to_an_earlier_config_is_cached(store: Store) -> None:
     assert states(store, a) == ["cached"]
 
 
+def test_another_experiment_s_newer_result_is_no_predecessor(store: Store) -> None:
+    mine, other = {"text": "a", "lr": 0.1, "epochs": 9}, {"text": "a", "lr": 0.5, "epochs": 5, "width": 7}
+    make(store, node("a", config=mine))
+    make(store, node("a", config=other))
+    assert reasons(store, node("a", config=mine | {"lr": 0.2})) == [("config lr: 0.1 → 0.2",)]
+
+
+def test_of_results_that_are_as_near_the_newest_is_told(store: Store) -> None:
+    for lr in (0.1, 0.3, 0.2):
+        make(store, node("a", config={"text": "a", "lr": lr}))
+    assert reasons(store, node("a", config={"text": "a", "lr": 0.4})) == [("config lr: 0.2 → 0.4",)]
+
+
 def test_a_rerun_that_gives_equal_bytes_stops_there(store: Store) -> None:
     a, b = node("a", function="constant"), node("b", "a")
     make(store, a, b)

@@ -151,7 +151,7 @@ def test_a_torn_or_foreign_manifest_is_no_result(store: Store, content: str | No
     manifest = result.folder / "manifest.json"
     manifest.write_text(manifest.read_text()[:-20] if content is None else content)
     assert store.find(node("first"), KEY) is None
-    assert store.latest(node("first")) is None
+    assert store.made(node("first")) == []
     assert list(store.results()) == []
     assert commit(store, node("first"), "again").digest() != result.digest(), "it is replaced, not adopted"
     assert store.find(node("first"), KEY) is not None
@@ -184,14 +184,12 @@ def test_a_stage_that_says_so_adopts_the_winner_s_bytes(store: Store) -> None:
     assert (commit(store, honest, "2").folder / "out.txt").read_text() == "1"
 
 
-def test_latest_is_the_newest_of_the_same_node(store: Store) -> None:
+def test_what_was_made_of_a_node_is_told_newest_first(store: Store) -> None:
     for day, key in (("02", "b" * 64), ("03", "a" * 64), ("01", "c" * 64)):
         folder = store.building(key)
         (folder / "out.txt").touch()
         store.commit(node("first"), key, folder, MANIFEST | {"finished": f"2026-01-{day}"})
-    latest = store.latest(node("first"))
-    assert latest is not None
-    assert latest.key == "a" * 64
+    assert [result.key[0] for result in store.made(node("first"))] == ["a", "b", "c"]
 
 
 def test_one_process_waits_for_the_other_s_lock(store: Store) -> None:

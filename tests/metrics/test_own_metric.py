@@ -106,9 +106,7 @@ def test_folds_that_it_refuses_are_told_in_its_words(tmp_path: Path) -> None:
     table = make_table(classes=True)
     task = replace(table.task, metric=metric(tmp_path, WITHOUT_LABELS))
     rare = replace(table, task=task, target=np.where(np.arange(400) < 2, np.arange(400) + 1, 0))
-    with pytest.raises(
-        ConfigError, match=r"competition_metric cannot be computed on fold 0 .*refuses them: ValueError"
-    ):
+    with pytest.raises(ConfigError, match=r"metric\.py cannot be computed on fold 0 .*refuses them: ValueError"):
         check_metric(alternating(400), rare)
 
 

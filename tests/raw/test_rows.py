@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from pipeline.errors import DataError
 from pipeline.inference.prepared import convert
 from pipeline.raw.kinds import Settled, are_whole, retype, settle
 from pipeline.raw.rows import read_rows
-from pipeline.raw.sheet import Sheet, parse
+from pipeline.raw.sheet import Sheet, parse, read_sheet
 from pipeline.raw.source import Text
 
 NUMBERS = st.one_of(
@@ -102,3 +103,12 @@ def test_the_submission_follows_the_sample_only_where_it_has_the_same_ids() -> N
     alone = read_rows(test, sheet("id,y\n2,0\n3,0\n", "sample.csv"), SCHEMA, [], said.append)
     assert (alone.order.tolist(), alone.written.tolist()) == ([0, 1], ["1", "2"])
     assert said == ["sample.csv is about other rows than test.csv: the submission follows test.csv"]
+
+
+@pytest.mark.parametrize("content", ["", "id,a\n"])
+def test_a_file_without_rows_may_be_one_s_own(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text(content)
+    with pytest.raises(DataError) as caught:
+        read_sheet(file)
+    assert caught.value.hint.endswith("unless it is a file of your own")

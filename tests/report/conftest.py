@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,19 @@ class Maker:
 
 
 def make_run(
-    root: Path, name: str = "default", *, minutes: float = 10, metric: str = "rmsle", judged: bool = True
+    root: Path,
+    name: str = "default",
+    *,
+    minutes: float = 10,
+    metric: str = "rmsle",
+    judged: bool = True,
+    origin: Mapping[str, str] | None = None,
 ) -> Made:
-    """Make a run of five entries over five folds; the same arguments find the same results again."""
+    """Make a run of five entries over five folds; the same arguments find the same results again.
+
+    origin: digests of other raw files by role, or of own code, such as "features.py:age" or "metric.py". Another train
+    has another target.
+    """
     competition, experiment = _configs(name, minutes, metric)
     workspace = Workspace(root / "data", root / "experiments", root / "submissions")
     for file in ("competition", "default", "other"):
@@ -89,10 +99,12 @@ def make_run(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     table, folds = make_table(metric), alternating(N_TRAIN, N_FOLDS)
+    if origin and "train" in origin:
+        table = replace(table, target=np.roll(table.target, int(origin["train"][:4], 16) % N_TRAIN))
     maker = Maker(workspace.cache(SLUG))
-    _data_stages(maker, competition, experiment, table, folds)
+    _data_stages(maker, competition, experiment, table, folds, origin or {})
     _model_stages(maker, table, folds, experiment)
-    _last_stages(maker, competition, experiment, metric, judged)
+    _last_stages(maker, competition, experiment, metric, judged, origin or {})
     return Made(workspace, competition, experiment, Outcome(maker.results, tuple(maker.results)))
 
 
@@ -147,10 +159,17 @@ def _configs(name: str, minutes: float, metric: str) -> tuple[Competition, Exper
     return competition, Experiment(name=name, minutes=minutes, models=models)
 
 
-def _data_stages(maker: Maker, competition: Competition, experiment: Experiment, table: Table, folds: Folds) -> None:
+def _data_stages(
+    maker: Maker,
+    competition: Competition,
+    experiment: Experiment,
+    table: Table,
+    folds: Folds,
+    origin: Mapping[str, str],
+) -> None:
     facts = competition.model_dump(mode="json", exclude={"files", "title"})
-    sources = {"train": "a" * 64, "test": "b" * 64}
-    maker.make("ingest", facts, (), lambda f: write_json(f / "schema.json", {"columns": {}}), sources=sources)
+    sources = {role: origin.get(role, letter * 64) for role, letter in (("train", "a"), ("test", "b"), ("sample", "c"))}
+    maker.make("ingest", facts, (), lambda f: write_json(f / "schema.json", {"columns": {}, **origin}), sources=sources)
 
     def preprocess(folder: Path) -> None:
         write_table(folder, table)
@@ -160,7 +179,8 @@ def _data_stages(maker: Maker, competition: Competition, experiment: Experiment,
         write_json(folder / "report.json", about | {"notes": ["<b>PoolQC</b> is rare"]})
 
     facts = facts | {"preprocess": experiment.preprocess.model_dump(mode="json", exclude={"features"})}
-    maker.make("preprocess", facts, ("ingest",), preprocess)
+    code = {name: digest for name, digest in origin.items() if name.startswith("features.py:")}
+    maker.make("preprocess", facts, ("ingest",), preprocess, code=code)
 
     def split(folder: Path) -> None:
         write_folds(folder, folds)
@@ -231,7 +251,14 @@ def _trials(folder: Path) -> dict[str, Any]:
     return facts | {"kept": False, "verdict": "the default is kept: inside the noise"}
 
 
-def _last_stages(maker: Maker, competition: Competition, experiment: Experiment, metric: str, judged: bool) -> None:
+def _last_stages(
+    maker: Maker,
+    competition: Competition,
+    experiment: Experiment,
+    metric: str,
+    judged: bool,
+    origin: Mapping[str, str],
+) -> None:
     trains = [name for name in maker.results if name.startswith("train[")]
 
     def blend(folder: Path) -> dict[str, Any]:
@@ -241,7 +268,8 @@ def _last_stages(maker: Maker, competition: Competition, experiment: Experiment,
         return ensemble.run(Job({}, inputs, {}, plugins, folder, folder, 0, Heard()))
 
     config = experiment.ensemble.model_dump(mode="json")
-    maker.make("ensemble", config, ("preprocess", "split", *trains), blend)
+    code = {name: digest for name, digest in origin.items() if name == "metric.py"}
+    maker.make("ensemble", config, ("preprocess", "split", *trains), blend, code=code)
 
     def expect(folder: Path) -> dict[str, Any]:
         inputs = {name: maker.results[name].folder for name in ("preprocess", "split", "ensemble")}
@@ -252,7 +280,9 @@ def _last_stages(maker: Maker, competition: Competition, experiment: Experiment,
     maker.make("score", {"public_share": 0.5}, ("preprocess", "split", "ensemble"), expect)
 
     def submit(folder: Path) -> None:
-        (folder / "submission.csv").write_text(f"Id,Price\n1,{experiment.minutes}\n", encoding="utf-8")
+        (folder / "submission.csv").write_text(
+            f"Id,Price\n1,{experiment.minutes}\n{''.join(origin.values())}", encoding="utf-8"
+        )
         write_json(folder / "provenance.json", {"competition": SLUG, "metric": metric})
         if judged:
             names = ("mlp", "mlp-tuned", "autogluon/LightGBM", "autogluon/Forest", "autogluon/WeightedEnsemble")
@@ -261,7 +291,8 @@ def _last_stages(maker: Maker, competition: Competition, experiment: Experiment,
             references = ["autogluon/WeightedEnsemble"]
             write_json(folder / "judged.json", {"ours": ours, "entries": scores, "references": references})
 
-    maker.make("submit", competition.model_dump(mode="json"), ("ingest", "preprocess", "ensemble"), submit)
+    facts = competition.model_dump(mode="json") | dict(origin)  # as if it had gone through all that was predicted
+    maker.make("submit", facts, ("ingest", "preprocess", "ensemble"), submit)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from pipeline.report.settings import differing, settings
+from pipeline.report.settings import differing, origins, settings
 
 
 def result(config: dict[str, Any], **more: Any) -> Any:
@@ -62,3 +62,40 @@ def test_what_few_experiments_state_tells_runs_apart() -> None:
         "use_spare_minutes",
     ]
     assert (runs[1]["extra.files"], runs[1]["extra.weight"]) == ("original.csv", 0.5)
+
+
+def test_a_search_space_is_told_bound_by_bound() -> None:
+    dimension = {"tune": "loguniform", "low": 0.1, "high": 10.0, "when": {}}
+    narrow, wide = ({"tune[ridge]": result({"space": {"penalty": dimension | more}})} for more in ({}, {"low": 0.01}))
+    runs = [settings(run(**more)) for more in (narrow, wide)]
+    assert differing(runs) == ["models.ridge.space.penalty.low"]
+    assert "models.ridge.space.penalty.when" not in runs[0]
+
+
+def origin(code: dict[str, str], **sources: str) -> Any:
+    """Return a result by the digests of its code and of its files, which are called like their roles."""
+    parts = {"config": {}, "code": code, "sources": sources}
+    return SimpleNamespace(manifest={"parts": parts, "sources": {role: f"{role}.csv" for role in sources}})
+
+
+def test_own_code_and_files_are_told_by_the_start_of_their_hashes() -> None:
+    results = {
+        "ingest": origin({"pipeline.stages.ingest": "a" * 64}, train="b" * 64),
+        "preprocess[age]": origin({"features.py:age": "c" * 64, "pipeline.features": "d" * 64}),
+        "train[friend]": origin({}, oof="e" * 64),
+        "ensemble": origin({"metric.py": "f" * 64, "postprocess.py:postprocess": "0" * 64}),
+        "submit": origin({"metric.py": "f" * 64}, solution="1" * 64),
+    }
+    assert origins(results) == {
+        "raw file train.csv": "b" * 8,
+        "features.py:age": "c" * 8,
+        "train[friend] oof.csv": "e" * 8,
+        "metric.py": "f" * 8,
+        "postprocess.py:postprocess": "0" * 8,
+    }
+
+
+def test_a_function_of_features_differs_by_its_text_and_not_by_who_has_it() -> None:
+    with_old, with_new, without = {"features.py:age": "1"}, {"features.py:age": "2"}, {"minutes": 10}
+    assert differing([with_old, with_new, without]) == ["features.py:age", "minutes"]
+    assert differing([with_old, without]) == ["minutes"]

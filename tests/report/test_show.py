@@ -23,6 +23,8 @@ from pipeline.errors import DamagedError
 from pipeline.report.summary import summarise
 from pipeline.show import runs as show
 
+LONG = ["cabin", "cabin_deck", "cabin_number", "family", "title"]
+
 
 def printed(function: Callable[..., Any], *arguments: Any, width: int = 100) -> str:
     out = Console(file=io.StringIO(), width=width, highlight=False)
@@ -152,6 +154,35 @@ def test_compare_shows_a_line_a_result_and_only_settings_that_differ(run_of: Cal
     differing = text[text.index("differs in") :]
     assert sorted(re.search(r"minutes +(\S+) +(\S+) +(\S+)", differing).groups()) == ["10.0", "20.0", "3.0"]
     assert "n_folds" not in differing
+
+
+@pytest.mark.parametrize("what", ["features.py:age", "train", "metric.py"])
+def test_a_version_that_was_tried_and_taken_back_stays_beside_the_one_before(
+    run_of: Callable[..., Any], what: str
+) -> None:
+    for version in ("1" * 64, "2" * 64, "1" * 64):
+        made = run_of(origin={what: version})
+        finish(made)
+    runs = show.find_runs(made.workspace, "made-up-houses")
+    assert made.results["submit"].key in [run.submit.key for run in runs]
+    text = printed(show.compare, made.workspace, "made-up-houses")
+    differing = {"train": "raw file train.csv"}.get(what, what)
+    assert re.search(rf"{differing} +(1{{8}} +2{{8}}|2{{8}} +1{{8}})", text[text.index("differs in") :])
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([5, 10, "-"], ["5", "10", "-"]),
+        ([["age"], ["age", "family"]], ["age", "age, family"]),
+        ([LONG, [*LONG, "fare_centred"], "-"], ["…", "… + fare_centred", "-"]),
+        ([LONG, [*LONG[:3], "title", "family"]], [", ".join(LONG), ", ".join([*LONG[:3], "title", "family"])]),
+        (["a" * 40, "b" * 40], ["a" * 27 + "…", "b" * 27 + "…"]),
+        (["a" * 40, "a" * 41], ["a" * 40, "a" * 41]),
+    ],
+)
+def test_a_setting_is_cut_only_where_its_values_stay_apart(values: list[Any], shown: list[str]) -> None:
+    assert show.values_shown(values) == shown
 
 
 def test_compare_says_of_runs_on_other_folds_that_they_are(run_of: Callable[..., Any]) -> None:
