@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -315,32 +314,6 @@ def test_a_function_follows_only_the_imports_it_uses(digests: Callable) -> None:
     found = digests(FEATURES)
     assert set(found["log"]) == {"features.py:log"}
     assert {"features.py:far", "pipeline.helpers.far", "pipeline.core.fused"} <= set(found["far"])
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("import os\ndef a(rows): return rows['a'] * float(os.environ['SCALE'])", "line 2: os.environ is not"),
-        ("import os.path as p, os as system\ndef a(rows): return system.getenv('SCALE')", "line 2: os.getenv is not"),
-        ("from os import environ as e\nSCALE = float(e['SCALE'])\ndef a(rows): return rows['a'] * SCALE", "line 1: os"),
-        ("def a(rows):\n    import os.path\n    return os.getenv('SCALE')", "line 3: os.getenv is not"),
-    ],
-)
-def test_own_code_may_not_read_the_environment(tmp_path: Path, text: str, said: str) -> None:
-    file = tmp_path / "features.py"
-    file.write_text(text)
-    for symbol in ("a", ""):
-        with pytest.raises(FeatureError, match=rf"features\.py, {re.escape(said)}"):
-            code.closure([], [Plugin("competition_features", file, symbol)])
-
-
-def test_what_is_only_called_like_the_environment_may_be_read(tmp_path: Path) -> None:
-    file = tmp_path / "features.py"
-    file.write_text(
-        "import os\ndef _unused(): return os.environ\n"
-        "def a(rows): return rows.environ + rows['b'].map(lambda name: len(os.path.basename(name)))"
-    )
-    assert code.closure([], [Plugin("competition_features", file, "a")]).digests.keys() == {"features.py:a"}
 
 
 def test_functions_are_public_top_level_and_named_once(tmp_path: Path) -> None:
