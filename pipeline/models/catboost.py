@@ -62,10 +62,10 @@ class Recipe(BoosterRecipe):
     leaf_steps: Count | Auto = Field(
         "auto", description="Newton steps for a leaf's value: 1 if small or classes, else 20"
     )
-    one_hot: Count | Auto = Field(
+    one_hot: Annotated[int, Field(ge=1, le=65_535)] | Auto = Field(
         "auto", description="levels up to which a column is split directly: 2 if small, else 20, or 15 for classes"
     )
-    bins: Count = Field(254, description="values that a number is reduced to, at most")
+    bins: Annotated[int, Field(ge=1, le=65_535)] = Field(254, description="values that a number is reduced to, at most")
 
 
 def _kind() -> Kind:

@@ -8,7 +8,7 @@ Columns of levels are split natively.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class Recipe(BoosterRecipe):
     lr: Rate | Auto = Field(
         "auto", description="learning rate: 0.03 if small, else 0.05 for regression, 0.04 for classes"
     )
-    leaves: Count | Auto = Field(
+    leaves: Annotated[int, Field(ge=1, le=131_072)] | Auto = Field(
         "auto", description="leaves of a tree: 16 if small, else 100 for regression, 50 for classes"
     )
     min_rows: Count | Auto = Field(
@@ -55,7 +55,7 @@ class Recipe(BoosterRecipe):
     columns: Share | Auto = Field("auto", description="share of the columns a tree sees: 0.5 if small, else all")
     extra_trees: bool = Field(False, description="for each column of a node one threshold, drawn by chance, is tried")
     l2: float = Field(0.0, ge=0, description="L2 penalty on the leaves' values")
-    bins: Count = Field(255, description="values that a number is reduced to, at most")
+    bins: Annotated[int, Field(ge=2)] = Field(255, description="values that a number is reduced to, at most")
 
 
 def _kind() -> Kind:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from elsewhere import elsewhere
 from heard import Heard
+from pydantic import ValidationError
 from small_folds import alternating
 
 from pipeline.errors import ConfigError
@@ -23,6 +24,12 @@ from pipeline.types import CrossFit, Metric, Table, Task
 BOOSTERS = [catboost, histogram, lightgbm, xgboost]
 QUICK = {"rounds": 80, "patience": 5, "lr": 0.2}
 MORE = {histogram: {"min_rows": 3}, lightgbm: {"min_rows": 3}, catboost: {"depth": 4}, xgboost: {"depth": 3}}
+REFUSED = {
+    catboost: [{"bins": 65_536}, {"one_hot": 65_536}],
+    histogram: [{"bins": 1}, {"bins": 256}],
+    lightgbm: [{"bins": 1}, {"leaves": 131_073}],
+    xgboost: [{"bins": 1}],
+}
 N = 200
 FOLDS = alternating(N, 2, every=4)
 pytestmark = pytest.mark.parametrize("model", BOOSTERS, ids=lambda model: model.__name__.rpartition(".")[2])
@@ -156,6 +163,20 @@ def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> Non
     test = data.test.assign(word=pd.Series(["new"] * 20, dtype=levels))
     found = fit(model, Table(data.task, train, test, data.target, data.train_ids, data.test_ids))
     assert np.isfinite(found.test).all()
+
+
+def test_a_column_of_levels_of_which_it_has_none_is_taken(model: ModuleType) -> None:
+    data = values()
+    empty = pd.Series([None] * N, dtype=pd.CategoricalDtype([]))
+    found = fit(model, replace(data, train=data.train.assign(word=empty), test=data.test.assign(word=empty[:20])))
+    assert not found.failed
+    assert found.fold_errors.mean() < 2
+
+
+def test_what_the_library_would_refuse_the_recipe_does(model: ModuleType) -> None:
+    for settings in REFUSED[model]:
+        with pytest.raises(ValidationError, match=next(iter(settings))):
+            model.Recipe(**settings)
 
 
 def test_a_level_called_missing_is_not_a_missing_value(model: ModuleType, tmp_path: Path) -> None:
