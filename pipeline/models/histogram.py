@@ -13,7 +13,18 @@ from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import (
+    Auto,
+    BoosterRecipe,
+    Count,
+    NotNegative,
+    Rate,
+    Share,
+    prices,
+    settler,
+    ten_or_a_quarter,
+    verbs,
+)
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -51,7 +62,8 @@ class Recipe(BoosterRecipe):
         "auto", description="leaves of a tree: 16 if small, else 100 for regression, 50 for classes"
     )
     min_rows: Count | Auto = Field(
-        "auto", description="rows of a leaf, at least: 10 if small, else 3 for regression, 40 for classes"
+        "auto",
+        description="rows of a leaf, at least: 10, or a fold's / 4, if small, else 3 for regression, 40 for classes",
     )
     columns: Share | Auto = Field("auto", description="share of the columns a split sees: 0.5 if small, else all")
     l2: NotNegative = Field(0.0, description="L2 penalty on the leaves' values")
@@ -149,6 +161,11 @@ def _columns(X: pd.DataFrame, most: int) -> Native:
     )
 
 
-settled = settler(lr=(0.03, 0.05, 0.04), leaves=(16, 100, 50), min_rows=(10, 3, 40), columns=(0.5, 1.0, 1.0))
+settled = settler(
+    lr=(0.03, 0.05, 0.04),
+    leaves=(16, 100, 50),
+    min_rows=(ten_or_a_quarter, 3, 40),
+    columns=(0.5, 1.0, 1.0),
+)
 cross_fit, load = verbs(_kind, settled)
 affordable, seconds = prices(a_round=3e-3, a_column=3e-5, a_row=1.5e-7, a_cell=2.5e-9)

@@ -165,6 +165,13 @@ def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> Non
     assert np.isfinite(found.test).all()
 
 
+def test_of_a_tiny_table_something_is_learnt(model: ModuleType) -> None:
+    data, n = values(), 20
+    small = Table(data.task, data.train[:n], data.test, 3 * data.target[:n], np.arange(n), data.test_ids)
+    found = model.cross_fit({"entry": model.Recipe(rounds=100)}, small, alternating(n, 5), seed=0, log=Heard())["entry"]
+    assert found.fold_errors.mean() < 0.9 * small.target.std()
+
+
 def test_a_column_of_levels_of_which_it_has_none_is_taken(model: ModuleType) -> None:
     data = values()
     empty = pd.Series([None] * N, dtype=pd.CategoricalDtype([]))
