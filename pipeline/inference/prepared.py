@@ -16,6 +16,9 @@ from pipeline.transforms import dates
 
 FILE = "columns.json"
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Numbers beyond are missing, as infinity is: most libraries compute with float32, where they are infinite."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -64,7 +67,7 @@ def read_prepared(folder: Path) -> Prepared:
 
 
 def convert(column: pd.Series, kind: str, known: Collection[str] = ()) -> dict[str, pd.Series]:
-    """Return the float64 and category columns that one source column becomes, by name; infinite numbers are missing.
+    """Return the float64 and category columns that one source column becomes, by name; numbers beyond are missing.
 
     known: levels that a category has whether they occur or not; 3.0 is one of them where 3 is and it is not.
     """
@@ -81,4 +84,9 @@ def convert(column: pd.Series, kind: str, known: Collection[str] = ()) -> dict[s
         levels = sorted({*known, *found.difference(respelled)})
         return {str(column.name): strings.astype(pd.CategoricalDtype(levels))}
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return {str(column.name): pd.Series(np.where(np.isfinite(numbers), numbers, np.nan), name=column.name)}
+    return {str(column.name): pd.Series(np.where(beyond(numbers), np.nan, numbers), name=column.name)}
+
+
+def beyond(numbers: np.ndarray) -> np.ndarray:
+    """Say which numbers (n,) are infinite or so large that they count as missing."""
+    return np.abs(numbers) > LARGEST

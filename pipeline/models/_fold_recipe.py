@@ -170,12 +170,13 @@ def for_tuning(recipe: AnyRecipe) -> AnyRecipe:
 
 def settler(**auto: tuple[Any, Any, Any]) -> Callable[[Recipe, Task, int], Recipe]:
     """Return a plug-in's `settled`; auto: of each field that may be "auto" the value for a small table, else the one
-    for regression and the one for classes."""
+    for regression and the one for classes; a function makes it of a fold's rows."""
 
     def settled(recipe: Recipe, task: Task, n_rows: int) -> Recipe:
         """Return the recipe with a number for every "auto", which depends on the task and the rows of a fold."""
         place = 0 if n_rows <= SMALL else 1 if task.kind == "regression" else 2
         chosen = {n: own[place] for n, own in auto.items() if getattr(recipe, n) == "auto"}
+        chosen = {n: value(n_rows) if callable(value) else value for n, value in chosen.items()}
         if "lr" in chosen:
             chosen["lr"] = max(chosen["lr"], min(FASTEST, LEARNT / recipe.rounds))
         return recipe.model_copy(update=chosen)

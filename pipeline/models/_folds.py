@@ -24,6 +24,7 @@ from pipeline.models import _targets
 from pipeline.models._fold_recipe import FEW
 from pipeline.models._refusals import refused
 from pipeline.models._unfit import unfit
+from pipeline.models._unseen import of_unseen, to_shares
 from pipeline.seeds import derive
 from pipeline.spread import Spread, Unit
 from pipeline.targets import alone
@@ -96,6 +97,7 @@ class FoldFit:
     """One fold's models, one a seed, with what they need to predict new rows: columns, levels, the target's transform.
 
     Their predictions are averaged: of classes as probabilities, of values before the target's transform is undone.
+    unseen (n_classes,): the least probability of each class that the fold's rows lack, 0 of others.
     """
 
     kind: Kind
@@ -103,6 +105,7 @@ class FoldFit:
     levels: Mapping[str, list[str] | None]
     target: TargetTransform | None
     n_outputs: int
+    unseen: tuple[float, ...]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Return values (n, 1) or probabilities (n, n_classes)."""
@@ -121,13 +124,13 @@ class FoldFit:
         if self.target is not None:
             return self.target.inverse(found)[:, None]
         found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
-        return np.asarray(found / found.sum(axis=1, keepdims=True))  # float32 sums to one only nearly
+        return to_shares(found, self.unseen)
 
     def save(self, folder: Path) -> None:
         """Write columns.json, and the models in their library's own format, the second and later in folders."""
         target = self.target.to_dict() if self.target else None
         columns = {"levels": list(self.levels.items()), "target": target, "n_outputs": self.n_outputs}
-        write_json(folder / "columns.json", columns | {"n_seeds": len(self.models)})
+        write_json(folder / "columns.json", columns | {"n_seeds": len(self.models), "unseen": list(self.unseen)})
         for own, place in zip(self.models, _places(folder, len(self.models)), strict=True):
             place.mkdir(exist_ok=True)
             self.kind.write(own, place)
@@ -142,7 +145,7 @@ def _load(kind: Kind, folder: Path) -> FoldFit:
     stored = read_json(folder / "columns.json")
     target = TargetTransform.from_dict(stored["target"]) if stored["target"] else None
     models = tuple(kind.read(place) for place in _places(folder, stored["n_seeds"]))
-    return FoldFit(kind, models, dict(stored["levels"]), target, stored["n_outputs"])
+    return FoldFit(kind, models, dict(stored["levels"]), target, stored["n_outputs"], tuple(stored["unseen"]))
 
 
 def _places(folder: Path, n_seeds: int) -> list[Path]:
@@ -306,7 +309,8 @@ def _fit_one(kind: Kind, recipe: Any, table: Table, folds: Folds, key: Key, seed
         last = replace(last, **_chosen(kind, lesson, recipe, folds, key))
     seeds = [seed, *(derive(seed, "seed", number) for number in range(1, recipe.n_seeds))]
     learnt = [kind.learn(replace(last, seed=own)) for own in seeds]
-    fit = FoldFit(kind, tuple(own.model for own in learnt), _levels(table), target, table.task.n_outputs)
+    unseen = of_unseen(last.train.y, last.train.weight, len(table.task.classes))
+    fit = FoldFit(kind, tuple(own.model for own in learnt), _levels(table), target, table.task.n_outputs, unseen)
     return fit, float(np.mean([own.rounds for own in learnt]))
 
 

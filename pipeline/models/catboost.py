@@ -19,6 +19,8 @@ from pipeline.models._fold_recipe import for_tuning as for_tuning
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
+
     from pipeline.models._folds import Kind, Learnt, Lesson, Rows
 
 SHARE = 1.0
@@ -61,10 +63,10 @@ class Recipe(BoosterRecipe):
     leaf_steps: Count | Auto = Field(
         "auto", description="Newton steps for a leaf's value: 1 if small or classes, else 20"
     )
-    one_hot: Count | Auto = Field(
+    one_hot: Annotated[int, Field(ge=1, le=65_535)] | Auto = Field(
         "auto", description="levels up to which a column is split directly: 2 if small, else 20, or 15 for classes"
     )
-    bins: Count = Field(254, description="values that a number is reduced to, at most")
+    bins: Annotated[int, Field(ge=1, le=65_535)] = Field(254, description="values that a number is reduced to, at most")
 
 
 def _kind() -> Kind:
@@ -74,11 +76,13 @@ def _kind() -> Kind:
 
 
 def _learn(lesson: Lesson) -> Learnt:
+    from io import StringIO
+
     import catboost
 
     from pipeline.models._folds import Learnt
 
-    recipe, train = lesson.recipe, _of_two_values(lesson.train, len(lesson.task.classes))
+    recipe, train = lesson.recipe, _learnable(lesson.train, len(lesson.task.classes))
     rounds = lesson.rounds or recipe.rounds
     loss = recipe.loss_for(lesson.task.kind)
     classes = list(range(len(lesson.task.classes))) if lesson.task.kind == "multiclass" else None
@@ -104,23 +108,51 @@ def _learn(lesson: Lesson) -> Learnt:
     )
     held = None if lesson.stop is None else _pool(lesson.stop.X, lesson.stop.y, lesson.stop.weight)
     stopping = {} if held is None else {"early_stopping_rounds": recipe.patience, "use_best_model": True}
-    model.fit(_pool(train.X, train.y, train.weight), eval_set=held, **stopping)
+    unheard = StringIO()  # on stderr it says of every fit which classes the rows lack, however silent it is told to be
+    model.fit(_pool(train.X, train.y, train.weight), eval_set=held, log_cerr=unheard, **stopping)
     _forget_the_moment(model)
     return Learnt(model, model.tree_count_)
 
 
-def _of_two_values(rows: Rows, n_classes: int) -> Rows:
-    """Return rows whose target CatBoost takes: it refuses a constant, so another value comes with hardly any weight."""
+def _learnable(rows: Rows, n_classes: int) -> Rows:
+    """Return rows that CatBoost takes: it refuses a constant target, and columns of which none varies.
+
+    There a row with another target, or other columns, comes with hardly any weight.
+    """
     import numpy as np
     import pandas as pd
 
     from pipeline.models._folds import Rows
 
-    if len(np.unique(rows.y)) > 1:
+    same_y, same_X = len(np.unique(rows.y)) == 1, not any(_varies(column) for _, column in rows.X.items())
+    if not (same_y or same_X):
         return rows
-    other = (rows.y[:1] + 1) % n_classes if n_classes else rows.y[:1] + 1
+    X = _turned(rows.X[:1]) if same_X else rows.X[:1]
+    y = rows.y[:1] + 1 if same_y else rows.y[:1]
+    y = y % n_classes if n_classes else y
     weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-    return Rows(pd.concat([rows.X, rows.X[:1]]), np.concatenate([rows.y, other]), np.append(weight, HARDLY))
+    return Rows(pd.concat([rows.X, X]), np.concatenate([rows.y, y]), np.append(weight, HARDLY))
+
+
+def _varies(column: pd.Series) -> bool:
+    """Say whether a column has two values or more; numbers as CatBoost sees them, in float32."""
+    return (column.astype("float32") if column.dtype == "float64" else column).nunique(dropna=False) > 1
+
+
+def _turned(row: pd.DataFrame) -> pd.DataFrame:
+    """Return a row with values where the one given has none, and none where it has some."""
+    import numpy as np
+    import pandas as pd
+
+    made: dict[str, Any] = {}
+    for name, column in row.items():
+        missing = column.isna().any()
+        if column.dtype == "category":
+            levels = column.cat.categories
+            made[str(name)] = pd.Categorical.from_codes([0 if missing and len(levels) else -1], levels)
+        else:
+            made[str(name)] = [0.0 if missing else np.nan]
+    return pd.DataFrame(made)
 
 
 def _forget_the_moment(model: Any) -> None:

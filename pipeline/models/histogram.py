@@ -35,6 +35,9 @@ SPACE = {
 """That of `lightgbm`, whose algorithm it is."""
 
 LOSSES = {"squared": "squared_error", "absolute": "absolute_error", "binary": "log_loss", "multiclass": "log_loss"}
+HARDLY_EVER = 1e-4
+"""Columns with values in no larger share of rows are left out: scikit-learn cuts by a sample of 200,000 rows, and fails
+where a number has no value there, as one that begins late has none in an early fold."""
 MOST_LEVELS = 250  # of a column; the rarest beyond count as one (scikit-learn takes as many as bins, 255 at most)
 
 
@@ -101,7 +104,7 @@ def _best_rounds(lesson: Lesson, columns: Native, X: np.ndarray) -> int:
 
     assert lesson.stop is not None
     known = np.isin(lesson.stop.y, lesson.train.y) if lesson.task.classes else np.ones(len(lesson.stop.y), bool)
-    if not known.any() or len(np.unique(lesson.train.y)) == 1:
+    if not X.shape[1] or not known.any() or len(np.unique(lesson.train.y)) == 1:
         return 1  # nothing to learn, or to judge by
     stopping = {"early_stopping": True, "n_iter_no_change": lesson.recipe.patience}
     booster = _booster(lesson, columns, max_iter=lesson.recipe.rounds, **stopping)
@@ -135,9 +138,10 @@ def _booster(lesson: Lesson, columns: Native, *, early_stopping: bool = False, *
 
 
 def _columns(X: pd.DataFrame, most: int) -> Native:
-    """Learn the levels of the rows: of a column with more than `most` those that occur most often."""
+    """Learn which columns have values, and their levels: of one with more than `most` those that occur most often."""
     from pipeline.transforms.ordinal import Ordinal
 
+    X = X.loc[:, X.notna().mean() > HARDLY_EVER]
     levels = {name: X[name].value_counts() for name in X.select_dtypes("category").columns}
     kept = {name: counts[counts > 0].index[:most] for name, counts in levels.items()}
     return Native(

@@ -7,7 +7,7 @@ Columns of levels are split natively.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -61,7 +61,7 @@ class Recipe(BoosterRecipe):
         "auto", description="share of these a level sees: 1, but 0.9 for classes unless small"
     )
     l2: NotNegative | Auto = Field("auto", description="L2 penalty on the leaves' values: 1 if small, else 0")
-    bins: Count = Field(256, description="values that a number is reduced to, at most")
+    bins: Annotated[int, Field(ge=2)] = Field(256, description="values that a number is reduced to, at most")
 
 
 def _kind() -> Kind:
@@ -108,6 +108,8 @@ def _learn(lesson: Lesson) -> Learnt:
 def _matrix(X: Any, y: Any = None, weight: Any = None) -> Any:
     import xgboost
 
+    empty = [name for name in X if X[name].dtype == "category" and not len(X[name].cat.categories)]
+    X = X.assign(**{name: X[name].cat.add_categories("none") for name in empty})  # it refuses a column without levels
     return xgboost.DMatrix(X, y, weight=weight, enable_categorical=True)
 
 

@@ -19,7 +19,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError, FeatureError, nearest
 from pipeline.features import apply_feature
 from pipeline.files import read_json, write_json, write_table
-from pipeline.inference.prepared import Prepared, convert
+from pipeline.inference.prepared import LARGEST, Prepared, beyond, convert
 from pipeline.raw.kinds import as_groups
 from pipeline.raw.target import read_target
 from pipeline.targets import names_of
@@ -181,9 +181,9 @@ def _convert(sources: Sources, name: str, report: Report) -> dict[str, pd.Series
         return converted
     report.columns[name] = entry
     if kind in ("numeric", "boolean"):
-        infinite = int(np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan)).sum())
-        if infinite:
-            report.notes.append(f"{name}: {infinite} infinite values count as missing")
+        missing = int(beyond(column.to_numpy(dtype=np.float64, na_value=np.nan)).sum())
+        if missing:
+            report.notes.append(f"{name}: {missing} values are infinite, or beyond {LARGEST:.1e}, and count as missing")
     return converted
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from elsewhere import elsewhere
 from heard import Heard
+from pydantic import ValidationError
 from small_folds import alternating
 
 from pipeline.errors import ConfigError
@@ -23,6 +24,12 @@ from pipeline.types import CrossFit, Metric, Table, Task
 BOOSTERS = [catboost, histogram, lightgbm, xgboost]
 QUICK = {"rounds": 80, "patience": 5, "lr": 0.2}
 MORE = {histogram: {"min_rows": 3}, lightgbm: {"min_rows": 3}, catboost: {"depth": 4}, xgboost: {"depth": 3}}
+REFUSED = {
+    catboost: [{"bins": 65_536}, {"one_hot": 65_536}],
+    histogram: [{"bins": 1}, {"bins": 256}],
+    lightgbm: [{"bins": 1}, {"leaves": 131_073}],
+    xgboost: [{"bins": 1}],
+}
 N = 200
 FOLDS = alternating(N, 2, every=4)
 pytestmark = pytest.mark.parametrize("model", BOOSTERS, ids=lambda model: model.__name__.rpartition(".")[2])
@@ -98,16 +105,52 @@ def test_classes_know_no_other_loss(model: ModuleType) -> None:
         fit(model, data, loss="absolute")
 
 
-def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same(model: ModuleType) -> None:
+def of_four_classes() -> Table:
+    """A table of which one class has two rows and one a single one: row 2, which fold 0 validates."""
     data = values()
     target = (data.target > 0).astype(np.int64)
-    target[:2] = 2  # a class of two rows: each fold trains on one or none
-    target[2] = 3
-    task = Task("multiclass", Metric.from_module(log_loss), ("a", "b", "c", "d"))
-    found = fit(model, Table(task, data.train, data.test, target, data.train_ids, data.test_ids), stop_on="none")
+    target[:2], target[2] = 2, 3
+    return replace(data, task=Task("multiclass", Metric.from_module(log_loss), ("a", "b", "c", "d")), target=target)
+
+
+def test_a_class_that_a_fold_never_saw_has_a_probability_all_the_same(
+    model: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = of_four_classes()
+    found = fit(model, data)
+    assert capfd.readouterr() == ("", "")
     assert found.oof.shape == (1, N, 4)
-    assert np.isfinite(found.oof).all()
+    assert found.oof[0, 2, 3] >= 1 / (N / 2 + 4)  # as of one row more of each class
+    assert found.oof[0, 4::2, 3].mean() < 2 / (N / 2 + 4)
     np.testing.assert_allclose(found.oof.sum(axis=2), 1.0)
+    found.fitted[0, 0].save(tmp_path)
+    np.testing.assert_array_equal(model.load(tmp_path).predict(data.test), found.fitted[0, 0].predict(data.test))
+
+
+def test_a_class_of_which_no_row_counts_is_one_that_the_fold_never_saw(model: ModuleType) -> None:
+    data = of_four_classes()
+    found = fit(model, replace(data, weight=np.where(data.target == 2, 0.0, 1.0)), stop_on="none")
+    assert (found.oof[0, :, 2] >= 1 / (N / 2 + 4)).all()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [pd.Series([7.0]), pd.Series([np.nan]), pd.Series(["x"], dtype=pd.CategoricalDtype(["x", "y"]))],
+    ids=["numbers", "nothing", "levels"],
+)
+@pytest.mark.parametrize("kind", ["regression", "multiclass"])
+def test_a_fold_whose_columns_are_constant_predicts_a_constant(model: ModuleType, kind: str, column: pd.Series) -> None:
+    data = values() if kind == "regression" else of_four_classes()
+    train = pd.DataFrame({"one": column.repeat(N).reset_index(drop=True)})
+    test = train[:20].assign(one=8.0 if train["one"].dtype == "float64" else pd.Series(["y"] * 20, dtype=column.dtype))
+    found = fit(model, replace(data, train=train, test=test), stop_on="none")
+    assert not found.failed
+    own = FOLDS.valid_rows(0, 0)
+    assert np.ptp(found.oof[0, own], axis=0).max() == 0
+    rows = data.target[FOLDS.train_rows(0, 0)]
+    expected = np.bincount(rows, minlength=4) / len(rows) if data.task.classes else [rows.mean()]
+    np.testing.assert_allclose(found.oof[0, own[0]], expected, atol=0.05 if data.task.classes else 0.3)
+    assert np.isfinite(found.test).all()
 
 
 def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> None:
@@ -120,6 +163,20 @@ def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> Non
     test = data.test.assign(word=pd.Series(["new"] * 20, dtype=levels))
     found = fit(model, Table(data.task, train, test, data.target, data.train_ids, data.test_ids))
     assert np.isfinite(found.test).all()
+
+
+def test_a_column_of_levels_of_which_it_has_none_is_taken(model: ModuleType) -> None:
+    data = values()
+    empty = pd.Series([None] * N, dtype=pd.CategoricalDtype([]))
+    found = fit(model, replace(data, train=data.train.assign(word=empty), test=data.test.assign(word=empty[:20])))
+    assert not found.failed
+    assert found.fold_errors.mean() < 2
+
+
+def test_what_the_library_would_refuse_the_recipe_does(model: ModuleType) -> None:
+    for settings in REFUSED[model]:
+        with pytest.raises(ValidationError, match=next(iter(settings))):
+            model.Recipe(**settings)
 
 
 def test_a_level_called_missing_is_not_a_missing_value(model: ModuleType, tmp_path: Path) -> None:

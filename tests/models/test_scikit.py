@@ -184,6 +184,21 @@ def test_levels_without_end_and_missing_values_are_split_natively() -> None:
     assert found.fold_errors.mean() < 0.5
 
 
+@pytest.mark.parametrize("alone", [False, True], ids=["beside others", "alone"])
+def test_a_number_that_a_fold_has_not_yet_is_left_out_there(alone: bool, tmp_path: Path) -> None:
+    data = values()
+    late = data.train["a"].where(np.arange(N) % 3 == 0)  # the fold that validates these rows trains on none of them
+    train = pd.DataFrame({"late": late}) if alone else data.train.assign(late=late)
+    found = fit(histogram, Table(data.task, train, train[:20], data.target, *rest(data)))
+    assert not found.failed
+    fold = found.fitted[0, 0]
+    changed = train[:20].assign(late=9.0)
+    np.testing.assert_array_equal(fold.predict(changed), fold.predict(train[:20]))
+    assert (np.ptp(found.oof[0, ::3]) == 0) == alone
+    fold.save(tmp_path)
+    np.testing.assert_array_equal(histogram.load(tmp_path).predict(changed), fold.predict(changed))
+
+
 def many_levels(n_levels: int) -> Table:
     """A table with a column of so many levels, the first half of which have other targets than the second."""
     data, codes = values(n=300), np.arange(300) % n_levels

@@ -69,10 +69,12 @@ def test_an_integer_column_missing_only_in_test_is_float_in_both(case):
     assert np.isnan(table.test["rooms"][0])
 
 
-def test_infinite_numbers_are_missing_and_said(case):
-    case.frames["train"].loc[0, "area"] = np.inf
-    assert np.isnan(case.run().train["area"][0])
-    assert "area: 1 infinite values count as missing" in case.report["notes"]
+def test_infinite_numbers_and_those_that_float32_cannot_hold_are_missing_and_said(case):
+    case.frames["train"].loc[:2, "area"] = np.inf, -1e300, 1e38
+    found = case.run().train["area"]
+    assert np.isnan(found[:2]).all()
+    assert found[2] == 1e38
+    assert "area: 2 values are infinite, or beyond 3.4e+38, and count as missing" in case.report["notes"]
 
 
 def test_dates_become_parts_that_vary(case):
