@@ -122,7 +122,7 @@ def plan_of(
 
     A model that is left out has none. Who needs more than its share to begin comes first, then who wants least for its
     weight: what one leaves of its share, or takes beyond it, the others have more or less. What is left in the end goes
-    to those that were left out, then to those that were cut, then to trials. tune: the search around a work.
+    to those that were cut, then to those that were left out, then to trials. tune: the search around a work.
     """
 
     claims = {name: eased(work.claim, seconds) for name, work in works.items()}
@@ -146,8 +146,9 @@ def plan_of(
             trials[name.removesuffix(TUNED)] = found.trials(share)
             seconds -= found.seconds(found.trials(share))
         del left[name]
-    seconds = _take_in(plan, works, seconds)
-    seconds = _enlarge(plan, works, {name: trials[name] for name in tuned}, tune, seconds)
+    searched = {name: trials[name] for name in tuned}
+    seconds = _enlarge(plan, works, searched, tune, seconds)
+    seconds = _enlarge(plan, works, searched, tune, _take_in(plan, works, seconds))
     for name in tuned:
         found, spent = tune(plan[name]), tune(plan[name]).seconds(trials[name])
         trials[name] = max(trials[name], found.trials(spent + seconds))
