@@ -11,9 +11,8 @@ from typing import Any
 from pipeline.engine.sealed import sealed
 from pipeline.errors import FeatureError, PipelineError
 
-MODULE = "competition_metric"
-FILE = "metric.py"
-"""The name under which metric.py is loaded."""
+MODULE, FILE = "competition_metric", "metric.py"
+"""The name under which it is loaded, and that of its file."""
 
 
 def guarded(score: Callable[..., Any], who: str) -> Callable[..., float]:

@@ -60,5 +60,5 @@ def _later(time: np.ndarray | None, pairs: list[tuple[str, np.ndarray, np.ndarra
     if not late:
         return []
     strength = f"up to {100 * max(late.values()):.1f} % of a fold's training rows"
-    todo = 'set [split] kind = "time" in the experiment; if test is no later, take time out of competition.toml'
+    todo = 'set [split] kind = "time" in the experiment; if test is not later, take time out of competition.toml'
     return [Finding("leak", f"training rows that are later than {held} rows", some(list(late)), strength, todo)]

@@ -30,7 +30,7 @@ def check(table: Table) -> list[Finding]:
     """
     if table.groups is not None or table.time is not None:
         stated = "groups" if table.groups is not None else "time"
-        return [Finding("note", "not looked for", "all columns", f"{stated} is stated: test is no random cut of rows")]
+        return [Finding("note", "not looked for", "all columns", f"by {stated} test is not a random cut of rows")]
     figures = []
     for name in table.train:
         for side, own, other in (

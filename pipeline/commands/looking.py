@@ -47,7 +47,7 @@ def explain(
     slug = submission.resolve().parent.name
     if not context.obj.cache(slug).is_dir():
         raise SubmissionError(
-            f"{submission} lies in a folder called '{slug}', which is no competition with results",
+            f"{submission} lies in a folder called '{slug}', which is not a competition with results",
             hint="explain knows the competition by that name: give the file as it lies in submissions/<slug>/",
         )
     origins = list(trace(submission, Store(context.obj.cache(slug))))

@@ -83,7 +83,7 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], packed_bytes: int, free_byt
 
 def _damaged(archive: Path, error: Exception) -> KaggleError:
     archive.unlink()  # or the next attempt would take it for whole
-    found = f"what Kaggle sent is no archive that can be unpacked ({type(error).__name__}: {error})"
+    found = f"what Kaggle sent is not an archive that can be unpacked ({type(error).__name__}: {error})"
     return KaggleError(found, hint="run the same command again")
 
 

@@ -132,7 +132,7 @@ def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[
             yield _refused(f"{name}: {len(missing)} values are missing, the first in row {_row(missing)}")
         if len(strange):
             listed = f"{strange.iloc[0]!r} in row {_row(strange)}"
-            yield _refused(f"{name}: {len(strange)} labels are no class ({listed}); known: {_some(wanted.labels)}")
+            yield _refused(f"{name}: {len(strange)} labels are not classes ({listed}); known: {_some(wanted.labels)}")
         if values.nunique() == 1 and len(values) > 1:
             yield Finding("warning", f"{name}: every row has the same label, {values.iloc[0]!r}")
 
@@ -148,7 +148,7 @@ def _check_numbers(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator
             if len(outside):
                 found = f"{outside.iloc[0]:g} in row {_row(outside)}"
                 yield _refused(
-                    f"{name}: {len(outside)} values are no probability between 0 and 1, the first is {found}"
+                    f"{name}: {len(outside)} values are not probabilities between 0 and 1, the first is {found}"
                 )
         if numbers[name].nunique() == 1 and len(values) > 1:
             yield Finding("warning", f"{name}: every row has the same value, {values.iloc[0]}")
@@ -166,7 +166,7 @@ def _check_finite(name: str, values: pd.Series, numbers: pd.Series) -> Iterator[
         yield _refused(f"{name}: {len(infinite)} values are infinite, the first in row {_row(infinite)}")
     if len(words):
         yield _refused(
-            f"{name}: {len(words)} values are no numbers, the first is {words.iloc[0]!r} in row {_row(words)}"
+            f"{name}: {len(words)} values are not numbers, the first is {words.iloc[0]!r} in row {_row(words)}"
         )
 
 

@@ -111,7 +111,7 @@ def _numbers(cells: pa.ChunkedArray, where: str) -> np.ndarray:
         return np.asarray(pc.cast(present, pa.float64()).to_pandas())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ModelError(
-            f"{where}: expected numbers: {error}", hint="remove columns that are no predictions"
+            f"{where}: expected numbers: {error}", hint="remove columns that are not predictions"
         ) from error
 
 

@@ -237,7 +237,7 @@ def _force_numeric(name: str, present: pa.ChunkedArray) -> Column:
     words = ", ".join(sorted(map(repr, _strings(present)[values.isna()].dropna().unique()))[:5])
     if lost and lost == len(present) - present.null_count:
         raise DataError(f"column {name!r} has no numbers: found {words}", hint="take it out of [columns] numeric")
-    notes = (f"{name}: {lost} values are no numbers, read as missing: {words}",) if lost else ()
+    notes = (f"{name}: {lost} values are not numbers, read as missing: {words}",) if lost else ()
     return Column("numeric", values, notes)
 
 

@@ -90,7 +90,7 @@ def _known_labels(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
     if len(unknown):
         label = str(labels.iloc[unknown[0]])
         found = f"{sheet.name}, line {sheet.line(int(unknown[0]))}: the target {schema['target']} is {label!r}"
-        found += f" ({len(unknown)} rows), which is no class of train: {', '.join(classes[:8])}"
+        found += f" ({len(unknown)} rows), which is not a class of train: {', '.join(classes[:8])}"
         raise DataError(found, hint="leave these rows out of the file, or spell the classes as train does")
     return ours
 

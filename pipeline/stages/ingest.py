@@ -256,7 +256,7 @@ def _positive_last(classes: list[str], positive: str | None, where: str) -> list
     if positive is None:
         return classes
     if positive not in classes:
-        found = f"competition.toml: positive = {positive!r} is no class of the target in {where}"
+        found = f"competition.toml: positive = {positive!r} is not a class of the target in {where}"
         raise ConfigError(found, hint=nearest(positive, classes))
     return [*(label for label in classes if label != positive), positive]
 

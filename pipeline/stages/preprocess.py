@@ -286,7 +286,7 @@ def _splitting_column(role: str, train: pd.DataFrame, sources: Sources, facts: M
     if not name:
         return None
     if name not in train and name not in sources.rows:
-        found = f"competition.toml: {role} names '{name}', which is no column of train, nor made by features.py"
+        found = f"competition.toml: {role} names '{name}', which is not a column of train, nor made by features.py"
         raise DataError(found, hint=nearest(name, {*train, *sources.rows}))
     column = train[name] if name in train else sources.rows[name].iloc[: sources.n_train]
     if column.isna().any():

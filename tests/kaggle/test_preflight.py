@@ -101,10 +101,10 @@ def test_what_every_form_is_refused_for(form: str, change: Any, message: str) ->
     [
         ("value", [1.0, np.inf, 2.0, 3.0], "1 values are infinite, the first in row 2"),
         ("value", [1.0, -np.inf, 2.0, 3.0], "1 values are infinite, the first in row 2"),
-        ("value", ["1", "2", "three", "4"], "1 values are no numbers, the first is 'three' in row 3"),
-        ("label", ["True", "False", "Maybe", "True"], "1 labels are no class ('Maybe' in row 3); known: False, True"),
-        ("label", [1, 0, 1, 0], "4 labels are no class"),
-        ("probability", [0.1, 1.2, 0.5, -0.1], "2 values are no probability"),
+        ("value", ["1", "2", "three", "4"], "1 values are not numbers, the first is 'three' in row 3"),
+        ("label", ["True", "False", "Maybe", "True"], "1 labels are not classes ('Maybe' in row 3); known: False"),
+        ("label", [1, 0, 1, 0], "4 labels are not classes"),
+        ("probability", [0.1, 1.2, 0.5, -0.1], "2 values are not probabilities"),
         ("probabilities", [0.4, 0.3, 1, 0], "the probabilities of 1 rows do not sum to one, the first to 1.2 in row 1"),
     ],
 )

@@ -58,7 +58,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, told: str) -> None:
 def test_a_class_that_train_does_not_have_is_refused(tmp_path: Path) -> None:
     made = take_in(tmp_path, CLASSES, task="binary", metric="accuracy", submission="label")
     with pytest.raises(
-        DataError, match=r"line 3: the target y is 'maybe' \(1 rows\), which is no class of train: 0, 1"
+        DataError, match=r"line 3: the target y is 'maybe' \(1 rows\), which is not a class of train: 0, 1"
     ):
         labelled(made, "a,y\n7,1\n8,maybe\n")
 

@@ -121,7 +121,7 @@ def test_groups_that_test_does_not_show_are_unknown(case):
 
 def test_a_group_column_that_is_not_there_is_refused_and_each_known_one_named_once(case):
     case.facts["groups"] = "bloc"
-    with pytest.raises(DataError, match="groups names 'bloc', which is no column of train") as caught:
+    with pytest.raises(DataError, match="groups names 'bloc', which is not a column of train") as caught:
         case.run()
     assert "did you mean 'block'?" in caught.value.hint
     known = caught.value.hint.partition("known: ")[2].split(", ")
