@@ -32,7 +32,7 @@ def put_json(path: Path, value: Any) -> None:
     put_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json_if_sound(path: Path) -> Any:
     """Return the value that `put_json` wrote, or None for a file that is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

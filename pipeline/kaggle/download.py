@@ -16,7 +16,7 @@ from pipeline.kaggle.archive import unpack
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.facts import ask_facts, save_facts
 from pipeline.kaggle.fetch import Remote, fetch, forget, peek
-from pipeline.whole import put_json, read_json
+from pipeline.whole import put_json, read_json_if_sound
 
 HASHES = "raw.json"
 ASIDE = ".download"
@@ -45,7 +45,7 @@ def download(link: Link, folder: Path) -> Downloaded:
         save_facts(folder, facts)
         wanted = request("DownloadDataFiles", competition_name=link.slug)
         if _is_current(folder, lambda: peek(link, link.api.download_data_files, wanted)):
-            return Downloaded(folder / "raw", read_json(folder / HASHES)["files"], 0, facts)
+            return Downloaded(folder / "raw", read_json_if_sound(folder / HASHES)["files"], 0, facts)
         archive = aside / "files.zip"
         remote = fetch(link, link.api.download_data_files, wanted, archive)
         new, hashes = _put_in_place(archive, folder, link)
@@ -65,7 +65,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 def _is_current(folder: Path, remote: Callable[[], Remote]) -> bool:
     """Tell whether raw/ holds, byte for byte, what Kaggle has now; Kaggle is asked only where raw/ is as it was put."""
-    known = read_json(folder / HASHES)
+    known = read_json_if_sound(folder / HASHES)
     if known is None or not known["archive"]["tag"]:
         return False
     there = hash_files(folder / "raw")  # with files of the user's own, such as extra rows

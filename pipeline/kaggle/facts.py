@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.kaggle.client import Link, request
-from pipeline.whole import put_json, read_json
+from pipeline.whole import put_json, read_json_if_sound
 
 FILE = "kaggle.json"
 FIELDS = {"slug", "title", "metric", "daily_limit", "deadline", "code_competition"}
@@ -64,7 +64,7 @@ def save_facts(folder: Path, facts: Mapping[str, Any]) -> None:
 def known_facts(folder: Path) -> dict[str, Any]:
     """Return what `save_facts` wrote; nothing where it never did."""
     path = folder / FILE
-    found = read_json(path)
+    found = read_json_if_sound(path)
     if found is None and not path.exists():
         return {}
     if not isinstance(found, dict) or not found.keys() >= FIELDS:

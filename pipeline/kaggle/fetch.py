@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import KaggleError, UnansweredError
 from pipeline.kaggle.client import Link, patiently
 from pipeline.kaggle.refusals import understand
-from pipeline.whole import put_json, read_json
+from pipeline.whole import put_json, read_json_if_sound
 
 CHUNK_BYTES = 1 << 20
 
@@ -64,7 +64,7 @@ def _some_more(link: Link, call: Callable[[Any], Any], request: Any, path: Path)
     part, mark = _part(path), _mark(path)
     answer = link.once(call, request)
     remote = Remote.of(answer)
-    same = bool(remote.tag) and read_json(mark) == asdict(remote)
+    same = bool(remote.tag) and read_json_if_sound(mark) == asdict(remote)
     try:
         if same and path.is_file():
             return remote

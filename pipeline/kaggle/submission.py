@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.engine.key import hash_file
 from pipeline.errors import SubmissionError
 from pipeline.publish import check_submission, published_name
-from pipeline.whole import read_json
+from pipeline.whole import read_json_if_sound
 
 MARK = re.compile(r"\[(?:run (?P<run>[0-9a-f]{12}) )?file (?P<file>[0-9a-f]{12})(?: try (?P<attempt>\d+))?\]")
 
@@ -85,7 +85,7 @@ def from_provenance(folder: Path, found: Mapping[str, Any]) -> Submission:
 
 def provenance(path: Path) -> dict[str, Any]:
     """Return what `publish` wrote beside a submission; nothing where it did not."""
-    found = read_json(path)
+    found = read_json_if_sound(path)
     ours = isinstance(found, dict) and {"experiment", "sha256", "submit_key"} <= found.keys()
     return dict(found) if ours else {}
 
