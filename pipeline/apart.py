@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 
 MOST_ROWS = 1_000
 
 
 def rows_apart(n_test: int) -> np.ndarray:
     """Return the positions of these test rows."""
-    return evenly(n_test, MOST_ROWS)
+    return drawn(n_test, MOST_ROWS)
 
 
 def keep_apart(tests: Sequence[np.ndarray]) -> np.ndarray:

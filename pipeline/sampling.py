@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def evenly(n_rows: int, most: int) -> np.ndarray:
+def drawn(n_rows: int, most: int) -> np.ndarray:
     """Return the positions, in order, of all rows, or of at most so many, each as likely as any other.
 
     They are drawn: every second row would all be of one class where rows of two classes alternate.

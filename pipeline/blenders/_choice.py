@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.blenders._seen import Seen
 from pipeline.blenders._temperature import fit_temperature, temper
 from pipeline.metrics import log_loss
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 from pipeline.types import Metric
 
 TEMPERED_ROWS = 2_000
@@ -72,6 +72,6 @@ def errors_of(blends: Iterable[np.ndarray], seen: Seen, number: int) -> list[flo
     judge = Metric.from_module(log_loss) if seen.metric.reads == "label" else seen.metric
     target = seen.target[seen.part == number]
     if seen.oof.shape[2] > 1 and not judge.of_order:
-        few = evenly(len(target), TEMPERED_ROWS)
+        few = drawn(len(target), TEMPERED_ROWS)
         blends = [temper(blend, fit_temperature(blend[few], target[few])) for blend in blends]
     return [judge.error(target, blend) for blend in blends]

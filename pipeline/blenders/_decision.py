@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.blenders._temperature import FLOOR
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 
 if TYPE_CHECKING:
     from pipeline.types import DecisionKind, Metric
@@ -70,7 +70,7 @@ def fit_decision(probabilities: np.ndarray, target: np.ndarray, metric: Metric) 
     """Return the decision of highest score for probabilities (n, n_classes) of the classes in target (n,)."""
     if metric.decision not in ("weights", "cuts"):
         return Decision()
-    rows = evenly(len(target), MAX_ROWS)
+    rows = drawn(len(target), MAX_ROWS)
     probabilities, target = probabilities[rows], target[rows]
 
     def error(numbers: np.ndarray) -> float:

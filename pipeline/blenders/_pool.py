@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 from pipeline.blenders._combination import Combination, logs
 from pipeline.blenders._temperature import FLOOR
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 
 MAX_CELLS = 20_000
 """Rows times classes that a pool is fitted on: a weight an entry and an offset a class need no more."""
@@ -37,7 +37,7 @@ class Pool:
     def of(cls, oof: np.ndarray, target: np.ndarray) -> Pool:
         """Take probabilities (n, n_entries, n_classes) and the classes in target (n,), some rows of many."""
         n_entries, n_classes = oof.shape[1:]
-        rows = evenly(len(target), MAX_CELLS // n_classes)
+        rows = drawn(len(target), MAX_CELLS // n_classes)
         own, truth = logs(oof[rows]), np.eye(n_classes)[target[rows]]
         offsets = np.tile(np.eye(n_classes), (len(rows), 1))
         columns = np.hstack([np.moveaxis(own, 1, 2).reshape(-1, n_entries), offsets])

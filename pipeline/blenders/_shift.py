@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.blenders._decision import descend
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 
 if TYPE_CHECKING:
     from pipeline.types import Metric
@@ -45,7 +45,7 @@ def fit_shift(values: np.ndarray, target: np.ndarray, metric: Metric) -> Shift:
     a target (n,)."""
     if metric.decision != "shift":
         return Shift()
-    rows = evenly(len(target), MAX_ROWS)
+    rows = drawn(len(target), MAX_ROWS)
     values, target = values[rows], target[rows]
     scale = float(np.median(np.abs(values[:, 0] - target)))
     n_places = max(1, min(MOST, len(rows) // ROWS))

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from pipeline.sampling import evenly
+from pipeline.sampling import drawn
 
 FLOOR = 1e-7
 """Lowest probability: forests say 0 where they have seen no such row, which is not certainty."""
@@ -37,7 +37,7 @@ def fit_temperature(probabilities: np.ndarray, target: np.ndarray) -> float:
     Its logarithm is held back as if by a standard normal prior: where few rows are told apart without a mistake, the
     boldest would otherwise be the best, until the first mistake costs more than all that was gained.
     """
-    rows = evenly(len(target), MAX_ROWS)
+    rows = drawn(len(target), MAX_ROWS)
     logits, target = np.log(np.maximum(probabilities[rows], FLOOR)), target[rows]
 
     def loss(log_temperature: float) -> float:
