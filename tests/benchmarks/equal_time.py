@@ -6,8 +6,7 @@ AutoGluon, which gets the same files and the columns that the competition's feat
 files lie in data/ takes part, or those named. Results land in tests/benchmarks/results/ after each competition; one
 that is there, for the same minutes and experiment, is not run again, so that an interrupted measurement goes on.
 With --keep what AutoGluon predicted stays where it would be given the same once more: its turn knows nothing of ours.
-Our minutes are planned for the machine that the formulas were measured on. With --fill a run that says which MINUTES
-fill its time on this one (pipeline/show/runs.py) is made anew with them, without a cache, and that one counts.
+Our minutes are planned for two slower cores; with --pace N (what a run calls PIPELINE_PACE) for this machine.
 
     python -m tests.benchmarks.equal_time titanic --minutes 1 --experiment best
 """
@@ -22,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,6 @@ from pipeline.engine.store import Result
 from pipeline.entries import BEST
 from pipeline.files import read_json, write_json
 from pipeline.models._autogluon_fit import METRICS, TASK_METRIC
-from pipeline.report.summary import summarise
-from pipeline.show.next_steps import filling
 from pipeline.types import Metric
 from pipeline.workspace import Workspace
 from tests.benchmarks.holdouts import Outcome, below, call, competitions, hold_out, outcome
@@ -51,11 +48,11 @@ FOUND = "equal_time"
 def main() -> None:
     """Run what is not there, judge, write."""
     wanted = _arguments()
-    source, workspace = Workspace(), below(HERE)
+    source, workspace = Workspace(), replace(below(HERE), pace=wanted.pace)
     path = RESULTS / f"{FOUND}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"competitions": {}}
     for slug in wanted.slugs or competitions(source):
-        asked = {"minutes": wanted.minutes, "experiment": wanted.experiment}
+        asked = {"minutes": wanted.minutes, "experiment": wanted.experiment, "pace": wanted.pace}
         if asked.items() <= found["competitions"].get(slug, {}).items() and not wanted.again:
             continue
         hold_out(HERE, source, slug)
@@ -74,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--experiment", default="best", help="ours: a TOML file beside competition.toml")
     parser.add_argument("--again", action="store_true", help="run what is there already, too")
     parser.add_argument("--keep", action="store_true", help="what AutoGluon predicted, where it was given the same")
-    parser.add_argument("--fill", action="store_true", help="plan ours by what this machine does in the minutes")
+    parser.add_argument("--pace", type=float, default=1.0, help="of this machine, as runs have told: ours plan by it")
     return parser.parse_args()
 
 
@@ -87,11 +84,7 @@ def _timed(call: Callable[[], Any]) -> float:
 def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dict[str, Any]:
     """Run ours and AutoGluon one after the other, each in a process of its own; return what the held-out rows say."""
     competition = load_competition(workspace, slug)
-    planned = wanted.minutes
-    run, ours = _ours(workspace, slug, wanted.experiment, planned)
-    if wanted.fill and (fuller := filling(planned, run.results["budget"], summarise(run.results))):
-        planned = fuller
-        run, ours = _ours(workspace, slug, wanted.experiment, planned)
+    run, ours = _ours(workspace, slug, wanted.experiment, wanted.minutes)
     rival = HERE / "autogluon" / slug
     turn = _autogluon(rival, _given(workspace, competition, run, wanted.minutes), wanted.keep)
     seconds = {"ours": ours, "autogluon": turn["seconds"]}
@@ -106,7 +99,6 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
         "autogluon": metric.score(target, theirs),
         "loss": _loss(metric, target, (own, theirs), together),
         "seconds": seconds,
-        "planned": planned,
         "autogluon_date": turn["date"],
         "left_out": run.results["budget"].facts["notes"],
         "autogluon_models": read_json(rival / "models.json"),
@@ -116,7 +108,7 @@ def _compete(workspace: Workspace, slug: str, wanted: argparse.Namespace) -> dic
 def _ours(workspace: Workspace, slug: str, experiment: str, minutes: float) -> tuple[Outcome, float]:
     """Run ours from the files on, and return what came out, and its seconds."""
     shutil.rmtree(workspace.cache(slug), ignore_errors=True)
-    words = ("run", slug, "--experiment", experiment, "--minutes", str(minutes))
+    words = ("--pace", str(workspace.pace), "run", slug, "--experiment", experiment, "--minutes", str(minutes))
     seconds = _timed(lambda: call(HERE, *words))
     return outcome(workspace, slug, experiment, minutes), seconds
 
@@ -226,8 +218,8 @@ def _markdown(found: Mapping[str, Any]) -> str:
     for slug, own in competitions.items():
         scores = [f"{own[who]:.5f}" for who in ("ours", "autogluon")]
         minutes = [f"{own['seconds'][who] / 60:.1f}" for who in ("ours", "autogluon")]
-        if own.get("planned", own["minutes"]) != own["minutes"]:
-            minutes[0] += f" (MINUTES={own['planned']:g})"
+        if own["pace"] != 1:
+            minutes[0] += f" (pace {own['pace']:g})"
         counts = [own["autogluon_date"], own["n_entries"], len(own["autogluon_models"])]
         what = [slug, own["date"], own["code"], f"{own['minutes']:g}", own["metric"], own["n_held_out"]]
         rows.append([*what, *scores, _surely(own["loss"]), *minutes, *counts])
@@ -242,9 +234,9 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "# Equal time",
             f"`make bench-equal-time`, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
             "AutoGluon's `best_quality` on the same rows, one after the other, judged on a fifth of train that neither "
-            "saw. AutoGluon's turn is of its own date where it was given the same before (--keep). MINUTES: ours was "
-            "asked for so many, which fill the time here, as a first run had said (--fill). Loss: our error less "
-            "AutoGluon's ± its standard error (rows or whole groups resampled), and in such errors; below zero we are "
+            "saw. AutoGluon's turn is of its own date where it was given the same before (--keep). Ours is planned for two "
+            "slower cores, or by the machine's pace where one is given (--pace). Loss: our error less AutoGluon's ± its "
+            "standard error (rows or whole groups resampled), and in such errors; below zero we are "
             f"ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
             f"{worst:+.1f} standard errors.",
             table(header, rows),
