@@ -234,9 +234,9 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "# Equal time",
             f"`make bench-equal-time`, {on['cores']} cores of {on['cpu']}. Our experiment `best` and "
             "AutoGluon's `best_quality` on the same rows, one after the other, judged on a fifth of train that neither "
-            "saw. AutoGluon's turn is of its own date where it was given the same before (--keep). Ours is planned for two "
-            "slower cores, or by the machine's pace where one is given (--pace). Loss: our error less AutoGluon's ± its "
-            "standard error (rows or whole groups resampled), and in such errors; below zero we are "
+            "saw. AutoGluon's turn is of its own date where it was given the same before (--keep). Ours is planned for "
+            "two slower cores, or by the machine's pace where one is given (--pace). Loss: our error less AutoGluon's "
+            "± its standard error (rows or whole groups resampled), and in such errors; below zero we are "
             f"ahead. Ahead on {n_ahead} of {len(competitions)}; the largest loss is "
             f"{worst:+.1f} standard errors.",
             table(header, rows),
