@@ -8,14 +8,10 @@ from typing import Any
 
 from pipeline.entries import TUNED
 from pipeline.sharing import Claim, affordable, eased, rounded, share_out
-from pipeline.tuning.halving import Course, course_of, n_trials, n_whole
+from pipeline.tuning.halving import Course, course_of, first_wave, n_trials, n_whole
 
 TUNING_SHARE = 1.0
 """Weight of tuning one model, beside the SHARE that each model's plug-in declares for training."""
-
-
-FEWEST_TRIALS = 2
-"""Trials of a search, at least: the first is nearly the default."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,12 @@ class Search:
             return int(self.tune["trials"])
         whole = (seconds - self._seconds_afterwards) / self._seconds_a_trial
         found = min(n_trials(whole, *self._rungs), self.tune["trials"])
-        return int(found) if found >= FEWEST_TRIALS else 0
+        return int(found) if found >= self.fewest else 0
+
+    @property
+    def fewest(self) -> int:
+        """Trials that are made at least, or none: a first wave, since the first of it is nearly the default."""
+        return min(first_wave(self.tune["wave"], self.tune["reduction"]), self.tune["trials"])
 
     @property
     def _rungs(self) -> tuple[int, Course, int]:

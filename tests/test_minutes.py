@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.minutes import FEWEST_TRIALS, Search, Work, plan_of
+from pipeline.minutes import Search, Work, plan_of
 from pipeline.sharing import NEARLY, STRETCH
 
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
@@ -66,20 +66,21 @@ def test_no_search_takes_more_than_is_there(seconds: float, works: dict[str, Wor
     tuned = data.draw(st.lists(st.sampled_from(sorted(works)), unique=True))
     plan, trials = plan_of(seconds, works, tuned, tune)
     models = spent(plan, {})
-    assert all(n == 0 or n >= FEWEST_TRIALS for n in trials.values())
+    assert all(n == 0 or n >= tune(plan[name]).fewest for name, n in trials.items())
     if any(trials.values()):
         assert spent(plan, trials) <= max(seconds, models) * max(NEARLY, STRETCH)
     if not tuned and len(works) == 1:
         assert models <= max(seconds * NEARLY, next(iter(works.values())).claim.least)
 
 
-def test_a_search_that_has_no_time_for_two_trials_makes_none() -> None:
-    search = tune(toy(50.0))
+@pytest.mark.parametrize(("asked", "fewest"), [(30, 6), (3, 3)])
+def test_a_search_that_has_no_time_for_a_first_wave_makes_no_trial(asked: int, fewest: int) -> None:
+    search = Search(toy(50.0), {**TUNE, "trials": asked}, 1)
     afterwards, a_trial = 3 * 50.0, 10.0
-    assert search.trials(afterwards + 1.9 * a_trial) == 0
+    assert search.trials(afterwards + (fewest - 0.1) * a_trial) == 0
     assert search.seconds(0) == 0.0
-    assert search.trials(afterwards + 2.1 * a_trial) == 2
-    assert search.seconds(2) == pytest.approx(afterwards + 2 * a_trial)
+    assert search.trials(afterwards + (fewest + 0.1) * a_trial) == fewest
+    assert search.seconds(fewest) == pytest.approx(afterwards + fewest * a_trial)
 
 
 def test_the_test_of_what_was_found_is_on_folds_of_the_search_with_all_seeds() -> None:

@@ -66,7 +66,7 @@ def test_a_wrong_word_in_a_file(shop: Shop, call: Call, file: str, old: str, new
         (("plan", "nowhere"), "competition.toml does not exist"),
         (("explain", "nowhere.csv"), "nowhere.csv does not exist"),
         (("explain", "submissions/quick-1.csv"), "did you mean 'quick-2.csv'?"),
-        (("explain", "submissions/quick-2.csv"), "lies in a folder called 'submissions', which is no competition"),
+        (("explain", "submissions/quick-2.csv"), "lies in a folder called 'submissions', which is not a competition"),
         (("explain", "submissions"), "submissions is a folder, expected a CSV file hint: one of: quick-2.csv"),
         (("new", "nowhere"), "nowhere/raw does not exist"),
         (("new", "titanik"), "did you mean 'titanic'?"),

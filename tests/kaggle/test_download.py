@@ -128,7 +128,7 @@ def test_rules_that_are_not_accepted(link: Link, houses: Competition, tmp_path: 
 
 def test_what_is_no_archive(link: Link, houses: Competition, tmp_path: Path) -> None:
     houses.files = b"<html>not today</html>"
-    with pytest.raises(KaggleError, match="no archive"):
+    with pytest.raises(KaggleError, match="not an archive"):
         download(link, tmp_path / "houses")
     houses.files = archive(FILES)
     assert download(link, tmp_path / "houses").new
