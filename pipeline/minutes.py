@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.entries import TUNED
@@ -56,12 +57,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Search:
+class Tuning:
     """A model to be tuned: the work around whose recipe trials are made, and how (the experiment's section tune)."""
 
     work: Work
     tune: Mapping[str, Any]
     repeats: int
+
+    def around(self, work: Work) -> Tuning:
+        """Return the same around another recipe."""
+        return replace(self, work=work)
 
     @property
     def claim(self) -> Claim:
@@ -108,27 +113,18 @@ class Search:
         return replace(self.work, size={**self.work.size, "n_fits": n_fits}, passes=1, refits=0)
 
 
-Tune = Callable[[Work], Search]
-
-
-def no_search(work: Work) -> Search:
-    """Stand for a search where nothing is tuned."""
-    raise AssertionError(f"nothing is tuned, but a search around {work} was asked for")
-
-
 def plan_of(
-    seconds: float, works: Mapping[str, Work], tuned: Sequence[str] = (), tune: Tune = no_search
+    seconds: float, works: Mapping[str, Work], tunings: Mapping[str, Tuning] = MappingProxyType({})
 ) -> tuple[dict[str, Work], dict[str, int]]:
     """Share so many seconds out: return every model's work, and the trials of those that are tuned.
 
     A model that is left out has none. Who needs more than its share to begin comes first, then who wants least for its
     weight: what one leaves of its share, or takes beyond it, the others have more or less. What is left in the end goes
-    to those that were cut, then to those that were left out, then to trials. tune: the search around a work.
+    to those that were cut, then to those that were left out, then to trials. tunings: of those that are tuned.
     """
-
     claims = {name: eased(work.claim, seconds) for name, work in works.items()}
-    claims |= {name + TUNED: tune(works[name]).claim for name in tuned}
-    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tuned, *(n + TUNED for n in tuned)])}
+    claims |= {name + TUNED: tuning.claim for name, tuning in tunings.items()}
+    left = {name: claims[name] for name in affordable(seconds, claims, must=[*tunings, *(n + TUNED for n in tunings)])}
     plan: dict[str, Work] = {}
     trials: dict[str, int] = {}
     shares = share_out(seconds, left)
@@ -143,17 +139,18 @@ def plan_of(
             plan[name] = works[name].within(rounded(claims[name], share))
             seconds -= plan[name].seconds
         else:
-            found = tune(plan[name.removesuffix(TUNED)])
-            trials[name.removesuffix(TUNED)] = found.trials(share)
-            seconds -= found.seconds(found.trials(share))
+            model = name.removesuffix(TUNED)
+            tuning = tunings[model].around(plan[model])
+            trials[model] = tuning.trials(share)
+            seconds -= tuning.seconds(trials[model])
         del left[name]
-    searched = {name: trials[name] for name in tuned}
-    seconds = _enlarge(plan, works, searched, tune, seconds)
-    seconds = _enlarge(plan, works, searched, tune, _take_in(plan, works, seconds))
-    for name in tuned:
-        found, spent = tune(plan[name]), tune(plan[name]).seconds(trials[name])
-        trials[name] = max(trials[name], found.trials(spent + seconds))
-        seconds -= found.seconds(trials[name]) - spent
+    seconds = _enlarge(plan, works, tunings, trials, seconds)
+    seconds = _enlarge(plan, works, tunings, trials, _take_in(plan, works, seconds))
+    for name in tunings:
+        tuning = tunings[name].around(plan[name])
+        spent = tuning.seconds(trials[name])
+        trials[name] = max(trials[name], tuning.trials(spent + seconds))
+        seconds -= tuning.seconds(trials[name]) - spent
     return plan, trials
 
 
@@ -170,19 +167,20 @@ def _take_in(plan: dict[str, Work], works: Mapping[str, Work], seconds: float) -
 def _enlarge(
     plan: dict[str, Work],
     works: Mapping[str, Work],
+    tunings: Mapping[str, Tuning],
     trials: Mapping[str, int],
-    tune: Tune,
     seconds: float,
 ) -> float:
     """Give what is left to whom the plan has cut, those of most weight first; return the seconds that are left then.
 
-    trials: of those that are searched, whose trials, too, take longer with a larger recipe.
+    The trials of those that are tuned take longer with a larger recipe, too.
     """
     for name in sorted(plan, key=lambda name: -works[name].weight):
         more = works[name].within(plan[name].seconds + max(seconds, 0.0))
         dearer = more.seconds - plan[name].seconds
-        if name in trials:
-            dearer += tune(more).seconds(trials[name]) - tune(plan[name]).seconds(trials[name])
+        if name in tunings:
+            small, large = (tunings[name].around(work).seconds(trials[name]) for work in (plan[name], more))
+            dearer += large - small
         # the same seconds, divided and multiplied, may be too few for the same
         if more.seconds > plan[name].seconds and dearer <= max(seconds, 0.0):
             seconds -= dearer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.minutes import Search, Work, plan_of
+from pipeline.minutes import Tuning, Work, plan_of
 from pipeline.sharing import NEARLY, STRETCH
 
 TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
@@ -34,12 +34,14 @@ def toy(seconds: float, least: float = 1.0, weight: float = 1.0) -> Work:
     return Work(Toy(min(least, seconds)), seconds, {"n_fits": 5}, weight)
 
 
-def tune(work: Work) -> Search:
-    return Search(work, TUNE, 1)
+def tuning(work: Work) -> Tuning:
+    return Tuning(work, TUNE, 1)
 
 
 def spent(plan: dict[str, Work], trials: dict[str, int]) -> float:
-    return sum(work.seconds for work in plan.values()) + sum(tune(plan[name]).seconds(n) for name, n in trials.items())
+    return sum(work.seconds for work in plan.values()) + sum(
+        tuning(plan[name]).seconds(n) for name, n in trials.items()
+    )
 
 
 def test_one_that_made_room_for_another_which_was_left_out_as_well_is_taken_in() -> None:
@@ -64,9 +66,9 @@ def test_nobody_is_left_out_for_whom_there_is_room(seconds: float, works: dict[s
 @given(st.floats(1.0, 1e5), WORKS, st.data())
 def test_no_search_takes_more_than_is_there(seconds: float, works: dict[str, Work], data: st.DataObject) -> None:
     tuned = data.draw(st.lists(st.sampled_from(sorted(works)), unique=True))
-    plan, trials = plan_of(seconds, works, tuned, tune)
+    plan, trials = plan_of(seconds, works, {name: tuning(works[name]) for name in tuned})
     models = spent(plan, {})
-    assert all(n == 0 or n >= tune(plan[name]).fewest for name, n in trials.items())
+    assert all(n == 0 or n >= tuning(plan[name]).fewest for name, n in trials.items())
     if any(trials.values()):
         assert spent(plan, trials) <= max(seconds, models) * max(NEARLY, STRETCH)
     if not tuned and len(works) == 1:
@@ -75,7 +77,7 @@ def test_no_search_takes_more_than_is_there(seconds: float, works: dict[str, Wor
 
 @pytest.mark.parametrize(("asked", "fewest"), [(30, 6), (3, 3)])
 def test_a_search_that_has_no_time_for_a_first_wave_makes_no_trial(asked: int, fewest: int) -> None:
-    search = Search(toy(50.0), {**TUNE, "trials": asked}, 1)
+    search = Tuning(toy(50.0), {**TUNE, "trials": asked}, 1)
     afterwards, a_trial = 3 * 50.0, 10.0
     assert search.trials(afterwards + (fewest - 0.1) * a_trial) == 0
     assert search.seconds(0) == 0.0
@@ -84,18 +86,13 @@ def test_a_search_that_has_no_time_for_a_first_wave_makes_no_trial(asked: int, f
 
 
 def test_the_test_of_what_was_found_is_on_folds_of_the_search_with_all_seeds() -> None:
-    search = Search(replace(toy(50.0), size={"n_fits": 10}), {**TUNE, "repeats": 1}, 2)  # final folds have two repeats
+    search = Tuning(replace(toy(50.0), size={"n_fits": 10}), {**TUNE, "repeats": 1}, 2)  # final folds have two repeats
     assert search.seconds(2) == pytest.approx(2 * 10.0 + 2 * 50.0 + 100.0)
 
 
-def test_what_is_left_makes_trials_where_no_recipe_can_be_larger() -> None:
-    plan, trials = plan_of(400.0, {"a": toy(50.0), "b": toy(5.0)}, ["a"], tune)
-    assert {name: work.recipe for name, work in plan.items()} == {"a": 50.0, "b": 5.0}
-    assert 400.0 - 10.0 < spent(plan, trials) <= 400.0
-
-
-def test_a_recipe_grows_only_where_its_trials_are_paid_for() -> None:
-    works = {"searched": toy(1000.0), "other": toy(30.0)}
-    for seconds in (200.0, 400.0, 800.0, 1600.0, 3200.0):
-        plan, trials = plan_of(seconds, works, ["searched"], tune)
-        assert spent(plan, trials) <= seconds * NEARLY, seconds
+def test_what_one_search_leaves_that_has_too_little_goes_to_the_trials_of_another() -> None:
+    works = {"quick": toy(5.0), "slow": toy(300.0)}
+    tunings = {name: tuning(work) for name, work in works.items()}
+    plan, trials = plan_of(355.0, works, tunings)
+    assert plan == works
+    assert trials == {"quick": 30, "slow": 0}

@@ -48,11 +48,11 @@ def pair_folds(folds: Folds, rows: Rows, splitter: ModuleType, options: Any, see
     of folds the rows of one are validated by no pair. Parts are the folds of `folds`.
     """
     found, parts = [], []
-    for repeat in range(folds.n_repeats):
+    for repeat, part in enumerate(folds.valid_fold):
         for number, pairs in enumerate(rounds(folds.n_folds)):
             own = [_role(folds, repeat, pair, rows, splitter, options, derive(seed, repeat, number)) for pair in pairs]
             found.append(np.stack(own))
-            parts.append(folds.valid_fold[repeat])
+            parts.append(part)
     return Folds(np.stack(found), folds.kind, np.stack(parts))
 
 

@@ -47,7 +47,7 @@ def _on_time(
     workspace: Workspace, slug: str, experiment: Experiment, budget: Result, summary: Summary
 ) -> Iterator[tuple[str, str]]:
     minutes, took = experiment.minutes, summary.minutes
-    fuller = filling(minutes, budget, summary)
+    fuller = _filling(minutes, budget, summary)
     if fuller is not None:
         yield (
             "more",
@@ -59,7 +59,7 @@ def _on_time(
         yield "minutes", f"export PIPELINE_PACE={pace:.2g}  # from then on they are about as long here as they say"
 
 
-def filling(minutes: float, budget: Result, summary: Summary) -> int | None:
+def _filling(minutes: float, budget: Result, summary: Summary) -> int | None:
     """Return the minutes whose plan takes as long here as was asked for, where models were cut and time was left.
 
     Minutes are planned for two cores, so that they mean the same work everywhere, and not the same time.

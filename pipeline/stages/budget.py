@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
-from pipeline.minutes import Search, Work, plan_of
+from pipeline.minutes import Tuning, Work, plan_of
 from pipeline.targets import TOGETHER, targets_of
 from pipeline.types import Folds
 
@@ -38,11 +38,8 @@ def run(job: Job) -> dict[str, Any]:
     """
     models, works = job.config["models"], works_of(job)
     tuned = [name for name, model in models.items() if model["tuned"] and job.config["tune"]["trials"]]
-
-    def tune(work: Work) -> Search:
-        return Search(work, job.config["tune"], job.config["repeats"])
-
-    plan, trials = plan_of(seconds_of(job), works, tuned, tune)
+    tunings = {name: Tuning(works[name], job.config["tune"], job.config["repeats"]) for name in tuned}
+    plan, trials = plan_of(seconds_of(job), works, tunings)
     notes = []
     for name, wanted in works.items():
         planned = plan.get(name)

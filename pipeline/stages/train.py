@@ -38,8 +38,7 @@ def keep(job: Job, recipe: Any, entries: Mapping[str, CrossFit]) -> dict[str, An
     for name, entry in sorted(entries.items()):
         write_entry(job.out / "entries", name, entry)
         if entry.parameters:
-            total = entry.parameters.splitlines()[-1].removeprefix("total").strip()
-            job.log.info(f"{name}: each network has {total} parameters")
+            job.log.info(f"{name}: each network has {entry.parameters.rpartition(' ')[2]} parameters")
         for finding in entry.findings:
             job.log.info(f"{name}: {finding}")
     save_fitted(entries, job.out / "fitted")

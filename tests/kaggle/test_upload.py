@@ -116,13 +116,32 @@ def test_an_answer_that_comes_too_late_does_not_send_twice(
     assert line.ref == str(houses.submissions[0]["ref"])
 
 
-def test_what_is_listed_late_after_a_slow_answer_is_not_sent_twice(
-    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The time in which Kaggle may list it begins when the answer has failed, not when it was asked."""
+@dataclass
+class Clock:
+    """A time that goes on by sleeping alone."""
+
+    now: float
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time by which `send` waits for what Kaggle may list late."""
     clock = Clock(now=time.time())
     for name, value in (("time", clock), ("SETTLE_SECONDS", 60.0), ("LOOK_EVERY_SECONDS", 5.0)):
         monkeypatch.setattr(upload, name, value)
+    return clock
+
+
+def test_what_is_listed_late_after_a_slow_answer_is_not_sent_twice(
+    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, clock: Clock
+) -> None:
+    """The time in which Kaggle may list it begins when the answer has failed, not when it was asked."""
     hidden = list[dict[str, Any]]()
 
     def list_late(method: str) -> None:
@@ -139,19 +158,6 @@ def test_what_is_listed_late_after_a_slow_answer_is_not_sent_twice(
     line = send(link, ledger, file)
     assert (kaggle.asked("CreateSubmission"), len(houses.submissions)) == (1, 1)
     assert line.ref == str(hidden[0]["ref"])
-
-
-@dataclass
-class Clock:
-    """A time that goes on by sleeping alone."""
-
-    now: float
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_what_was_not_taken_is_sent_again(
@@ -186,12 +192,9 @@ def test_the_same_bytes_of_another_run_are_found(
 
 
 def test_the_same_bytes_of_another_run_wait_for_what_was_cut_off(
-    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, monkeypatch: pytest.MonkeyPatch
+    link: Link, kaggle: Kaggle, houses: Competition, ledger: Path, file: Submission, clock: Clock
 ) -> None:
     """Kaggle took the file, the process died, and Kaggle lists it late: the line is taken up, whichever run asks."""
-    clock = Clock(now=time.time())
-    for name, value in (("time", clock), ("SETTLE_SECONDS", 60.0), ("LOOK_EVERY_SECONDS", 5.0)):
-        monkeypatch.setattr(upload, name, value)
     first, second = replace(file, run="a" * 64), replace(file, run="b" * 64)
     sent = send(link, ledger, first)
     ledger.unlink()
