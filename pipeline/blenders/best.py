@@ -18,8 +18,16 @@ class Options(BaseModel):
 
 
 def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # noqa: ARG001
-    """Return weight 1 for the entry with the lowest error, the first of equals."""
-    errors = [seen.metric.error(seen.target, entry) for entry in np.moveaxis(seen.oof, 1, 0)]
+    """Return weight 1 for the entry with the lowest error, the first of equals.
+
+    Of labels that are decided afterwards it is the log loss: before that no entry may find a rare class.
+    """
+    from pipeline.metrics import log_loss
+    from pipeline.types import Metric
+
+    decided = seen.metric.reads == "label" and seen.metric.decision != "plain"
+    judge = Metric.from_module(log_loss) if decided else seen.metric
+    errors = [judge.error(seen.target, entry) for entry in np.moveaxis(seen.oof, 1, 0)]
     weights = np.zeros(len(errors))
     weights[np.argmin(np.nan_to_num(errors, nan=np.inf))] = 1.0
     return weights
