@@ -109,8 +109,9 @@ def draw_values(apart: np.ndarray, oof: np.ndarray, target: np.ndarray, seed: in
     """Return values (n_draws, n): the mean of all models, and an error of an out-of-fold row with a prediction like it.
 
     oof (n_oof, 1), target (n_oof,). Out-of-fold errors are those of single models: they are made smaller by what these
-    stray from their mean. No value lies outside those of train. There are no draws (0, n) where the models differ on
-    test rows by more than single ones are wrong out of fold: these are rows unlike train's, of which it tells nothing.
+    stray from their mean. What comes out is the nearest of train's values: zeros stay zeros, and none is so small as to
+    decide a percentage error by itself. There are no draws (0, n) where the models differ on test rows by more than
+    single ones are wrong out of fold: these are rows unlike train's, of which it tells nothing.
     """
     rng = np.random.default_rng(seed)
     centre, oof = apart[:, :, 0].mean(axis=0), oof[:, 0]
@@ -123,7 +124,8 @@ def draw_values(apart: np.ndarray, oof: np.ndarray, target: np.ndarray, seed: in
     moved = place + rng.integers(-reach, reach + 1, size=(_n_draws(len(centre)), len(centre)))
     errors = (target - oof)[order[moved.clip(0, len(oof) - 1)]]
     shrink = np.sqrt(1.0 - strayed / wrong) if wrong > 0 else 0.0
-    return np.asarray((centre + shrink * errors).clip(target.min(), target.max()))
+    values = np.unique(target)
+    return np.asarray(values[np.searchsorted((values[1:] + values[:-1]) / 2, centre + shrink * errors)])
 
 
 def _n_draws(n_rows: int) -> int:

@@ -15,7 +15,7 @@ from pipeline.apart import keep_apart
 from pipeline.blenders._alone import ALONE, fit_alone
 from pipeline.blenders._library import Library, build_library
 from pipeline.honesty.averaging import averaging_gain, draw_values, gain_alone, gain_blended
-from pipeline.metrics import accuracy, auc, f1, log_loss, mae, mse, rmse, rmsle
+from pipeline.metrics import accuracy, auc, f1, log_loss, mae, mse, rmse, rmsle, rmspe
 from pipeline.types import CrossFit, Metric
 
 N, N_MODELS = 1_000, 5
@@ -121,6 +121,20 @@ def test_values_are_drawn_within_train_and_a_tiny_test_file_is_no_error() -> Non
     assert found.max() <= target.max()
     library, _ = library_of(rmse)
     assert gain_alone(replace(library, test=library.test[:0], apart=library.apart[:, :0]), "net", 0) == 0.0
+
+
+def test_percentage_errors_are_judged_by_targets_that_occur() -> None:
+    """Counts with zeros, which RMSPE leaves out: a truth of a thousandth would cost a thousand times the error."""
+    rng = np.random.default_rng(0)
+    rate = rng.exponential(2.0, size=N)
+    target = rng.poisson(rate).astype(float)
+    strayed = rate + 0.3 * rng.normal(size=(N_MODELS, N))
+    oof, apart = strayed[FOLDS.valid_fold[0], np.arange(N)], strayed[:, :, None]
+    truths = draw_values(apart, oof[:, None], target, 0)
+    assert set(truths.ravel()) <= set(target)
+    metric = Metric.from_module(rmspe)
+    gain = averaging_gain(apart, apart.mean(axis=0), truths, metric)
+    assert 0 < gain < 0.1 * metric.error(target, oof[:, None])
 
 
 @pytest.mark.parametrize("module", [rmse, mae])
