@@ -49,6 +49,20 @@ def test_groups_that_hang_together_are_not_called_drift(seed: int) -> None:
     assert find_drift(train, test, groups, 60 + others, 0).found
 
 
+def test_the_auc_of_groups_strays_by_no_more_than_is_said() -> None:
+    """Forty groups in train and twenty in test, of ten rows each that are much alike."""
+    strayed = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        unit = np.repeat(np.arange(60), 10)
+        X = pd.DataFrame(rng.normal(size=(60, 5))[unit] + 0.3 * rng.normal(size=(600, 5)), columns=list("abcde"))
+        test = (rng.permutation(60) < 20)[unit]
+        parts = [X[side].reset_index(drop=True) for side in (~test, test)]
+        found = find_drift(*parts, unit[~test], unit[test], seed)
+        strayed.append((found.auc - 0.5) / found.se)
+    assert np.sqrt(np.mean(np.square(strayed))) < 1.2
+
+
 def test_where_tests_groups_are_unknown_drift_is_not_looked_for() -> None:
     (train, groups), (test, _) = in_groups(0), in_groups(1)
     found = find_drift(train, test, groups, None, 0)
