@@ -11,11 +11,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 from pipeline.raw.beside import Beside, silent, widened
 from pipeline.raw.guess_keys import BY_HAND, find_id, joined
 from pipeline.raw.kinds import number_with_comma, settle
 from pipeline.raw.labels import in_order, spellings
+from pipeline.raw.sample import find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
 
@@ -142,6 +143,8 @@ def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) 
         found.target, why = named[0] if len(named) == 1 else named, "in train and in the sample"
     elif len(only_train) == 1:
         found.target, why = only_train[0], "the only column of train that test does not have"
+    elif len(labelled := [name for name in only_train if _has_classes(train, name, found.id, asked)]) == 1:
+        found.target, why = labelled[0], "the sample has a column for each of its labels"
     else:
         listed = ", ".join(only_train) or "none"
         raise ConfigError(f"which column is the target cannot be told: only in {train.name}: {listed}", hint=BY_HAND)
@@ -151,6 +154,15 @@ def _find_target(found: Guess, train: Sheet, test: Sheet, sample: Sheet | None) 
     found.drop = [name for name in only_train if name not in (*targets, found.id)] + only_test
     if found.drop:
         found.findings["drop"] = f"left out, because only one of train and test has them: {', '.join(found.drop)}"
+
+
+def _has_classes(train: Sheet, name: str, id_column: str, asked: list[str]) -> bool:
+    labels = blank_missing(train.cells[name], ("",)).drop_null().unique().to_pylist()
+    try:
+        find_class_columns({"submission": "probabilities", "id": id_column}, asked, labels)
+    except DataError:
+        return False
+    return len(asked) > 1
 
 
 def _asked_for(asked: list[str], test: Sheet, sample: Sheet | None, id_column: str) -> list[str]:
