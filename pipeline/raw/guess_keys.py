@@ -6,12 +6,10 @@ import math
 import re
 from itertools import combinations, permutations
 
-import numpy as np
-
 from pipeline.errors import ConfigError
 from pipeline.raw.beside import BETWEEN, Beside, composed
-from pipeline.raw.kinds import identifiers
-from pipeline.raw.sheet import Sheet
+from pipeline.raw.kinds import identifiers, numbers
+from pipeline.raw.sheet import Sheet, blank_missing
 
 MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
 MOST_SHARED = 12  # columns that such a file has in common with ours; one with more holds rows like ours
@@ -37,9 +35,11 @@ def _unique(train: Sheet, test: Sheet) -> str:
     shared = [name for name in test.columns if name in train.columns]
     for name in sorted(shared, key=lambda name: not re.search(r"(?i)id$", name)):
         ids = identifiers(test.cells[name])
-        if ids.is_unique and ids.notna().all() and ids.dtype != np.float64:
+        amounts = ids.dtype == object and numbers(blank_missing(test.cells[name])) is not None
+        if ids.is_unique and ids.notna().all() and not amounts:
             return name
-    raise ConfigError(f"no column of {test.name} has a different value in every row: there is no id", hint=BY_HAND)
+    found = f"no column of {test.name} has a different value in every row, fractions apart: there is no id"
+    raise ConfigError(found, hint=f'{BY_HAND}; id = "id" and id_from = 0 number the rows')
 
 
 def _number_of_first(test: Sheet, sample: Sheet) -> int | None:

@@ -52,6 +52,14 @@ def test_rows_without_an_id_that_the_sample_counts(tmp_path, first):
     assert f"the number of the row, from {first} on" in said
 
 
+def test_fractions_are_no_ids(tmp_path):
+    """Without a sample a feature would be taken for the id, and lost."""
+    amounts = [f"{i}.25" for i in IDS]
+    with pytest.raises(ConfigError, match="there is no id") as caught:
+        scaffolded(tmp_path, {"train": table("a,b,y", amounts, IDS, IDS), "test": table("a,b", amounts, [1] * 60)})
+    assert "id_from = 0" in caught.value.hint
+
+
 def test_an_id_whose_parts_may_stand_in_any_order_is_refused(tmp_path):
     """Every pair of numbers is there both ways: only the order of the sample's rows can tell which is meant."""
     grid = [(a, b) for a in range(3) for b in range(3)]
