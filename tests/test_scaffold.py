@@ -86,6 +86,18 @@ def test_a_column_a_class(infer):
     assert (facts["target"], facts["task"], facts["submission"]) == ("kind", "multiclass", "probabilities")
 
 
+def test_a_column_for_each_of_two_classes(infer):
+    train = table("id,a,Class", IDS, IDS, [i % 2 for i in IDS])
+    facts, _ = infer(train, TEST, table("id,class_0,class_1", IDS, [0.5] * 60, [0.5] * 60))
+    assert (facts["task"], facts["submission"], facts["metric"]) == ("binary", "probabilities", "log_loss")
+
+
+def test_zeros_may_be_labels_or_probabilities(infer):
+    """Accuracy would go on judging probabilities."""
+    _, said = infer(table("id,a,y", IDS, IDS, [i % 2 for i in IDS]), TEST, table("id,y", IDS, [0] * 60))
+    assert 'if Kaggle wants a probability, write submission = "probability" and a metric of it' in said
+
+
 def test_a_metric_of_probabilities_changes_the_form(infer):
     train = table("id,a,y", IDS, IDS, [i % 2 for i in IDS])
     facts, said = infer(train, TEST, table("id,y", IDS, [0] * 60), "auc")

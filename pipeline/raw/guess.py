@@ -124,7 +124,8 @@ def usual_metric(found: Guess, targets: Sequence[pd.Series]) -> tuple[str, str]:
     if found.task != "regression":
         if found.submission == "label":
             return "accuracy", "the usual one for labels"
-        return ("auc", "the usual one for one probability") if found.task == "binary" else ("log_loss", "the usual one")
+        one = found.submission == "probability"
+        return ("auc", "the usual one for one probability") if one else ("log_loss", "the usual one")
     skew = min(map(_skew, targets))
     if all(own.min() >= 0 and _skew(own) > 1.5 and abs(_skew(np.log1p(own))) < _skew(own) / 3 for own in targets):
         return "rmsle", f"the target is never negative and very skewed ({skew:.1f}), but not in logarithms"
@@ -221,7 +222,7 @@ def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet
     elif values and _are_labels(values, labels):
         found.submission, why = "label", f"the sample holds {_some(sorted(values))}"
         if len(values) == 1 and found.task == "binary" and _is_share(values[0]):
-            why += '; if Kaggle wants a probability, write submission = "probability"'
+            why += '; if Kaggle wants a probability, write submission = "probability" and a metric of it, as "auc"'
     elif found.task == "binary" and all(_is_share(value) for value in values):
         found.submission = "probability"
         why = f"the sample holds {_some(sorted(values))}" if values else unsaid
