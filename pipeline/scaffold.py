@@ -81,7 +81,8 @@ def scaffold(
     new = [path for path in experiments if not path.exists()]
     for path in new:
         n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
-        text = experiment_toml(experiments[path], found.task, n_rows, n_targets, found.time_folds)
+        grouped = bool(found.groups)
+        text = experiment_toml(experiments[path], found.task, n_rows, n_targets, found.time_folds, grouped)
         path.write_text(text, encoding="utf-8")
     put_text(facts_path, competition_toml(title, found, files))  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
@@ -90,14 +91,17 @@ def scaffold(
     return Scaffolded((facts_path, *new), findings, "" if known else judged_by)
 
 
-def experiment_toml(name: str, task: str, n_rows: int, n_targets: int = 1, time_folds: int = 0) -> str:
+def experiment_toml(
+    name: str, task: str, n_rows: int, n_targets: int = 1, time_folds: int = 0, grouped: bool = False
+) -> str:
     """Return the text of an experiment (a name of TEMPLATES); folds of a classification keep the classes' shares.
 
-    time_folds: how many folds in time there are, where test lies after train.
+    time_folds: how many folds in time there are, where test lies after train. grouped: whether rows hang together.
     AutoGluon learns one target: of several, LightGBM stands where it is the only one that grows trees.
     """
     text = TEMPLATES[name].read_text(encoding="utf-8")
-    kind = "time" if time_folds else "kfold" if task == "regression" else "stratified"
+    plain, by_group = ("kfold", "group") if task == "regression" else ("stratified", "stratified_group")
+    kind = "time" if time_folds else by_group if grouped else plain
     text = text.replace('kind = "kfold"', f'kind = "{kind}"')
     if n_targets > 1:
         text = text.replace("[models.autogluon]\n\n", "" if TREES in text else f"{TREES}\n\n")
@@ -232,7 +236,9 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
         lines.insert(3, _entry("id_from", found.id_from, why_so))
     if found.submission == "probability":
         lines.append("# " + _entry("positive", found.classes[0], f"{why['positive']}; this line would turn it round"))
-    if found.time:
+    if found.groups:
+        lines.append(_entry("groups", found.groups, "test has others: folds do not cut them"))
+    elif found.time:
         lines.append(_entry("time", found.time, 'every row of test lies later: [split] kind = "time"'))
     else:
         lines.append('# groups = "column"   rows that belong together;  time = "column"   when test lies after train')
@@ -242,7 +248,10 @@ def competition_toml(title: str, found: Guess, files: dict[str, str]) -> str:
         lines += ["", "[tables]" + " " * 29 + "# joined to train and test by these columns"]
         lines += [_entry(json.dumps(name), on) for name, on in found.tables.items()]
     lines += ["", "[columns]"]
-    lines.append(_entry("categorical", found.categorical, "whole numbers with gaps" if found.categorical else ""))
+    lines.append(
+        _entry("categorical", found.categorical, "whole numbers, called like codes" if found.categorical else "")
+    )
+    lines += [_entry("date", found.date, "")] if found.date else []
     lines += [_entry("drop", found.drop, "only one of train and test has them")] if found.drop else []
     return "\n".join([*lines, "# numeric, date, text: more lists of columns to read so", ""])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.raw.beside import Beside, silent, widened
+from pipeline.raw.guess_columns import are_codes, are_groups, dates_of
 from pipeline.raw.guess_keys import BY_HAND, find_id, joined
 from pipeline.raw.kinds import number_with_comma, settle
 from pipeline.raw.labels import in_order, spellings
@@ -35,8 +35,10 @@ class Guess:
     submission: str = ""
     metric: str = ""
     time: str = ""
+    groups: str = ""
     classes: list[str] = field(default_factory=list)
     categorical: list[str] = field(default_factory=list)
+    date: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     id_from: list[str] | int | None = None
     tables: dict[str, list[str]] = field(default_factory=dict)
@@ -257,22 +259,29 @@ def _is_share(value: str) -> bool:
 
 
 def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
-    """Whole numbers that are codes by name and by their gaps, and a date by which test lies after train."""
-    for name in test.columns:
-        if name not in train.columns or name in (found.id, *names_of(found.target)):
-            continue
+    """Note rows that hang together, codes, dates, and a date by which test lies after train."""
+    shared = [n for n in test.columns if n in train.columns and n not in (found.id, *names_of(found.target))]
+    groups = [name for name in shared if are_groups(name, train.cells[name], test.cells[name])]
+    for name in shared:
         column = settle(name, train.cells[name])
-        if column.kind == "numeric" and re.search(r"(?i)(code|class|type|category|cluster|zone|_cat|id)$", name):
-            levels = np.sort(column.values.dropna().unique())
-            if len(levels) > 2 and (levels % 1 == 0).all() and levels[-1] - levels[0] > len(levels) - 1:
-                found.categorical.append(name)
-        elif column.kind == "date" and not found.time:
-            later = settle(name, test.cells[name])
-            if later.kind == "date" and later.values.min() > column.values.max():
-                _take_time(found, name, column.values[_labelled(found, train)].nunique())
+        if name not in groups and are_codes(name, column):
+            found.categorical.append(name)
+        elif column.kind != "numeric" and (moments := dates_of(name, train.cells[name], test.cells[name])):
+            ours, theirs = moments
+            found.date += [name] if column.kind != "date" else []
+            if not found.time and theirs.min() > ours.max():
+                _take_time(found, name, ours[_labelled(found, train)].nunique())
+    if groups and not found.time:
+        found.groups = groups[0]
+        found.findings["groups"] = (
+            f"groups: train and test share no {found.groups}, of which each has several rows: folds do not cut them"
+        )
     if found.categorical:
         listed = ", ".join(found.categorical)
-        found.findings["categorical"] = f"read as categories: {listed} (whole numbers with gaps, called like codes)"
+        found.findings["categorical"] = f"read as categories: {listed} (whole numbers, called like codes)"
+    if found.date:
+        such = blank_missing(train.cells[found.date[0]]).drop_null()[0]
+        found.findings["date"] = f"read as dates: {', '.join(found.date)} (such as {such})"
 
 
 def _labelled(found: Guess, train: Sheet) -> np.ndarray:
@@ -291,7 +300,8 @@ def _take_time(found: Guess, name: str, n_moments: int) -> None:
         )
         return
     found.time, found.time_folds = name, n_folds
-    found.findings["time"] = f'time: every {name} of test lies after train, so that [split] has kind = "time"'
+    unless = "" if name in found.date else "; it is no feature, unless [columns] date lists it"
+    found.findings["time"] = f'time: every {name} of test lies after train, so that [split] has kind = "time"{unless}'
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

@@ -1,0 +1,55 @@
+"""What a column's name and cells say it is for: codes of a category, dates, rows that hang together."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError
+from pipeline.raw.kinds import Column, settle
+from pipeline.raw.sheet import blank_missing
+
+CODES = r"(?i)(code|class|type|category|cluster|zone|_cat|id)$"
+CATEGORY = r"(?i)_cat$"  # as in Porto Seguro, where most codes have no gaps
+GROUPS = r"(?i)(id|group|patient|subject|household|family)$"
+DATE = r"^([0-9]{1,2}[/-][0-9]{1,2}[/-]([0-9]{4}|[0-9]{2})|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4})( [0-9]{1,2}:[0-9]{2}.*)?$"
+FEWEST_GROUPS = 20
+
+
+def are_codes(name: str, column: Column) -> bool:
+    """Say whether whole numbers are levels of a category: by name and by gaps, with some rows of each."""
+    if column.kind != "numeric" or not re.search(CODES, name):
+        return False
+    known = column.values.dropna()
+    levels = np.sort(known.unique())
+    if len(levels) < 3 or 2 * len(levels) > len(known) or (levels % 1 != 0).any():
+        return False
+    return bool(re.search(CATEGORY, name)) or levels[-1] - levels[0] > len(levels) - 1
+
+
+def dates_of(name: str, train: pa.ChunkedArray, test: pa.ChunkedArray) -> tuple[pd.Series, pd.Series] | None:
+    """Return train's and test's dates where all cells are such: ISO, or 7/17/1999 in one order of day and month."""
+    cells = pa.chunked_array([*train.chunks, *test.chunks])
+    column = settle(name, cells)
+    known = blank_missing(cells).drop_null()
+    if column.kind in ("categorical", "text") and pc.all(pc.match_substring_regex(known, DATE)).as_py():
+        try:
+            column = settle(name, cells, "date")
+        except DataError:
+            return None
+    return (column.values[: len(train)], column.values[len(train) :]) if column.kind == "date" else None
+
+
+def are_groups(name: str, train: pa.ChunkedArray, test: pa.ChunkedArray) -> bool:
+    """Say whether rows hang together by what is called an id, and train and test share none of these."""
+    if not re.search(GROUPS, name):
+        return False
+    parts = [blank_missing(cells) for cells in (train, test)]
+    if any(cells.null_count or 2 * len(cells.unique()) > len(cells) for cells in parts):
+        return False
+    ours, theirs = (cells.unique() for cells in parts)
+    return len(ours) >= FEWEST_GROUPS and not pc.any(pc.is_in(theirs, value_set=ours)).as_py()
