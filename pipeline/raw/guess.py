@@ -54,6 +54,11 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, 
     found = Guess("", "")
     found.id, found.id_from, why = find_id(train, test, sample)
     found.findings["id"] = f"id: {found.id} ({why})"
+    if found.id in train.columns and dates_of(found.id, train.cells[found.id], test.cells[found.id]):
+        found.findings["moment"] = (
+            f"{found.id} holds dates, but an id is no feature: write experiments/<slug>/features.py with a function, "
+            f'such as def moment(rows): return pandas.to_datetime(rows["{found.id}"])'
+        )
     train, test = (widened(sheet, vars(found), [], silent) for sheet in (train, test))
     _find_target(found, train, test, sample)
     tables = _find_tables(found, train, test, others)

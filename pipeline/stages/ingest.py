@@ -167,6 +167,9 @@ def _features(facts: Mapping[str, Any], train: Sheet, test: Sheet, said: Said) -
             if name not in known:
                 found = f"competition.toml, [columns] {key}: no column {name!r} in {train.name} or {test.name}"
                 raise ConfigError(found, hint=nearest(name, known))
+            if name == facts["id"] and key != "drop":
+                found = f"competition.toml, [columns] {key} lists {name!r}, the id, which is no feature"
+                raise ConfigError(found, hint="a function of features.py can return a column of it by another name")
     # a dropped column of both files stays: features.py may read it, and preprocess leaves it out
     dropped = {n for n in overrides.get("drop", ()) if n not in train.columns or n not in test.columns}
     targets = names_of(facts["target"])

@@ -82,3 +82,15 @@ def test_folds_do_not_cut_groups_of_which_test_has_others(tmp_path, target, test
     assert facts.get("groups") == ("breath_id" if grouped else None)
     split = tomllib.loads((tmp_path / "experiments" / "shop" / "default.toml").read_text())["split"]
     assert split["kind"] == kind
+
+
+def test_an_id_that_holds_dates_is_told_to_be_no_feature(tmp_path):
+    """As in Bike Sharing Demand, whose hours say most."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    hours = [f"2011-01-{1 + i // 24:02} {i % 24:02}:00:00" for i in range(120)]
+    (raw / "train.csv").write_text("\n".join(["datetime,a,count", *(f"{h},1,{i}" for i, h in enumerate(hours[:60]))]))
+    (raw / "test.csv").write_text("\n".join(["datetime,a", *(f"{hour},1" for hour in hours[60:])]))
+    (raw / "sampleSubmission.csv").write_text("\n".join(["datetime,count", *(f"{hour},0" for hour in hours[60:])]))
+    made = scaffold("shop", raw, tmp_path / "experiments")
+    assert "datetime holds dates, but an id is no feature" in "\n".join(made.findings)

@@ -99,6 +99,11 @@ def test_refuses_a_binary_target_with_three_classes(tmp_path):
     assert "has 3 classes" in refusal(tmp_path, task="binary", submission="label")
 
 
+def test_an_id_among_the_features(tmp_path):
+    said = refusal(tmp_path, kind=ConfigError, columns={"date": ["id"]})
+    assert "[columns] date lists 'id', the id, which is no feature | a function of features.py" in said
+
+
 def test_refuses_an_override_for_no_column(tmp_path):
     said = refusal(tmp_path, kind=ConfigError, columns={"categorical": ["A"]})
     assert "[columns] categorical: no column 'A'" in said
