@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.errors import DataError
 
 PARTS = r"^(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})[./-]\d{2,4}(?!\d)"
-ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
+ZONE = r"(?:Z| UTC|[+-]\d{2}:?\d{2})$"
 
 
 def day_comes_first(name: str, texts: pd.Series) -> tuple[bool, tuple[str, ...]]:

@@ -54,11 +54,6 @@ def guess(train: Sheet, test: Sheet, sample: Sheet | None, others: Mapping[str, 
     found = Guess("", "")
     found.id, found.id_from, why = find_id(train, test, sample)
     found.findings["id"] = f"id: {found.id} ({why})"
-    if found.id in train.columns and dates_of(found.id, train.cells[found.id], test.cells[found.id]):
-        found.findings["moment"] = (
-            f"{found.id} holds dates, but an id is no feature: write experiments/<slug>/features.py with a function, "
-            f'such as def moment(rows): return pandas.to_datetime(rows["{found.id}"])'
-        )
     train, test = (widened(sheet, vars(found), [], silent) for sheet in (train, test))
     _find_target(found, train, test, sample)
     tables = _find_tables(found, train, test, others)
@@ -267,15 +262,22 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
     """Note rows that hang together, codes, dates, and a date by which test lies after train."""
     shared = [n for n in test.columns if n in train.columns and n not in (found.id, *names_of(found.target))]
     groups = [name for name in shared if are_groups(name, train.cells[name], test.cells[name])]
+    dated = False
     for name in shared:
         column = settle(name, train.cells[name])
         if name not in groups and are_codes(name, column):
             found.categorical.append(name)
         elif column.kind != "numeric" and (moments := dates_of(name, train.cells[name], test.cells[name])):
             ours, theirs = moments
+            dated = True
             found.date += [name] if column.kind != "date" else []
             if not found.time and theirs.min() > ours.max():
                 _take_time(found, name, ours[_labelled(found, train)].nunique())
+    if not dated and found.id in train.columns and dates_of(found.id, train.cells[found.id], test.cells[found.id]):
+        found.findings["moment"] = (
+            f"{found.id} holds dates, but an id is no feature: write experiments/<slug>/features.py with a function, "
+            f'such as def moment(rows): return pandas.to_datetime(rows["{found.id}"])'
+        )
     if groups and not found.time:
         found.groups = groups[0]
         found.findings["groups"] = (

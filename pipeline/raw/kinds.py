@@ -28,7 +28,7 @@ from pipeline.raw.sheet import blank_missing
 Kind = Literal["numeric", "boolean", "date", "categorical", "text"]
 
 BOOLEANS = {"true": True, "false": False}
-ISO_DATE = r"^\d{4}[-/]\d{2}[-/]\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+ISO_DATE = r"^\d{4}[-/]\d{2}[-/]\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z| UTC|[+-]\d{2}:?\d{2})?)?$"
 CODE = r"^[+-]?0[0-9]+$"
 WHOLE = r"-?(0|[1-9][0-9]*)"
 LARGEST_WHOLE = 2**53
