@@ -73,6 +73,7 @@ def test_it_is_told_that_the_time_is_no_feature(tmp_path):
         ("{}.5", lambda i: 500 + i // 3, "group"),
         ("{}", lambda i: 500 + i // 3, "stratified_group"),
         ("{}.5", lambda i: (i - 100) // 3, "kfold"),  # test has rows of the same
+        ("{}.5", lambda i: f"{(i - 100) // 3}.0", "kfold"),
         ("{}.5", lambda i: 500 + i, "kfold"),  # a row each
     ],
 )
