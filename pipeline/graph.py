@@ -92,7 +92,8 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
     sources = raw_sources(workspace, competition)
     joined = competition.model_dump(mode="json", include={"id_from"}, exclude_defaults=True)
     if competition.tables:
-        joined["tables"] = list(competition.tables.items())  # in their order: one may bring what the next is joined by
+        # in their order: one may bring what the next is joined by; lists, as a manifest gives them back
+        joined["tables"] = [[name, on] for name, on in competition.tables.items()]
     # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
     members = {role: member for role, path in sources.items() if (member := locate(path)[1])}
     return Node(

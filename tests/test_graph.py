@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from dataclasses import replace
@@ -83,6 +84,15 @@ def test_a_title_is_no_part_of_any_key(workspace: Workspace) -> None:
     competition, experiment = read(workspace, TUNED)
     titled = competition.model_copy(update={"title": "Another"})
     assert build(workspace, titled, experiment) == build(workspace, competition, experiment)
+
+
+def test_a_config_is_what_a_manifest_gives_back(workspace: Workspace) -> None:
+    """Else plan would name what is the same as a reason to run."""
+    competition, experiment = read(workspace, TUNED)
+    (workspace.raw_folder("shop") / "stores.csv").write_text("shop,city\n1,Oslo\n")
+    joined = competition.model_copy(update={"tables": {"stores.csv": ["shop"]}})
+    for node in build(workspace, joined, experiment):
+        assert json.loads(json.dumps(dict(node.config))) == node.config
 
 
 def test_only_the_plan_knows_of_a_machine_s_pace(workspace: Workspace) -> None:
