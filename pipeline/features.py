@@ -51,7 +51,7 @@ def _call(feature: Feature, name: str, rows: pd.DataFrame, where: str) -> pd.Dat
     if not made.index.equals(rows.index):
         found = f"features.py: {name}() returned {len(made)} rows for {len(rows)} of {where}, or in another order"
         raise FeatureError(found, hint="keep every row and the index as they are")
-    made.columns = made.columns.astype(str)
+    made.columns = made.columns.map(str)  # also those of several levels
     if made.columns.has_duplicates:
         raise FeatureError(f"features.py: {name}() returned a column name twice: {list(made.columns)}")
     _refuse_unusable(made, name)
@@ -64,6 +64,10 @@ def _refuse_unusable(made: pd.DataFrame, name: str) -> None:
             found, hint = f"dates with a time zone ({kind})", "end with .dt.tz_localize(None)"
         elif pd.api.types.is_complex_dtype(kind):
             found, hint = f"complex numbers ({kind})", "take their real part, absolute value or angle"
+        elif isinstance(kind, pd.SparseDtype):
+            found, hint = f"sparse values ({kind})", "end with .sparse.to_dense()"
+        elif kind == np.longdouble and np.longdouble != np.float64:
+            found, hint = f"long numbers ({kind})", "end with .astype(float)"
         else:
             continue
         raise FeatureError(f"features.py: {name}() returned {found} in {column}", hint=hint)

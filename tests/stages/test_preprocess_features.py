@@ -39,6 +39,11 @@ def test_features_of_every_type_become_columns(case):
     np.testing.assert_allclose(table.train["size"], case.frames["train"]["area"] * case.frames["train"]["rooms"])
 
 
+def test_columns_of_several_levels_get_names_of_one(case):
+    case.features["made"] = lambda rows: pd.concat({"twice": rows[["area"]] * 2}, axis=1)
+    assert "('twice', 'area')" in case.run().numeric
+
+
 def test_a_feature_that_takes_a_name_twice_is_refused(case):
     case.features["area"] = lambda rows: (rows["area"] * 2).rename(None)
     with pytest.raises(FeatureError, match=r"area\(\) makes a column 'area', which raw file has too"):
@@ -101,6 +106,8 @@ def test_the_target_is_not_there_even_where_test_has_a_column_of_its_name(case):
         (lambda rows: rows["area"].to_numpy(), "returned a ndarray"),
         (lambda rows: pd.get_dummies(rows["name"]), "of half its rows"),
         (lambda rows: rows["area"] * 1j, r"complex numbers \(complex128\) in made"),
+        (lambda rows: rows["area"].astype(pd.SparseDtype(float)), r"sparse values \(Sparse.* in made"),
+        (lambda rows: rows["area"].astype(np.longdouble), r"long numbers \(.* in made"),
         (lambda rows: rows["sold"].dt.tz_localize("UTC"), r"dates with a time zone \(datetime64.* in made"),
         (lambda rows: rows["arae"], "'arae', which train does not have"),
         (lambda _rows: 1 / 0, "failed on train: ZeroDivisionError"),
