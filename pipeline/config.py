@@ -223,6 +223,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     section = dict(section)
     kind, refit = section.pop("kind", name), section.pop("refit", False)
+    if not isinstance(kind, str):
+        raise ConfigError(f"{where} kind: expected a model's name, found {kind!r}", hint='such as kind = "lightgbm"')
     plugin = plugins.load(plugins.find("models", kind, where=f"{where} kind"))
     recipe_type = plugin.Recipe
     usual = _usual_space(section.pop("tune", None), plugin, where)

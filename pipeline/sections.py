@@ -130,14 +130,14 @@ class Submit(Section):
     whether the competition's postprocess.py, where there is one, comes last.
     """
 
-    clip: tuple[float, float] | Literal["train"] | None = None
+    clip: Annotated[list[float], Field(min_length=2, max_length=2)] | Literal["train"] | None = None
     round: float | None = Field(None, gt=0, allow_inf_nan=False)
     postprocess: bool = True
 
     @field_validator("clip")
     @classmethod
     def _ascending(cls, clip: Any) -> Any:
-        if isinstance(clip, tuple) and not clip[0] < clip[1]:
+        if isinstance(clip, list) and not clip[0] < clip[1]:
             raise ValueError("the lowest value comes first")
         return clip
 

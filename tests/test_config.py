@@ -215,6 +215,13 @@ EXPERIMENT_VALUES = {
         "",
     ),
     "features": ("[split]", "[preprocess]\nfeatures = 'al'\n[split]", "preprocess.features: Input should be", "'all'?"),
+    "one-number-to-clip-to": (
+        "[split]",
+        "[submit]\nclip = [1]\n[split]",
+        "submit.clip: List should have at least 2 items",
+        "",
+    ),
+    "clip-upside-down": ("[split]", "[submit]\nclip = [1, 0]\n[split]", "submit.clip: the lowest value comes fi", ""),
     "rungs-that-fall": ("[split]", "[tune]\nrungs = [0.5, 0.2]\n[split]", "tune.rungs: shares must ascend", ""),
     "rung-of-one-repeat": (
         "[split]",
@@ -223,6 +230,7 @@ EXPERIMENT_VALUES = {
         "",
     ),
     "unknown-model": ('"toynet"', '"toynett"', "[models.net] kind: no model is called 'toynett'", "'toynet'?"),
+    "model-by-number": ('"toynet"', "1", "[models.net] kind: expected a model's name, found 1", '"lightgbm"'),
     "unknown-splitter": ('"kfold"', '"k-fold"', "[split] kind: no splitter is called 'k-fold'", "'kfold'?"),
     "unknown-blender": ('"greedy"', '"gredy"', "[ensemble] kind: no blender is called 'gredy'", "'greedy'?"),
 }
