@@ -199,7 +199,7 @@ def _name(key: str) -> str:
 
 
 class Journal:
-    """Lines that wait for MLflow, each until it was told; a torn last line, left by a kill, is dropped."""
+    """Lines that wait for MLflow, each until it was told; what a kill or a bad disk made of one is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -234,7 +234,7 @@ class Journal:
             return self._texts()
 
     def _texts(self) -> list[str]:
-        return self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
+        return self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.is_file() else []
 
     def _forget_first(self) -> None:
         with FileLock(f"{self.path}.lock"):
@@ -247,6 +247,7 @@ class Journal:
 
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(line))
+        value = json.loads(line)
     except ValueError:
         return None
+    return value if isinstance(value, dict) else None

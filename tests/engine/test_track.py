@@ -57,6 +57,13 @@ def test_a_torn_line_is_dropped_alone(tmp_path: Path) -> None:
     assert not journal.path.exists()
 
 
+def test_what_is_no_line_of_ours_is_dropped_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.path.write_bytes(b"\xff\xfe{\n3\n[]\n\n")
+    journal.append({"n": 1})
+    assert told_of(journal) == [{"n": 1}]
+
+
 def test_a_line_that_is_being_written_is_told_whole(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.append({"n": 1})
