@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -77,6 +78,8 @@ def main() -> None:
     An interruption is 130; no traceback for any of them.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no sign for ± gets a question mark
     try:
         app()
     except PipelineError as error:

@@ -72,7 +72,7 @@ def folds(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "defa
     ids = pd.read_parquet(results["preprocess"].folder / "rows.parquet", columns=["id"])["id"].to_numpy()
     repeat, row, fold = (read_folds(results["split"].folder).role.swapaxes(1, 2) == VALID).nonzero()
     listed = pd.DataFrame({competition.id: ids[row], "repeat": repeat, "fold": fold})
-    typer.echo(listed.to_csv(index=False, lineterminator="\n"), nl=False)
+    typer.echo(listed.to_csv(index=False, lineterminator="\n").encode(), nl=False)  # UTF-8 in every locale
 
 
 @app.command()
