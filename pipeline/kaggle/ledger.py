@@ -112,6 +112,9 @@ def _rows(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
     there = rows.fieldnames or ()
     missing = [name for name in COLUMNS if name not in there and name != "note"]
+    if missing and (other := next((mark for mark in ";\t" if mark in "".join(there)), "")):
+        found = f"{path}, line 1: columns are separated by {other!r}, expected commas"
+        raise DataError(found, hint="save it as CSV with commas: a spreadsheet chooses by your country")
     if missing:
         raise DataError(
             f"{path}, line 1: no column {', '.join(missing)}", hint="restore it, or move it away and run pipeline sync"

@@ -132,6 +132,7 @@ def test_a_number_that_a_spreadsheet_gave_decimals_is_taken(tmp_path: Path) -> N
         ("0.5", "half", r"line 2: public is 'half'"),
         ("2026-11-21 12:00:00", "11/21/2026 12:00", r"line 2: sent is '11/21/2026 12:00', expected a time such as"),
         ("public", "score", r"line 1: no column public"),
+        (",", ";", r"line 1: columns are separated by ';', expected commas"),
         (",40000000,", ",4E+07,", r"line 2: ref is '4E\+07', expected Kaggle's number"),
         ("the note", "the note,,more,", r"line 2: 'more' stands beyond the last column"),
     ],
