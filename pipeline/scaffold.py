@@ -81,9 +81,10 @@ def scaffold(
     new = [path for path in experiments if not path.exists()]
     for path in new:
         n_rows, n_targets = sheets["train"].cells.num_rows, len(names_of(found.target))
-        grouped = bool(found.groups)
-        text = experiment_toml(experiments[path], found.task, n_rows, n_targets, found.time_folds, grouped)
-        path.write_text(text, encoding="utf-8")
+        text = experiment_toml(
+            experiments[path], found.task, n_rows, n_targets, found.time_folds, grouped=bool(found.groups)
+        )
+        put_text(path, text)  # the next call keeps what is there
     put_text(facts_path, competition_toml(title, found, files))  # last: with it all is there
     findings += [f"wrote {path}" for path in (facts_path, *new)]
     judged_by = kaggle.get("metric", "")
