@@ -24,10 +24,16 @@ def mistake(error: ValidationError, annotation: Any, raw: Any, where: object) ->
         return ConfigError(f"{where}: '{place}' is missing", hint=f"add {place} = ...")
     if first["type"] == "union_tag_invalid":
         return _wrong_kind(first, where, place)
-    said = dict.fromkeys(e["msg"].removeprefix("Value error, ") for e in found if e["input"] is first["input"])
+    said = dict.fromkeys(_said(e["msg"]) for e in found if e["input"] is first["input"])
     return ConfigError(
         f"{where}: {place or 'value'}: {' or '.join(said)}, found {_short(first['input'])}", hint=_choices(first)
     )
+
+
+def _said(message: str) -> str:
+    """Return what pydantic says in words of TOML, which knows tables and no Python."""
+    message = re.sub(r"a valid dictionary( or instance of \w+)?", "a table of keys", message)
+    return message.removeprefix("Value error, ").replace("Dictionary", "Table").replace(" after validation", "")
 
 
 def _wrong_kind(first: Mapping[str, Any], where: object, place: str) -> ConfigError:

@@ -215,6 +215,13 @@ EXPERIMENT_VALUES = {
         "",
     ),
     "features": ("[split]", "[preprocess]\nfeatures = 'al'\n[split]", "preprocess.features: Input should be", "'all'?"),
+    "word-for-a-table": (
+        "[models.net.encode]\nimpute = ",
+        "encode = ",
+        "encode: Input should be a table of keys, fo",
+        "",
+    ),
+    "no-model": (EXPERIMENT, "models = {}", "models: Table should have at least 1 item, not 0", ""),
     "one-number-to-clip-to": (
         "[split]",
         "[submit]\nclip = [1]\n[split]",
