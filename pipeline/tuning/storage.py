@@ -64,7 +64,7 @@ def opened(folder: Path, name: str) -> Iterator[Trials]:
     """
     logging.getLogger("optuna").setLevel(logging.WARNING)
     url = os.environ.get(STUDIES)
-    storage = _database(url) if url else RDBStorage(f"sqlite:///{folder / 'study.db'}")
+    storage = _database(url) if url else _file(folder / "study.db")
     shared = None
     try:
         study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
@@ -75,6 +75,8 @@ def opened(folder: Path, name: str) -> Iterator[Trials]:
         yield shared
     except StorageInternalError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
+        if not url:
+            raise _damaged(folder / "study.db", reason) from None
         raise StoreError(
             f"the database of studies was lost: {reason}", hint="run again: told trials are kept"
         ) from None
@@ -83,6 +85,21 @@ def opened(folder: Path, name: str) -> Iterator[Trials]:
             shared.close()
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _file(path: Path) -> RDBStorage:
+    """Open a search's own file, or make it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return RDBStorage(f"sqlite:///{path}")
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise _damaged(path, str(error).strip().splitlines()[0]) from error
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    hint = "where the disk is not full, remove this file and run again: the search begins anew"
+    return StoreError(f"the trials of a search in {path} cannot be used: {reason}", hint=hint)
 
 
 def _database(url: str) -> RDBStorage:

@@ -54,6 +54,18 @@ def assert_kept(found: FrozenTrial, wanted: FrozenTrial) -> None:
     assert found.user_attrs.items() >= wanted.user_attrs.items()
 
 
+@pytest.mark.parametrize("place", [0, 4096])
+def test_a_file_of_trials_that_is_damaged_is_told(tmp_path: Path, place: int) -> None:
+    with storage.opened(tmp_path, "key") as kept:
+        kept.tell(0, trial(0.5))
+    file = tmp_path / "study.db"
+    content = file.read_bytes()
+    file.write_bytes(content[:place] + b"?" * (len(content) - place))
+    with pytest.raises(StoreError, match=r"study\.db cannot be used: ") as caught, storage.opened(tmp_path, "key"):
+        pass
+    assert "remove this file" in caught.value.hint
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_was_told_is_there_when_it_is_opened_again(
     address: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
