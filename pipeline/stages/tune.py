@@ -23,7 +23,7 @@ from pipeline.tuning import storage, study
 from pipeline.tuning.choice import UNCORRECTED, UNKNOWN, Optimism, optimism, persistence, safest
 from pipeline.tuning.guard import Verdict, confirm
 from pipeline.tuning.halving import first_wave, wave_of
-from pipeline.tuning.search import Search, search_of
+from pipeline.tuning.search import Search, read_oof, search_of
 from pipeline.types import VALID, Folds
 from pipeline.uncertainty import rows_ratio
 
@@ -163,7 +163,7 @@ def _best(search: Search, trials: Mapping[int, FrozenTrial]) -> Best | None:
     place = places[safest(errors, rows_ratio(search.folds))]
     paths, flattery = [search.oof_path(place) for place in places], UNKNOWN
     if all(path.is_file() for path in paths):  # those of other machines are not here
-        oofs = [np.load(path) for path in paths]
+        oofs = [read_oof(path) for path in paths]
         flattery = optimism(search.table, search.folds, oofs, search.job.seed)
     return Best(place, trials[place], flattery)
 
@@ -214,7 +214,7 @@ def _carried(
     places = [place for place, trial in trials.items() if search.is_default(trial)]
     default = [path for path in map(search.oof_path, places) if path.is_file()]
     if math.isfinite(flattery) and default and _shared(fresh, search.folds) < 1:
-        searched = search.folds, [np.load(path) for path in (search.oof_path(best.place), default[0])]
+        searched = search.folds, [read_oof(path) for path in (search.oof_path(best.place), default[0])]
         flattery *= persistence(search.table, searched, (fresh, verdict.oofs), search.job.seed)
     return max(flattery, 0.0) if math.isfinite(flattery) else None
 

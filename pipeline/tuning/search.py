@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from pipeline.engine.stage import Job
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, StoreError
 from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, read_table
 from pipeline.seeds import derive
@@ -138,6 +139,15 @@ class Search:
     def oof_path(self, number: int) -> Path:
         """Where a trial's out-of-fold predictions lie."""
         return self.folder / f"oof-{number}.npy"
+
+
+def read_oof(path: Path) -> np.ndarray:
+    """Read a trial's out-of-fold predictions; what a power cut left of them is a StoreError."""
+    try:
+        return np.asarray(np.load(path))
+    except (ValueError, EOFError) as error:
+        hint = f"remove {path.parent} and run again: the search begins anew"
+        raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
 
 
 def search_of(job: Job) -> Search:

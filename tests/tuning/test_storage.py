@@ -23,6 +23,7 @@ from pipeline.errors import StoreError
 from pipeline.stages import tune
 from pipeline.tuning import storage
 from pipeline.tuning.address import STUDIES
+from pipeline.tuning.search import read_oof
 
 LR = optuna.distributions.FloatDistribution(1e-4, 1.0, log=True)
 WIDTH = optuna.distributions.CategoricalDistribution([0, 1, 2])
@@ -243,3 +244,12 @@ def test_a_worker_that_is_killed_loses_nothing_but_its_time(postgresql: str, alo
     works.go_on()
     assert works.finish() > 0
     assert works.trials == alone
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", b"?" * 80])
+def test_predictions_of_a_trial_that_are_damaged_are_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "oof-0.npy"
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"oof-0\.npy is damaged") as caught:
+        read_oof(path)
+    assert f"remove {tmp_path} and run again" in caught.value.hint
