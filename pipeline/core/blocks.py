@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.activations import ACTIVATIONS, Activation, Parametric
+from pipeline.core.choices import refuse_unknown
 from pipeline.core.ensemble import Heads, SharedLinear, averaged
 from pipeline.core.layers import Dropout, Embedding, Linear
 from pipeline.core.norm import BatchNorm, LayerNorm, Norm
@@ -51,6 +52,9 @@ class Architecture:
     logits: bool = False
 
     def __post_init__(self) -> None:
+        refuse_unknown(self)
+        if self.tied and len(self.hidden) > 2 and len(set(self.hidden)) > 1:
+            raise ValueError(f"tied layers share one weight matrix and must be equally wide; hidden is {self.hidden}")
         if self.k and not self.hidden:
             raise ValueError(f"{self.k} members inside a network need a hidden layer to share")
 

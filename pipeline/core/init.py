@@ -39,8 +39,10 @@ def initialiser(name: Init, generator: torch.Generator) -> Callable[[nn.Module],
 
     "constant" sets weights to zero, from which only a linear model learns; "torch" is nn.Linear's own default, uniform
     weights and biases up to 1 / sqrt(fan_in); all others draw normal weights and set biases to zero. Embeddings have
-    their own start.
+    their own start. "spread" looks at rows: `initialise` does that.
     """
+    if name not in (known := ("constant", "torch", *STANDARD_DEVIATIONS)):
+        raise ValueError(f"init is {name!r}; without rows to look at there are {', '.join(known)}")
 
     @torch.no_grad()
     def fill(module: nn.Module) -> None:

@@ -43,6 +43,10 @@ class Linear(nn.Module):
         weight = self.weight if self.factor is None else self.factor * self.weight
         return affine(x, weight, self.bias)
 
+    def extra_repr(self) -> str:
+        known = not isinstance(self.weight, UninitializedParameter)
+        return f"{self.weight.shape[0] if known else '?'} -> {self.width}"
+
     def _materialise(self, x: Tensor) -> None:
         self.weight.materialize((x.shape[-1], self.width), dtype=x.dtype)
         nn.init.zeros_(self.weight)

@@ -7,6 +7,7 @@ import torch
 
 from pipeline.core.blocks import Architecture, build, freeze, summary
 from pipeline.core.init import initialise
+from pipeline.core.layers import Linear
 
 
 def net_of(**settings: object) -> torch.nn.Module:
@@ -71,3 +72,21 @@ def test_summary_counts_every_parameter() -> None:
     lines = summary(net).splitlines()
     assert lines[-1] == f"total  {4 * 5 + 5 + 5 * 2 + 2}"
     assert lines[-2].endswith("frozen")
+
+
+@pytest.mark.parametrize("wrong", [{"activation": "elu"}, {"norm": "group"}, {"numeric": "plr"}])
+def test_another_word_than_those_that_there_are_is_refused(wrong: dict[str, str]) -> None:
+    (name, word), *_ = wrong.items()
+    with pytest.raises(ValueError, match=f"{name} is '{word}'; there are "):
+        Architecture(n_outputs=1, hidden=(8,), **wrong)
+
+
+@pytest.mark.parametrize("hidden", [(8, 8, 4), (4, 8, 8)])
+def test_tied_layers_of_several_widths_are_refused(hidden: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="must be equally wide"):
+        Architecture(n_outputs=1, hidden=hidden, tied=True)
+
+
+def test_a_printed_network_shows_its_sizes() -> None:
+    assert "Linear(4 -> 5)" in repr(net_of(hidden=(5,)))
+    assert repr(Linear(3)) == "Linear(? -> 3)"

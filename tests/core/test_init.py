@@ -117,3 +117,9 @@ def test_what_no_row_tells_apart_keeps_the_size_it_was_drawn_with() -> None:
     net = build(Architecture(n_outputs=1, hidden=(50,)), 3)
     initialise(net, "spread", 0, torch.ones(100, 3), torch.zeros(100, 0, dtype=torch.int64))
     assert net.blocks[0].linear.weight.abs().max() < 10
+
+
+@pytest.mark.parametrize("name", ["kaiming", "spread"])
+def test_an_init_that_needs_rows_or_is_not_known_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"init is '{name}'; without rows to look at there are constant"):
+        initialiser(name, torch.Generator())
