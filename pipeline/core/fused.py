@@ -20,7 +20,7 @@ from torch.func import functional_call
 from pipeline.core.blocks import Architecture, Network
 from pipeline.core.devices import cpu_jobs
 from pipeline.core.job import Hooks, Job, tables_of, train_job
-from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.members import Member, Program, Rows, Trained, View, refuse_misfits
 from pipeline.core.rungs import NONE, Reports, Rungs
 from pipeline.core.side_by_side import side_by_side
 from pipeline.core.wave import shapes_of, template
@@ -50,6 +50,7 @@ def train(
     """
     if not members:
         return []
+    refuse_misfits(program, members, views)
     jobs = _jobs(program, members, views, [CPU] * cpu_jobs(len(members)) if list(devices) == [CPU] else devices)
     hooks = Hooks(advance, stop, checkpoint, reports := Reports(rungs))
     finished = train_job(jobs[0], hooks) if len(jobs) == 1 else _train_side_by_side(jobs, hooks)

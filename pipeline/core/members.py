@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.blocks import Architecture
+from pipeline.core.choices import refuse_unknown
 from pipeline.core.init import Init, Parametrisation
 from pipeline.core.losses import Loss
 from pipeline.core.optimiser import Optimiser
@@ -75,6 +76,17 @@ class View:
         """The rows to learn from, then those that stop."""
         return self.train, *self.stops
 
+    def __post_init__(self) -> None:
+        for rows in self.all_rows:
+            if len({len(part) for part in rows.parts}) > 1:
+                shapes = ", ".join(str(tuple(part.shape)) for part in rows.parts)
+                raise ValueError(
+                    f"dense, codes, target and weight must have as many rows each; their shapes are {shapes}"
+                )
+            if rows.codes.numel() and not 0 <= rows.codes.min() <= rows.codes.max() < self.n_levels:
+                found = f"{int(rows.codes.min())} to {int(rows.codes.max())}"
+                raise ValueError(f"codes are {found}; with n_levels={self.n_levels} they must be from 0 to below it")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -126,6 +138,9 @@ class Program:
     level: float = 0.5
     precision: Precision = "full"
 
+    def __post_init__(self) -> None:
+        refuse_unknown(self)
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -164,6 +179,25 @@ class Trained:
     def epoch(self) -> int:
         """How many epochs those have seen."""
         return self.kept[0].epoch
+
+
+def refuse_misfits(program: Program, members: Sequence[Member], views: Sequence[View]) -> None:
+    """Raise ValueError where targets do not fit the loss, or a member what it is to train on and how long.
+
+    A target (n,) beside outputs (n, 1) would be compared with all of them, each with each, and no error said so.
+    """
+    n_outputs, coded = program.architecture.n_outputs, program.loss in ("cross_entropy", "ordinal")
+    wanted = "class codes (n,)" if coded else f"numbers (n, {n_outputs})"
+    for target in (rows.target for view in views for rows in view.all_rows):
+        shape = (len(target),) if coded else (len(target), n_outputs)
+        if tuple(target.shape) != shape or target.is_floating_point() == coded:
+            found = f"{target.dtype} {tuple(target.shape)}"
+            raise ValueError(f"the loss {program.loss!r} needs {wanted} as target, one for each output; found {found}")
+    for member in members:
+        if not (0 <= member.view < len(views) and 0 <= member.dropout < 1):
+            raise ValueError(f"view must be below {len(views)} and dropout from 0 to below 1; found {member}")
+        if (member.epochs or 1) > program.epochs:
+            raise ValueError(f"a member may train {program.epochs} epochs, the program's; found {member}")
 
 
 def stack(parts: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
