@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
-def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+def save(path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON header; tensors that share memory are written once and stay tied.
 
     Written aside and renamed, so that under this name there is a whole file or the one before. There is one metadata
     entry, "header": safetensors writes several in an order that changes from run to run.
     """
-    owners: dict[tuple[int, tuple[int, ...]], str] = {}
+    path, owners = Path(path), dict[tuple[int, tuple[int, ...]], str]()
     tied = {}
     for name, tensor in tensors.items():
         owner = owners.setdefault((tensor.data_ptr(), tuple(tensor.shape)), name) if tensor.numel() else name
@@ -34,10 +34,12 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
     aside.replace(path)
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors, tied ones sharing memory again, and the header that `save` wrote."""
     with safe_open(path, framework="pt") as file:
-        metadata = json.loads(file.metadata()["header"])
+        if "header" not in (written := file.metadata() or {}):
+            raise ValueError(f"{path} has no header: it was not written by `save` of {__name__}")
+        metadata = json.loads(written["header"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return tensors | {name: tensors[owner] for name, owner in metadata["tied"].items()}, metadata["header"]
 

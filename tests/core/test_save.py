@@ -8,6 +8,7 @@ import forked
 import kept
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from pipeline.core.blocks import Architecture, build
 from pipeline.core.init import initialise
@@ -60,3 +61,12 @@ def test_a_missing_tensor_is_named() -> None:
     net = build(Architecture(n_outputs=2), 3)
     with pytest.raises(ValueError, match=r"head\.bias: in the network, not in"):
         load_into(net, {"head.weight": torch.zeros(3, 2)})
+
+
+def test_a_path_may_be_a_string_and_a_file_of_others_is_told(tmp_path: Path) -> None:
+    tensors = {"w": torch.ones(2)}
+    save(str(tmp_path / "ours"), tensors, {"a": 1})
+    assert load(str(tmp_path / "ours"))[1] == {"a": 1}
+    save_file(tensors, tmp_path / "theirs")
+    with pytest.raises(ValueError, match="theirs has no header"):
+        load(tmp_path / "theirs")
