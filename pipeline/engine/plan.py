@@ -81,7 +81,7 @@ def changed(new: Mapping[str, Any], old: Mapping[str, Any] | None, ignore: froze
     reasons = _values("stage", {"": new["stage"]}, {"": old["stage"]})
     reasons += _contents("input", new["inputs"], old["inputs"], ignore)
     reasons += _contents("raw file", new["sources"], old["sources"])
-    reasons += _values("config", flat(new["config"]), flat(old["config"]))
+    reasons += _values("config", _sections(new["config"], old["config"]), _sections(old["config"], new["config"]))
     reasons += _values("plug-in", new["plugins"], old["plugins"])
     reasons += _contents("code", new["code"], old["code"])
     reasons += _values("library", new["libraries"], old["libraries"])
@@ -115,6 +115,16 @@ def _differing(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _sections(value: Any, other: Any, prefix: str = "") -> dict[str, Any]:
+    """Flatten a config where the other one has such sections, too: one that came or went is a single reason."""
+    if not (isinstance(value, Mapping) and isinstance(other, Mapping) and value and other):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for name, part in value.items():
+        found |= _sections(part, other.get(name), f"{prefix}.{name}" if prefix else str(name))
+    return found
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -58,6 +58,8 @@ def reasons(store: Store, *nodes: Node) -> list[tuple[str, ...]]:
         ("config", {"models": {"mlp": {"lr": 0.2, "options": {}}}, "path": "x"}, "config models.mlp.lr: 0.2 → 0.1"),
         ("config", {"models": {"mlp": {"lr": 0.1}}, "path": "x"}, "config models.mlp.options: absent → {}"),
         ("config", {"models": {"mlp": {"lr": 0.1, "options": {}}}}, "config path: absent → x"),
+        ("config", {"path": "x"}, "config models: absent → {'mlp': {'lr': 0.1"),
+        ("config", {"models": {}, "path": "x"}, "config models: {} → {'mlp': {'lr': 0.1"),
         ("inputs", {"split": "1", "preprocess": "3"}, "input: preprocess changed"),
         ("inputs", {"split": "1"}, "input: preprocess is read now"),
         ("inputs", {**PARTS["inputs"], "train:old": "3"}, "input: train:old is no longer read"),
