@@ -96,8 +96,8 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, name: str, rows: np.ndarr
             first = int(np.flatnonzero(differ)[0])
             raise FeatureError(
                 f"features.py: {name}() is not row-local: row {rows[first]} of {where} has {column} = "
-                f"{before[column].iloc[first]!r} among all rows, but {after[column].iloc[first]!r} among half of them "
-                f"({int(differ.sum())} of {len(differ)} rows differ)",
+                f"{before[column].tolist()[first]!r} among all rows, but {after[column].tolist()[first]!r} among half "
+                f"of them ({int(differ.sum())} of {len(differ)} rows differ)",
                 hint="use a row's own values only; what looks at several rows leaks and belongs into a transform",
             )
 
