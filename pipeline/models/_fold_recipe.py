@@ -63,7 +63,7 @@ those of AutoGluon, clearly on the first two; chosen there."""
 
 
 class FoldRecipe(BaseModel):
-    """What every such model has."""
+    """What every such model has; a subclass says `n_seeds`, and `stop_on`: "inner", "fold" or "none"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
