@@ -15,7 +15,7 @@ from model_cases import fit, folds, table
 from pipeline.core import capacity
 from pipeline.metrics import log_loss, rmse
 from pipeline.models._network_fold import Cut, Encoding, Fold, encode_folds
-from pipeline.transforms.encoder import fit_encoder
+from pipeline.transforms.encoder import SCALES, SKEWS, fit_encoder
 from pipeline.transforms.recipe import Encode
 from pipeline.types import Metric, Table, Task
 
@@ -26,8 +26,8 @@ recipes = st.builds(
     Encode,
     impute=st.sampled_from(["mean", "median"]),
     indicators=st.booleans(),
-    skew=st.sampled_from(["none", "yeo-johnson", "log"]),
-    scale=st.sampled_from(["standard", "robust"]),
+    skew=st.sampled_from(["none", *SKEWS]),
+    scale=st.sampled_from([*SCALES]),
     max_one_hot=st.sampled_from([0, 4, 30]),
     min_rows=st.sampled_from([1, 5]),
     many_levels=st.sampled_from(["target", "ordinal", "embedding"]),

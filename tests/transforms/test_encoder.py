@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.metrics import log_loss, rmse
-from pipeline.transforms.encoder import Encoder, fit_encoder
+from pipeline.transforms.encoder import SCALES, SKEWS, Encoder, fit_encoder
 from pipeline.transforms.recipe import Encode
 from pipeline.types import Metric, Task
 
@@ -20,9 +20,7 @@ REGRESSION = Task("regression", Metric.from_module(rmse))
 THREE = Task("multiclass", Metric.from_module(log_loss), ("a", "b", "c"))
 RECIPES = [
     Encode(skew=skew, scale=scale, many_levels=many, max_one_hot=4, min_rows=2)
-    for skew, scale, many in product(
-        ("none", "yeo-johnson", "log"), ("standard", "robust"), ("target", "ordinal", "embedding")
-    )
+    for skew, scale, many in product(("none", *SKEWS), SCALES, ("target", "ordinal", "embedding"))
 ]
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{r.skew}-{r.scale}-{r.many_levels}")
 
