@@ -101,7 +101,7 @@ bundle: setup ## pack all models into a notebook for a code competition, and try
 	@$(PIPELINE) bundle $(CHOICE)
 
 predict: setup ## predict new rows: make predict ROWS=rows.csv [OUT=predictions.csv]
-	@$(PIPELINE) predict "$(COMPETITION)" $(if $(ROWS),"$(ROWS)") --experiment "$(EXPERIMENT)" $(if $(OUT),--out "$(OUT)")
+	@$(PIPELINE) predict $(CHOICE) $(if $(ROWS),"$(ROWS)") $(if $(OUT),--out "$(OUT)")
 
 verify: setup ## hash every cached result
 	@$(BIN)/pipeline verify "$(COMPETITION)"

@@ -51,6 +51,10 @@ def test_make_without_a_target_explains_itself() -> None:
         (("explain",), ["pipeline", "explain"]),
         (("data", "COMPETITION=a b"), ["pipeline", "download", "a b"]),
         (("send", "COMPETITION=a b", "SUBMISSION=c d.csv"), [*SEND, "--file", "c d.csv"]),
+        (
+            ("predict", "COMPETITION=a b", "ROWS=c d.csv", "MINUTES=30"),
+            ["pipeline", "predict", "a b", "--experiment", "default", "--minutes", "30", "c d.csv"],
+        ),
         (("compete", "COMPETITION=a b"), ["pipeline", "compete", "a b", "--experiment", "default"]),
     ],
 )
