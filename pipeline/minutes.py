@@ -93,6 +93,12 @@ class Tuning:
         return min(first_wave(self.tune["wave"], self.tune["reduction"]), self.tune["trials"])
 
     @property
+    def least(self) -> float:
+        """What the least of the model and the fewest trials around it take together."""
+        work = self.work.within(0.0)
+        return work.seconds + self.around(work).seconds(self.fewest)
+
+    @property
     def _rungs(self) -> tuple[int, Course, int]:
         course = course_of(self.work.plugin, self.tune["rungs"], self.tune["repeats"])
         return self.tune["wave"], course, self.tune["reduction"]
@@ -120,13 +126,16 @@ def plan_of(
 
     A model that is left out has none. Who needs more than its share to begin comes first, then who wants least for its
     weight: what one leaves of its share, or takes beyond it, the others have more or less. What is left in the end goes
-    to those that were cut, then to those that were left out, then to trials. tunings: of those that are tuned.
+    to those that were cut, then to those that were left out, then to trials. tunings: of those that are tuned. One that
+    could not begin with all the time there is has no share, and its model none that is sure.
     """
+    never = {name: 0 for name, tuning in tunings.items() if tuning.least > seconds}
+    tunings = {name: tuning for name, tuning in tunings.items() if name not in never}
     claims = {name: eased(work.claim, seconds) for name, work in works.items()}
     claims |= {name + TUNED: tuning.claim for name, tuning in tunings.items()}
     left = {name: claims[name] for name in affordable(seconds, claims, must=[*tunings, *(n + TUNED for n in tunings)])}
     plan: dict[str, Work] = {}
-    trials: dict[str, int] = {}
+    trials: dict[str, int] = never
     shares = share_out(seconds, left)
 
     def turn(name: str) -> tuple[bool, bool, float]:

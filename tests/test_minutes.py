@@ -40,7 +40,7 @@ def tuning(work: Work) -> Tuning:
 
 def spent(plan: dict[str, Work], trials: dict[str, int]) -> float:
     return sum(work.seconds for work in plan.values()) + sum(
-        tuning(plan[name]).seconds(n) for name, n in trials.items()
+        tuning(plan[name]).seconds(n) for name, n in trials.items() if n
     )
 
 
@@ -88,6 +88,14 @@ def test_a_search_that_has_no_time_for_a_first_wave_makes_no_trial(asked: int, f
 def test_the_test_of_what_was_found_is_on_folds_of_the_search_with_all_seeds() -> None:
     search = Tuning(replace(toy(50.0), size={"n_fits": 10}), {**TUNE, "repeats": 1}, 2)  # final folds have two repeats
     assert search.seconds(2) == pytest.approx(2 * 10.0 + 2 * 50.0 + 100.0)
+
+
+def test_a_search_that_could_not_begin_with_all_the_time_takes_none_from_the_others() -> None:
+    works = {"dear": toy(800.0, 800.0), "quick": toy(60.0, 60.0, 0.5), "any": toy(900.0, 30.0)}
+    plan, trials = plan_of(200.0, works, {"dear": tuning(works["dear"])})
+    assert trials == {"dear": 0}
+    assert plan.keys() == {"quick", "any"}
+    assert spent(plan, {}) == pytest.approx(200.0)
 
 
 def test_what_one_search_leaves_that_has_too_little_goes_to_the_trials_of_another() -> None:

@@ -20,6 +20,9 @@ from pipeline.types import Folds
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
 
+MUCH = 1.5
+"""So many times the minutes is told, where not even the least of the models fits into them."""
+
 SHOWN = 3
 """How many cuts of a recipe are told."""
 
@@ -50,9 +53,13 @@ def run(job: Job) -> dict[str, Any]:
             job.log.warn(f"{note}; more with --minutes")
         if name in trials:
             write_json(job.out / name / "trials.json", trials[name])
-            if not trials[name]:
+            if planned and not trials[name]:
                 notes.append(f"{name}: not tuned, {job.config['minutes']:g} minutes are too short for it")
                 job.log.warn(f"{notes[-1]}; more with --minutes")
+    least = sum(work.seconds for work in plan.values()) / 60 / pace_of(job)
+    if least > MUCH * job.config["minutes"]:
+        notes.append(f"{', '.join(plan)}: the least takes about {least:.0f} minutes, not {job.config['minutes']:g}")
+        job.log.warn(notes[-1])
     return {"notes": notes, "seconds": {name: round(planned.seconds, 1) for name, planned in plan.items()}}
 
 

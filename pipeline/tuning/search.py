@@ -155,4 +155,5 @@ def search_of(job: Job) -> Search:
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     recipe = read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
-    return Search(job, n_trials, job.plugins["model"].Recipe.model_validate(recipe), table, read_extra(job.inputs))
+    wanted = recipe and job.plugins["model"].Recipe.model_validate(recipe)  # none of a model that was left out
+    return Search(job, n_trials, wanted, table, read_extra(job.inputs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType, SimpleNamespace
@@ -25,7 +25,12 @@ TUNE = {"trials": 30, "wave": 10, "repeats": 1, "rungs": [], "reduction": 3}
 
 
 def planned(
-    folder: Path, minutes: float, n_rows: int, worths: Mapping[str, Path] = MappingProxyType({}), **config: Any
+    folder: Path,
+    minutes: float,
+    n_rows: int,
+    worths: Mapping[str, Path] = MappingProxyType({}),
+    models: Collection[str] = tuple(MODELS),
+    **config: Any,
 ) -> tuple[dict[str, dict], int, Heard]:
     """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
     for name in ("preprocess", "split", "out"):
@@ -37,13 +42,14 @@ def planned(
     sections = {
         name: {"kind": name, "recipe": module.Recipe().model_dump(mode="json"), "tuned": name == "mlp"}
         for name, module in MODELS.items()
+        if name in models
     }
     plugins: dict[str, ModuleType] = {f"model:{name}": module for name, module in MODELS.items()}
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
     config |= {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
     budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
-    recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in MODELS}
+    recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in models}
     return recipes, read_json(folder / "out/mlp/trials.json"), heard
 
 
@@ -79,6 +85,21 @@ def test_a_model_whose_least_takes_too_long_is_left_out_and_said(tmp_path: Path)
     assert recipes["tabm"] is None
     assert recipes["autogluon"] is not None
     assert any(text.startswith("tabm: left out, 1 minutes") for text in heard.warnings)
+
+
+def test_a_model_whose_search_cannot_begin_is_left_out_like_any_other(tmp_path: Path) -> None:
+    recipes, trials, heard = planned(tmp_path, 3.0, 1_000_000)
+    assert recipes["mlp"] is None
+    assert trials == 0
+    assert recipes["autogluon"] is not None
+    assert [text for text in heard.warnings if text.startswith("mlp")] == [
+        "mlp: left out, 3 minutes are too short for it beside the others; more with --minutes"
+    ]
+
+
+def test_who_takes_longer_than_the_minutes_even_when_cut_is_told(tmp_path: Path) -> None:
+    *_, heard = planned(tmp_path, 3.0, 1_000_000, models=["mlp"])
+    assert heard.warnings[-1] == "mlp: the least takes about 12 minutes, not 3"
 
 
 def test_what_takes_next_to_nothing_is_never_cut(tmp_path: Path) -> None:
