@@ -16,9 +16,7 @@ from pipeline.engine.store import Result, Store
 from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
 from pipeline.whole import put_bytes
-
-MOST_NAMED = 5
-"""Files that a hint lists."""
+from pipeline.wording import first_few
 
 
 def publish(folder: Path, experiment: str, submit: Result, results: Mapping[str, Result]) -> Path:
@@ -162,9 +160,7 @@ def check_submission(path: Path) -> None:
     """Refuse a submission that is not there, with the nearest of its folder."""
     if path.is_dir():
         known = sorted(file.name for file in path.glob("*.csv"))
-        hint = (
-            f"one of: {', '.join(known[:MOST_NAMED])}" if known else "`pipeline run` writes one to submissions/<slug>/"
-        )
+        hint = f"one of: {first_few(known)}" if known else "`pipeline run` writes one to submissions/<slug>/"
         raise SubmissionError(f"{path} is a folder, expected a CSV file", hint=hint)
     if not path.is_file():
         known = [file.name for file in path.parent.glob("*.csv")]

@@ -38,9 +38,3 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     significant = np.zeros(len(p), dtype=bool)
     significant[order] = passed
     return significant
-
-
-def some(names: Sequence[object], most: int = 5) -> str:
-    """Return the first names, and how many more there are."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + rest

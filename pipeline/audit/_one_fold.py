@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.audit._finding import Finding, some
+from pipeline.audit._finding import Finding
 from pipeline.audit._rehearsal import fit, marked, not_tried, recipes
 from pipeline.engine.stage import Job
 from pipeline.stages.train import save_fitted
 from pipeline.types import STOP, TRAIN, Folds, Table
+from pipeline.wording import first_few
 
 
 @dataclass(frozen=True)
@@ -98,4 +99,4 @@ def _moved(first: Traces, second: Traces) -> str:
     wide = float(np.nanstd(first.predicted, axis=0).max(initial=0.0))
     n_rows = int((first.predicted != second.predicted).any(axis=1).sum())
     told = f"{n_rows} of {len(first.predicted)} predictions move, by up to {far:.3g} (their deviation is {wide:.3g})"
-    return f"{some(files)} differ; {told}" if files else told
+    return f"{first_few(files)} differ; {told}" if files else told

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.audit._finding import Finding, some
+from pipeline.audit._finding import Finding
+from pipeline.wording import first_few
 
 if TYPE_CHECKING:
     from pipeline.types import Folds, Table
@@ -41,14 +42,14 @@ def _shared(
         where += [place] if len(torn) else []
     if not where:
         return []
-    examples = some(list(dict.fromkeys(labels[cut].tolist())), 3)
+    examples = first_few(dict.fromkeys(labels[cut].tolist()), 3)
     todo = (
         'set [split] kind = "group" or "stratified_group" in the experiment'
         if what == "group"
         else "every row needs an id of its own; rows of one thing are a group: set groups in competition.toml"
     )
     strength = f"{int(cut.sum())} of {len(cut)} rows ({100 * cut.mean():.1f} %), such as {what} {examples}"
-    return [Finding("leak", f"the same {what} in training and {held} rows", some(where), strength, todo)]
+    return [Finding("leak", f"the same {what} in training and {held} rows", first_few(where), strength, todo)]
 
 
 def _later(time: np.ndarray | None, pairs: list[tuple[str, np.ndarray, np.ndarray]], held: str) -> list[Finding]:
@@ -61,4 +62,4 @@ def _later(time: np.ndarray | None, pairs: list[tuple[str, np.ndarray, np.ndarra
         return []
     strength = f"up to {100 * max(late.values()):.1f} % of a fold's training rows"
     todo = 'set [split] kind = "time" in the experiment; if test is not later, take time out of competition.toml'
-    return [Finding("leak", f"training rows that are later than {held} rows", some(list(late)), strength, todo)]
+    return [Finding("leak", f"training rows that are later than {held} rows", first_few(late), strength, todo)]

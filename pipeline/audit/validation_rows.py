@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.audit._finding import Finding, some
+from pipeline.audit._finding import Finding
 from pipeline.targets import names_of
+from pipeline.wording import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def _features(before: Table, after: Table, train: np.ndarray, test: np.ndarray) 
     todo = (
         "use a row's own values only in features.py and preprocess; what looks at several rows belongs into a transform"
     )
-    return [Finding("leak", "features of a row depend on other rows", f"column {some(moved)}", strength, todo)]
+    return [Finding("leak", "features of a row depend on other rows", f"column {first_few(moved)}", strength, todo)]
 
 
 def _uniform(frame: pd.DataFrame, rows: np.ndarray, keep: list[str]) -> pd.DataFrame:

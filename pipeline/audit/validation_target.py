@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.audit._finding import Finding, some
+from pipeline.audit._finding import Finding
 from pipeline.targets import names_of
+from pipeline.wording import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def check(stages: Job) -> list[Finding]:
         if moved:
             strength = f"{len(moved)} of {one.shape[1]} columns of {part}"
             todo = "features.py and preprocess must not see the target: what learns from it is fitted inside folds"
-            found.append(Finding("leak", "features depend on the target", f"column {some(moved)}", strength, todo))
+            found.append(Finding("leak", "features depend on the target", f"column {first_few(moved)}", strength, todo))
     if found:
         return found
     return compare(

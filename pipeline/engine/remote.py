@@ -25,6 +25,7 @@ from pipeline.engine.stage import Node
 from pipeline.engine.store import Result, Store
 from pipeline.errors import ClusterError
 from pipeline.spread import Unit
+from pipeline.wording import first_few
 
 RETRIES = 3
 """How often what a dead worker or machine had begun is begun again; one that kills every worker must end some time."""
@@ -195,10 +196,9 @@ def _refuse_other(node: Node, expected: Mapping[str, Any]) -> None:
     found, wanted = (_flat(parts) for parts in (software(node), expected))
     names = [name for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
     if names:
-        shown = [f"{name} {found.get(name, 'not there')} instead of {wanted.get(name, 'none')}" for name in names[:3]]
-        more = f" (+{len(names) - 3} more)" if len(names) > 3 else ""
+        shown = [f"{name} {found.get(name, 'not there')} instead of {wanted.get(name, 'none')}" for name in names]
         raise ClusterError(
-            f"{node.name}: {socket.gethostname()} has {', '.join(shown)}{more}",
+            f"{node.name}: {socket.gethostname()} has {first_few(shown, 3)}",
             hint="start Ray on all machines from the same environment, on a file system that they share",
         )
 

@@ -17,6 +17,7 @@ from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.facts import ask_facts, save_facts
 from pipeline.kaggle.fetch import Remote, fetch, forget, peek
 from pipeline.whole import put_json, read_json_if_sound
+from pipeline.wording import first_few
 
 HASHES = "raw.json"
 ASIDE = ".download"
@@ -98,8 +99,7 @@ def _put_in_place(archive: Path, folder: Path, link: Link) -> tuple[int, dict[st
 def _check_same(raw: Path, there: Mapping[str, str], expected: Mapping[str, str]) -> None:
     other = sorted(name for name in expected.keys() & there.keys() if there[name] != expected[name])
     if other:
-        some = ", ".join(other[:5]) + (f" and {len(other) - 5} more" if len(other) > 5 else "")
         raise DataError(
-            f"{raw} has other files than Kaggle: {some}",
+            f"{raw} has other files than Kaggle: {first_few(other)}",
             hint=f"nothing was changed; move {raw} away and run the same command again to have Kaggle's",
         )

@@ -14,6 +14,7 @@ from pipeline.kaggle.refusals import page
 from pipeline.raw.labels import spellings
 from pipeline.raw.sheet import MISSING, Sheet
 from pipeline.targets import names_of
+from pipeline.wording import first_few
 
 SUM_TOLERANCE = 1e-3
 """A row of probabilities may differ from one by so much: six written decimals of a hundred classes."""
@@ -105,11 +106,13 @@ def _check_columns(sheet: Sheet, wanted: Expected) -> Iterator[Finding]:
     missing = [name for name in wanted.columns if name not in found]
     extra = [name for name in found if name not in wanted.columns]
     if missing:
-        yield _refused(f"no column {_some(missing)}; the sample submission has {_some(wanted.columns)}")
+        yield _refused(f"no column {first_few(missing)}; the sample submission has {first_few(wanted.columns)}")
     if extra:
-        yield _refused(f"column {_some(extra)} is not in the sample submission, which has {_some(wanted.columns)}")
+        yield _refused(
+            f"column {first_few(extra)} is not in the sample submission, which has {first_few(wanted.columns)}"
+        )
     if not missing and not extra and found != list(wanted.columns):
-        yield Finding("warning", f"the columns are in another order than the sample's: {_some(found)}")
+        yield Finding("warning", f"the columns are in another order than the sample's: {first_few(found)}")
 
 
 def _check_ids(ids: pd.Series, wanted: Expected) -> Iterator[Finding]:
@@ -132,7 +135,9 @@ def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[
             yield _refused(f"{name}: {len(missing)} values are missing, the first in row {_row(missing)}")
         if len(strange):
             listed = f"{strange.iloc[0]!r} in row {_row(strange)}"
-            yield _refused(f"{name}: {len(strange)} labels are not classes ({listed}); known: {_some(wanted.labels)}")
+            yield _refused(
+                f"{name}: {len(strange)} labels are not classes ({listed}); known: {first_few(sorted(wanted.labels))}"
+            )
         if values.nunique() == 1 and len(values) > 1:
             yield Finding("warning", f"{name}: every row has the same label, {values.iloc[0]!r}")
 
@@ -197,8 +202,3 @@ def _refused(text: str) -> Finding:
 def _row(found: pd.Series) -> int:
     """Return the position of the first found, from 1, the header not counted."""
     return int(found.index[0]) + 1
-
-
-def _some(names: Sequence[str] | frozenset[str], most: int = 6) -> str:
-    listed = [str(name) for name in (sorted(names) if isinstance(names, frozenset) else names)]
-    return ", ".join(listed[:most]) + (f" ... ({len(listed)})" if len(listed) > most else "")

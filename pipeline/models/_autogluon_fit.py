@@ -26,6 +26,7 @@ from pipeline.models._autogluon_forest import OrderedExtraTrees, OrderedForest
 from pipeline.models._autogluon_kept import Form, PredictorFit, keep, quiet
 from pipeline.models._autogluon_presets import Order
 from pipeline.types import Folds, Table
+from pipeline.wording import first_few
 
 LABEL, WEIGHT = "target", "weight"
 MAX_THREADS = 8
@@ -33,7 +34,6 @@ CELLS_A_THREAD = 500_000
 """Rows x columns that a thread must have to do: with less, threads wait for each other longer than they work."""
 
 ENOUGH_MEMORY = 1e6
-SHOWN = 3
 """How many models are named that failed for the same reason."""
 
 TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
@@ -258,18 +258,13 @@ def _report_failures(predictor: TabularPredictor, log: Log) -> tuple[str, ...]:
     for row in predictor.model_failures().itertuples():
         reason = str(row.exc_str).strip().partition("\n")[0]
         models.setdefault(f"{row.exc_type}{': ' if reason else ''}{reason}", []).append(row.model)
-    failures = [f"AutoGluon could not fit {_listed(names)}: {reason}" for reason, names in models.items()]
+    failures = [f"AutoGluon could not fit {first_few(names, 3)}: {reason}" for reason, names in models.items()]
     for failure in failures:
         log.warn(failure)
     if not [name for name in predictor.model_names() if "Weighted" not in name]:
         hint = "leave the model out, choose other `models`, or raise the limits that it was given"
         raise ModelError("AutoGluon could fit none of its models", hint=hint)
     return tuple(failures)
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass

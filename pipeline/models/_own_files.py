@@ -16,6 +16,7 @@ from pipeline.raw.kinds import identifiers
 from pipeline.raw.sample import find_class_columns
 from pipeline.raw.sheet import blank_missing, read_sheet
 from pipeline.types import Folds, Task
+from pipeline.wording import first_few
 
 FOLD, REPEAT = "fold", "repeat"
 SUM_TOLERANCE = 0.02  # probabilities may be rounded
@@ -164,5 +165,4 @@ def _probabilities(sheet: Sheet, found: np.ndarray, ids: np.ndarray) -> np.ndarr
 
 
 def _some(ids: np.ndarray, what: str) -> str:
-    shown = ", ".join(map(str, ids[:3]))
-    return f"{len(ids)} {what} ({shown}{', ...' if len(ids) > 3 else ''})"
+    return f"{len(ids)} {what} ({first_few(ids, 3)})"

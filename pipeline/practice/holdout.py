@@ -27,6 +27,7 @@ from pipeline.raw.source import locate
 from pipeline.sections import Columns, Files
 from pipeline.seeds import derive
 from pipeline.targets import names_of, refuse_several
+from pipeline.wording import first_few
 from pipeline.workspace import Workspace
 
 FACTS = "competition.toml"
@@ -124,7 +125,7 @@ def _hanging_together(train: Sheet, competition: Competition, folder: Path, how:
     if column not in made:
         found = f"competition.toml: to hold out by {how}, {key} must name a column, found {column!r}"
         known = [*train.columns, *made]
-        raise ConfigError(found, hint=f"known: {', '.join(known[:30])}")
+        raise ConfigError(found, hint=f"known: {first_few(known, 30)}")
     if how == "time" and not _has_an_order(made[column]):
         found = f"competition.toml: time names {column!r}, which holds neither dates nor numbers"
         listed = f"list it under [columns] date: date = [{json.dumps(column)}]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from pipeline.raw.labels import in_order, spellings
 from pipeline.raw.sample import find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
+from pipeline.wording import first_few
 
 MOST_FOLDS, FEWEST_FOLDS = 5, 2  # in time
 MOMENTS = 3  # different times in every stretch between folds: the first is cut again for early stopping
@@ -81,7 +82,7 @@ def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, S
         brings = [column for column in table.brings if column not in train.columns]
         shares = {part.name: table.share_of(part) for part in (train, test)}
         partly = "".join(f"; {share:.0%} of {part}" for part, share in shares.items() if share < 1)
-        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {_some(brings)}{partly})"
+        found.findings[name] = f"{name}: joined by {', '.join(table.on)} (brings {first_few(brings)}{partly})"
     return tables
 
 
@@ -211,7 +212,7 @@ def _find_task(found: Guess, kind: str, target: pd.Series, labels: list[str], sa
     elif kind in ("date", "text"):
         raise ConfigError(f"the target {found.target} holds {kind}: neither numbers nor classes", hint=BY_HAND)
     else:
-        found.task, why = ("binary" if n == 2 else "multiclass"), f"{n} labels: {_some(sorted(labels))}"
+        found.task, why = ("binary" if n == 2 else "multiclass"), f"{n} labels: {first_few(sorted(labels))}"
     found.findings["task"] = f"task: {found.task} ({why})"
 
 
@@ -222,16 +223,16 @@ def _find_form(found: Guess, values: list[str], labels: list[str], sample: Sheet
     elif sample is not None and len(sample.columns) > 2:
         found.submission, why = "probabilities", f"the sample has {len(sample.columns) - 1} columns, one a class"
     elif values and _are_labels(values, labels):
-        found.submission, why = "label", f"the sample holds {_some(sorted(values))}"
+        found.submission, why = "label", f"the sample holds {first_few(sorted(values))}"
         if len(values) == 1 and found.task == "binary" and _is_share(values[0]):
             why += '; if Kaggle wants a probability, write submission = "probability" and a metric of it, as "auc"'
     elif found.task == "binary" and all(_is_share(value) for value in values):
         found.submission = "probability"
-        why = f"the sample holds {_some(sorted(values))}" if values else unsaid
+        why = f"the sample holds {first_few(sorted(values))}" if values else unsaid
     elif not values:
         found.submission, why = "label", unsaid
     else:
-        listed = f"{_some(sorted(values))}, the classes are {_some(sorted(labels))}"
+        listed = f"{first_few(sorted(values))}, the classes are {first_few(sorted(labels))}"
         raise ConfigError(
             f"whether a label or a probability is asked for cannot be told: sample {listed}", hint=BY_HAND
         )
@@ -309,8 +310,3 @@ def _take_time(found: Guess, name: str, n_moments: int) -> None:
     found.time, found.time_folds = name, n_folds
     unless = "" if name in found.date else "; it is no feature, unless [columns] date lists it"
     found.findings["time"] = f'time: every {name} of test lies after train, so that [split] has kind = "time"{unless}'
-
-
-def _some(names: Iterable[str], most: int = 4) -> str:
-    names = list(names)
-    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

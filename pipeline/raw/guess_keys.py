@@ -10,6 +10,7 @@ from pipeline.errors import ConfigError
 from pipeline.raw.beside import BETWEEN, Beside, composed
 from pipeline.raw.kinds import identifiers, numbers
 from pipeline.raw.sheet import Sheet, blank_missing
+from pipeline.wording import first_few
 
 MOST_KEYS = 3  # columns that a file beside train and test is joined by, or an id is made up of
 MOST_SHARED = 12  # columns that such a file has in common with ours; one with more holds rows like ours
@@ -64,14 +65,14 @@ def _parts_of_id(train: Sheet, test: Sheet, sample: Sheet) -> list[str]:
     if len(found) == 1:
         return found[0]
     if found:
-        ways = " or ".join(BETWEEN.join(parts) for parts in found[:4])
+        ways = first_few(map(BETWEEN.join, found), 4, " or ")
         raise ConfigError(
             f"the ids of {sample.name} may be made up of test's columns in several ways: {ways}",
             hint=f"{BY_HAND}; id_from lists the columns in their order",
         )
     raise ConfigError(
         f"the first column of {sample.name} is {sample.columns[0]!r}, which {test.name} does not have "
-        f"(it has {', '.join(test.columns[:10])}): which column is the id cannot be told",
+        f"(it has {first_few(test.columns, 10)}): which column is the id cannot be told",
         hint=f"{BY_HAND}; where the id is made up of columns, id_from lists them",
     )
 

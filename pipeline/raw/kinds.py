@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from pipeline.errors import DataError
 from pipeline.raw.dates import day_comes_first, read_dates
 from pipeline.raw.sheet import blank_missing
+from pipeline.wording import first_few
 
 Kind = Literal["numeric", "boolean", "date", "categorical", "text"]
 
@@ -234,7 +235,7 @@ def _force_numeric(name: str, present: pa.ChunkedArray) -> Column:
         return Column("numeric", clean)
     values = _numbers_among_words(present)
     lost = int(values.isna().sum()) - present.null_count
-    words = ", ".join(sorted(map(repr, _strings(present)[values.isna()].dropna().unique()))[:5])
+    words = first_few(sorted(map(repr, _strings(present)[values.isna()].dropna().unique())))
     if lost and lost == len(present) - present.null_count:
         raise DataError(f"column {name!r} has no numbers: found {words}", hint="take it out of [columns] numeric")
     notes = (f"{name}: {lost} values are not numbers, read as missing: {words}",) if lost else ()

@@ -14,6 +14,7 @@ from pipeline.raw.kinds import Settled, numbers, retype, settle
 from pipeline.raw.labels import spellings
 from pipeline.raw.rows import Say, ids_of, retyped
 from pipeline.raw.sheet import Sheet, blank_missing
+from pipeline.wording import first_few
 
 
 def labels_of(sheet: Sheet, name: str) -> pd.Series:
@@ -90,7 +91,7 @@ def _known_labels(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
     if len(unknown):
         label = str(labels.iloc[unknown[0]])
         found = f"{sheet.name}, line {sheet.line(int(unknown[0]))}: the target {schema['target']} is {label!r}"
-        found += f" ({len(unknown)} rows), which is not a class of train: {', '.join(classes[:8])}"
+        found += f" ({len(unknown)} rows), which is not a class of train: {first_few(classes)}"
         raise DataError(found, hint="leave these rows out of the file, or spell the classes as train does")
     return ours
 
@@ -101,5 +102,5 @@ def _tell(sheet: Sheet, schema: Mapping[str, Any], unlabelled: pd.Series, lackin
     if unlabelled.any():
         say(f"{sheet.name}: {int(unlabelled.sum())} rows have no {schema['target']} and are left out")
     if lacking:
-        some = ", ".join(lacking[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
-        say(f"{sheet.name} lacks {len(lacking)} of {len(schema['columns'])} columns, missing in its rows: {some}")
+        n_lacking = f"{len(lacking)} of {len(schema['columns'])} columns"
+        say(f"{sheet.name} lacks {n_lacking}, missing in its rows: {first_few(lacking)}")

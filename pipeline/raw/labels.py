@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pandas as pd
 
 from pipeline.errors import DataError
+from pipeline.wording import first_few
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
@@ -28,8 +29,8 @@ def spell_labels(classes: Sequence[str], column: pd.Series) -> list[str]:
         if known & set(spelled) or not known:
             return spelled
     raise DataError(
-        f"column '{column.name}' of the sample submission holds {', '.join(sorted(known)[:5])}, none of which is a "
-        f"class of the target: {', '.join(classes[:5])}",
+        f"column '{column.name}' of the sample submission holds {first_few(sorted(known))}, none of which is a "
+        f"class of the target: {first_few(classes)}",
         hint="is submission = 'label' right, or does the sample want a probability?",
     )
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipeline.errors import DataError, nearest
 from pipeline.raw.kinds import Settled, identifiers, retype
 from pipeline.raw.sheet import Sheet, blank_missing
+from pipeline.wording import first_few
 
 Say = Callable[[str], None]
 
@@ -40,7 +41,7 @@ def read_rows(
     name = schema["id"]
     lacking = [column for column in (name, *needed) if column not in test.columns]
     if lacking:
-        found = f"{test.name} has no column {', '.join(map(repr, lacking[:8]))} ({len(lacking)} missing)"
+        found = f"{test.name} has no column {first_few(map(repr, lacking))}"
         raise DataError(f"{found}, which the models were fitted on", hint=nearest(lacking[0], test.columns))
     typed = {name: ids_of(test, schema)}
     check_ids(test, name, typed[name])

@@ -13,6 +13,7 @@ from pipeline.raw.kinds import settle
 from pipeline.raw.labels import spell_labels, spellings
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.targets import names_of
+from pipeline.wording import first_few
 
 
 def check_sample(
@@ -69,21 +70,18 @@ def find_class_columns(facts: Mapping[str, Any], columns: list[str], classes: li
             if sorted(by_class) == sorted(spelled):
                 return {label: by_class[name] for label, name in zip(classes, spelled, strict=True)}
     strange = next((name for name in others if name not in classes), "")
-    found = f"the sample submission has the columns {_short(others)} for the classes {_short(classes)}"
+    found = f"the sample submission has the columns {first_few(others)} for the classes {first_few(classes)}"
     raise DataError(found, hint=nearest(strange, classes) if len(classes) < 20 else "one column a class is expected")
 
 
 def _check_targets(sheet: Sheet, columns: list[str], targets: list[str]) -> None:
     if sorted(columns) != sorted(targets):
         strange = next((name for name in columns if name not in targets), columns[0] if columns else "")
+        found = f"found the columns {first_few(columns)} beside the id, expected {first_few(targets)}"
         raise DataError(
-            f"{sheet.name}, line 1: found the columns {_short(columns)} beside the id, expected {_short(targets)}",
+            f"{sheet.name}, line 1: {found}",
             hint=f"target in competition.toml lists what is asked for; {nearest(strange, targets)}",
         )
-
-
-def _short(names: list[str]) -> str:
-    return ", ".join(names[:9]) + (f" ... ({len(names)})" if len(names) > 9 else "")
 
 
 def _check_ids(name: str, sheet: Sheet, ids: pd.Series, test_ids: pd.Series) -> list[str]:

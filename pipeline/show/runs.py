@@ -26,6 +26,7 @@ from pipeline.report.summary import Row, Summary, ancestors, decimals, duration,
 from pipeline.show.current import judge_of
 from pipeline.show.leaking import leaks
 from pipeline.show.next_steps import next_steps
+from pipeline.wording import first_few
 from pipeline.workspace import Workspace
 
 ROWS_SHOWN = 8
@@ -72,9 +73,8 @@ def _done(outcome: Outcome, summary: Summary) -> str:
     total, made = len(outcome.results), list(outcome.made)
     if not made:
         return f"all {total} stages cached; they took {duration(summary.minutes * 60)} when they were made"
-    named = ", ".join(made[:4]) + (f" and {len(made) - 4} more" if len(made) > 4 else "")
     seconds = sum(summary.seconds[name] for name in made)
-    return escape(f"{total - len(made)} of {total} stages cached; made in {duration(seconds)}: {named}")
+    return escape(f"{total - len(made)} of {total} stages cached; made in {duration(seconds)}: {first_few(made)}")
 
 
 def _print_leaderboard(summary: Summary, out: Console) -> None:

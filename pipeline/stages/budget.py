@@ -16,15 +16,13 @@ from pipeline.files import read_folds, read_json, write_json
 from pipeline.minutes import Tuning, Work, plan_of
 from pipeline.targets import TOGETHER, targets_of
 from pipeline.types import Folds
+from pipeline.wording import first_few
 
 RESERVED = 0.1
 """Part of the minutes for all that is neither trained nor tuned: reading, blending, judging."""
 
 MUCH = 1.5
 """So many times the minutes is told, where not even the least of the models fits into them."""
-
-SHOWN = 3
-"""How many cuts of a recipe are told."""
 
 UNSET = "unset"
 """What is told of a value that a recipe leaves to a library."""
@@ -181,7 +179,7 @@ def _cut(wanted: Any, recipe: Any) -> str:
     # what was unset and has got parts is told by them
     paths = [path for path in paths if path in after or not any(other.startswith(f"{path}.") for other in after)]
     changes = [f"{path}: {before.get(path, UNSET)} → {after.get(path, 'left out')}" for path in paths]
-    return "; ".join(changes[:SHOWN] + [f"{len(changes) - SHOWN} more"] * (len(changes) > SHOWN))
+    return first_few(changes, 3, "; ")
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:

@@ -27,8 +27,8 @@ from pipeline.postprocess import Finisher
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
 from pipeline.uncertainty import cv_figure, rows_ratio
+from pipeline.wording import first_few
 
-SHOWN = 5
 """Entries that are named where some are not used."""
 
 
@@ -164,8 +164,8 @@ def _among_nested(blender: Blender, library: Library, nested: Mapping[str, Cross
         return Blender(mean, mean.Options())
     left_out = [name for name, use in zip(library.names, usable, strict=True) if not use]
     if left_out:
-        named = ", ".join(left_out[:SHOWN]) + f" and {len(left_out) - SHOWN} more" * (len(left_out) > SHOWN)
-        job.log.info(f"ensemble: {len(left_out)} of {len(usable)} entries cannot be nested and are not used: {named}")
+        unused = f"{len(left_out)} of {len(usable)} entries"
+        job.log.info(f"ensemble: {unused} cannot be nested and are not used: {first_few(left_out)}")
     return replace(blender, among=np.flatnonzero(usable))
 
 

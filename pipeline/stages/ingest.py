@@ -28,6 +28,7 @@ from pipeline.raw.sample import check_sample, default_sample, find_class_columns
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import fingerprint, role_of
 from pipeline.targets import in_words, names_of
+from pipeline.wording import first_few
 
 if TYPE_CHECKING:
     from pipeline.log import Log
@@ -244,7 +245,7 @@ def _target(facts: Mapping[str, Any], train: Sheet) -> tuple[pd.DataFrame, list[
         classes = in_order(labels.dropna().unique())
         expected = {"binary": "2"}.get(facts["task"], "2 or more")
         if len(classes) < 2 or (len(classes) > 2 and facts["task"] == "binary"):
-            found = f"{train.name}: the target {name} has {len(classes)} classes ({', '.join(classes[:5])} ...)"
+            found = f"{train.name}: the target {name} has {len(classes)} classes ({first_few(classes)})"
             raise DataError(f"{found}, expected {expected}", hint="check task and target in competition.toml")
         return pd.DataFrame({name: labels}), _positive_last(classes, facts.get("positive"), train.name)
     values = pd.DataFrame({name: target_values(train, name) for name in names_of(facts["target"])})

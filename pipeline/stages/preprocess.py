@@ -26,6 +26,7 @@ from pipeline.targets import names_of
 from pipeline.transforms import _redundant as redundant
 from pipeline.transforms import dates
 from pipeline.types import Metric, Table
+from pipeline.wording import first_few
 
 MOST_FREE_LEVELS = 100  # a feature's strings are text above this, if a level has fewer than two rows on average
 
@@ -163,7 +164,9 @@ def _choose(sources: Sources, facts: Mapping[str, Any], report: Report) -> list[
     report.drop(reasons)
     text = [name for name in reasons if sources.kinds[name] == "text"]
     if text:
-        report.notes.append(f"text is not read by itself: {_some(text)} left out; features.py can make columns of it")
+        report.notes.append(
+            f"text is not read by itself: {first_few(text)} left out; features.py can make columns of it"
+        )
     return [name for name in sources.kinds if name not in reasons]
 
 
@@ -175,7 +178,7 @@ def _convert(sources: Sources, name: str, report: Report) -> dict[str, pd.Series
     if kind == "date":
         taken = [part for part in converted if part in sources.kinds]
         if taken:
-            report.notes.append(f"{name}: no part of this date is called {_some(taken)}, another column is")
+            report.notes.append(f"{name}: no part of this date is called {first_few(taken)}, another column is")
         converted = {part: values for part, values in converted.items() if part not in taken}
         report.columns |= {part: entry | {"from": f"{name} ({entry['from']})"} for part in converted}
         return converted
@@ -212,7 +215,7 @@ def _without_useless(
         reasons = find(train, test) if wanted else {}
         if reasons:
             report.drop(reasons)
-            report.notes.append(f"{len(reasons)} columns are {label} and left out: {_some(list(reasons))}")
+            report.notes.append(f"{len(reasons)} columns are {label} and left out: {first_few(reasons)}")
             train, test = train.drop(columns=list(reasons)), test.drop(columns=list(reasons))
     return train, test
 
@@ -233,9 +236,11 @@ def _describe(train: pd.DataFrame, test: pd.DataFrame, report: Report) -> None:
             if unseen.any():
                 unseen_in.append(f"{name} ({unseen.sum()} rows)")
     if only_test:
-        report.notes.append(f"{len(only_test)} columns miss values in test only: {_some(only_test)}")
+        report.notes.append(f"{len(only_test)} columns miss values in test only: {first_few(only_test)}")
     if unseen_in:
-        report.notes.append(f"{len(unseen_in)} columns have levels in test that train never shows: {_some(unseen_in)}")
+        report.notes.append(
+            f"{len(unseen_in)} columns have levels in test that train never shows: {first_few(unseen_in)}"
+        )
 
 
 def _groups(train: pd.DataFrame, sources: Sources, facts: Mapping[str, Any]) -> np.ndarray | None:
@@ -315,8 +320,3 @@ def _as_json(table: Table, report: Report) -> dict[str, Any]:
 
 def _spread(target: np.ndarray) -> dict[str, Any]:
     return {"min": target.min(), "mean": target.mean(), "max": target.max(), "distinct": len(np.unique(target))}
-
-
-def _some(names: list[str], most: int = 8) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest
