@@ -17,6 +17,7 @@ from pipeline.engine.stage import Plugin
 from pipeline.entries import ENSEMBLE
 from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
+from pipeline.models import _optional
 from pipeline.sections import (
     Columns,
     Ensemble,
@@ -231,7 +232,7 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
     values, raw_space = split_section(section)
     raw_space = {name: dimension for name, dimension in usual.items() if name not in values} | raw_space
     recipe = _validated(recipe_type, values, where, OF_EVERY_MODEL)
-    if raw_space and not hasattr(plugin, "for_tuning"):
+    if raw_space and not _optional.can_be_tuned(plugin):
         raise ConfigError(f"{where}: '{kind}' cannot be tuned, but {', '.join(raw_space)} has a search space")
     if "n_seeds" in raw_space:
         raise ConfigError(f"{where} n_seeds: trials have one seed each", hint="state a number; more are hardly worse")
@@ -244,7 +245,7 @@ def _model(section: Mapping[str, Any], where: str, name: str) -> dict[str, Any]:
 
 def _check_refit(plugin: Any, recipe: BaseModel, space: Mapping[str, Any], where: str) -> None:
     """Refuse to fit once more what is not fitted here, or would stop on rows to validate, of which there are none."""
-    if why := getattr(plugin, "NOT_REFITTED", ""):
+    if why := _optional.why_not_refitted(plugin):
         raise ConfigError(f"{where} refit: {why}", hint="leave refit out")
     stops = [getattr(recipe, "stop_on", ""), *(space["stop_on"].edges() if "stop_on" in space else [])]
     if "fold" in stops:
@@ -263,11 +264,12 @@ def _usual_space(word: Any, plugin: Any, where: str) -> Mapping[str, Any]:
             f'{where} tune: expected "default" (the model\'s own search space), found {word!r}',
             hint='one parameter\'s stands where its value stands: lr = { tune = "loguniform", low = ..., high = ... }',
         )
-    if not hasattr(plugin, "SPACE"):
+    space = _optional.own_space(plugin)
+    if space is None:
         raise ConfigError(
             f"{where}: this model has no search space of its own", hint="state one, parameter by parameter"
         )
-    return dict(plugin.SPACE)
+    return space
 
 
 def _dimension(raw: Any, recipe_type: type[BaseModel], values: Mapping[str, Any], where: str, name: str) -> Any:

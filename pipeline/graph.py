@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline import learned
 from pipeline.config import Competition, Experiment, metric_plugin
@@ -15,6 +13,7 @@ from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.entries import TUNED
 from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
+from pipeline.models import _optional
 from pipeline.nested.nodes import with_nested
 from pipeline.raw.source import TABLES, locate, role_of, sample_there
 from pipeline.refit.nodes import with_refits
@@ -203,22 +202,17 @@ def _trains(workspace: Workspace, competition: Competition, experiment: Experime
 
     Those that read files made elsewhere come last, because they are judged beside ours.
     """
-    readers = {name: _sources(m.kind) for name, m in experiment.models.items()}
-    ours = [name for name, sources in readers.items() if sources is None]
-    ours.sort(key=lambda name: plugins.load(_model(experiment.models[name].kind)).SHARE)
+    models = {name: plugins.load(_model(own.kind)) for name, own in experiment.models.items()}
+    ours = [name for name, model in models.items() if not _optional.is_made_elsewhere(model)]
+    ours.sort(key=lambda name: models[name].SHARE)
     trains = [_train(experiment, name, metric) for name in ours]
-    for name, sources in readers.items():
-        if sources is not None:
+    for name, model in models.items():
+        if name not in ours:
             node, folder = _train(experiment, name, metric), workspace.competition(competition.slug)
-            files = sources(experiment.models[name].recipe, folder, name)
+            files = model.sources(experiment.models[name].recipe, folder, name)
             config, inputs = {**node.config, "id": competition.id}, {**node.inputs, **_predictions(ours)}
             trains.append(replace(node, config=config, inputs=inputs, sources=files))
     return trains
-
-
-def _sources(kind: str) -> Callable[[Mapping[str, Any], Path, str], dict[str, Path]] | None:
-    """Return what names the files that a model of this kind reads, if it reads any."""
-    return getattr(plugins.load(_model(kind)), "sources", None)
 
 
 def _train(experiment: Experiment, name: str, metric: Plugin) -> Node:

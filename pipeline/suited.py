@@ -8,7 +8,8 @@ from typing import Any
 from pipeline.config import Competition, Experiment, Model
 from pipeline.engine import plugins
 from pipeline.errors import ConfigError
-from pipeline.targets import ONE, refuse_several, targets_of
+from pipeline.models import _optional
+from pipeline.targets import refuse_several
 
 
 def check_suited(competition: Competition, experiment: Experiment, path: Path) -> None:
@@ -18,7 +19,7 @@ def check_suited(competition: Competition, experiment: Experiment, path: Path) -
     for name, model in experiment.models.items():
         where = f"{path}: [models.{name}]"
         plugin = plugins.load(plugins.find("models", model.kind, where=f"{where} kind"))
-        if targets_of(plugin) == ONE:
+        if _optional.targets_of(plugin) == _optional.ONE:
             refuse_several(competition.target, where)
         _check_losses(competition, model, plugin.Recipe, where)
 

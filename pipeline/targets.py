@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError
 
@@ -13,16 +13,6 @@ if TYPE_CHECKING:
 
 COLUMN_MEANS = {"mcrmse": "rmse", "mcrmsle": "rmsle", "mcmae": "mae"}
 """Other names of metrics: of several targets, each metric of values is the mean of its scores of them."""
-
-
-TOGETHER, EACH, ONE = "together", "each", "one"
-"""What a model's plug-in may say of several targets (TARGETS): one fit learns them all, each has fits of its own (which
-goes without saying), or it takes no more than one."""
-
-
-def targets_of(plugin: Any) -> str:
-    """Return what a model's plug-in says of several targets."""
-    return getattr(plugin, "TARGETS", EACH)
 
 
 def names_of(target: str | Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
 from pipeline.extra.rows import cross_fit
 from pipeline.files import read_entries, read_table, write_entry, write_folds, write_table
+from pipeline.models import _optional
 from pipeline.nested.pairs import pair_folds
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
@@ -110,7 +111,7 @@ def not_tried(job: Job) -> list[Finding]:
 
 
 def _is_made_elsewhere(job: Job, name: str) -> bool:
-    return hasattr(job.plugins[f"model:{name}"], "sources")
+    return _optional.is_made_elsewhere(job.plugins[f"model:{name}"])
 
 
 def marked(recipe: Any) -> bool:
@@ -121,7 +122,7 @@ def marked(recipe: Any) -> bool:
 def fit(job: Job, name: str, recipe: Any, table: Table, folds: Folds) -> CrossFit:
     """Cross-fit one model, its recipe cut down to a few seconds' work, but for what it chooses inside the fold."""
     model = job.plugins[f"model:{name}"]
-    quick = model.for_tuning(recipe) if hasattr(model, "for_tuning") else recipe
+    quick = _optional.for_tuning(model, recipe)
     size = {"n_train": len(table.train), "n_test": len(table.test), "n_columns": table.train.shape[1]}
     size |= {"n_outputs": table.task.n_outputs, "n_fits": folds.n_repeats * folds.n_folds}
     chosen = {field: value for field, value in quick if value == INNER}

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.extra.rows import Extra, cross_fit, join_folds, join_table
+from pipeline.models import _optional
 from pipeline.types import TRAIN, UNUSED, CrossFit, Folds, Table
 
 NOT_AGAIN = "not fitted on labelled test rows"
@@ -38,10 +39,11 @@ def cross_fit_twice(
     weight: what a labelled row counts beside one of train. An entry that has no model of each fold stays as it is.
     """
     entries: dict[str, CrossFit] = {}
-    n_rows, settled = join_folds(folds, table, extra).n_fit_rows, getattr(model, "settled", lambda recipe, *_: recipe)
+    n_rows = join_folds(folds, table, extra).n_fit_rows
     for name, given in recipes.items():
-        alone = model.on_folds(given, None) if hasattr(model, "on_folds") else given  # labelled rows are one fold's
-        recipe = settled(alone, table.task, n_rows)  # "auto" is what it is without labelled rows, in trials and refits
+        alone = _optional.on_folds(model, given, None)  # labelled rows are one fold's
+        # "auto" is what it is without labelled rows, in trials and refits
+        recipe = _optional.settled(model, alone, table.task, n_rows)
         first = cross_fit(model, {name: recipe}, table, folds, extra, **how)
         entry = first.get(name)
         if entry is None or set(entry.fitted) != set(folds):

@@ -13,6 +13,7 @@ from pipeline.engine.stage import Node, Plugin
 from pipeline.engine.store import Result, Store
 from pipeline.entries import library_nodes
 from pipeline.errors import ModelError
+from pipeline.models import _optional
 from pipeline.raw.source import TABLES
 
 KEPT = "fitted"
@@ -77,11 +78,9 @@ def _entry(name: str, library: Mapping[str, Node], results: Mapping[str, Result]
 
 def _thin(folder: Path, plugin: Plugin, entries: Mapping[str, Mapping[str, str]]) -> None:
     """Where entries share what is kept (`<recipe>/<part>`), leave the parts out that have no weight."""
-    model = plugins.load(plugin)
-    if hasattr(model, "thin"):
-        parts = {name.partition("/")[2] for name, entry in entries.items() if entry["node"] == folder.name}
-        for repeat in folder.iterdir():
-            model.thin(repeat, parts)
+    parts = {name.partition("/")[2] for name, entry in entries.items() if entry["node"] == folder.name}
+    for repeat in folder.iterdir():
+        _optional.thin(plugins.load(plugin), repeat, parts)
 
 
 def _sample(ingest: Path, facts: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

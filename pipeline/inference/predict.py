@@ -27,6 +27,7 @@ from pipeline.errors import ModelError
 from pipeline.features import apply_feature
 from pipeline.files import read_json
 from pipeline.inference.prepared import Prepared, read_prepared
+from pipeline.models import _optional
 from pipeline.postprocess import finish_of
 from pipeline.raw.beside import read_tables, widened
 from pipeline.raw.rows import NewRows, Say, read_rows
@@ -105,7 +106,7 @@ def _finished(fitted: Path, prediction: np.ndarray, rows: pd.DataFrame) -> np.nd
 def predict_entry(folder: Path, kind: str, name: str, table: pd.DataFrame) -> np.ndarray:
     """Return (n, n_outputs): the mean over every fold that was kept of an entry, in their order."""
     model = plugins.load(plugins.find("models", kind, where=str(folder)))
-    if not hasattr(model, "load"):
+    if not _optional.predicts_new_rows(model):
         raise ModelError(f"{name}: models of kind '{kind}' cannot predict new rows", hint="leave it out of the blend")
     folds = sorted(folder.iterdir(), key=lambda fold: [int(part) for part in fold.name.split("-")])
     return np.asarray(np.mean([model.load(fold, *name.split("/")[1:]).predict(table) for fold in folds], axis=0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from pipeline.apart import rows_apart
 from pipeline.engine.stage import Job
 from pipeline.extra.rows import join_folds, read_extra
 from pipeline.files import read_entries, read_folds, read_table
+from pipeline.models import _optional
 from pipeline.refit.whole import whole_fold
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
@@ -47,16 +47,10 @@ def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     folds = read_folds(job.inputs["split"])
     n_rows = join_folds(folds, table, read_extra(job.inputs)).n_fit_rows
-    settled = _settled(job.plugins["model"], recipe, table, n_rows)
+    model = job.plugins["model"]
+    # the numbers that "auto" stood for in folds of so many rows: of more it might be others; all rows are one fold
+    settled = _optional.settled(model, _optional.on_folds(model, recipe, None), table.task, n_rows)
     return fit_entries(job, settled, table, _whole(job, table, folds))
-
-
-def _settled(model: ModuleType, recipe: Any, table: Table, n_rows: int) -> Any:
-    """Return the recipe with the numbers that "auto" stood for in folds of so many rows: of more it might be others."""
-    if hasattr(model, "on_folds"):
-        recipe = model.on_folds(recipe, None)  # all rows are one fold
-    settled = getattr(model, "settled", lambda recipe, *_: recipe)
-    return settled(recipe, table.task, n_rows)
 
 
 def _whole(job: Job, table: Table, folds: Folds) -> Folds:

@@ -17,6 +17,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import MORE
 from pipeline.files import read_entries, read_folds, read_json, write_json
 from pipeline.minutes import Work, plan_of
+from pipeline.models import _optional
 from pipeline.sharing import STRETCH, Claim, share_out
 from pipeline.stages.budget import extra_rows, pace_of, seconds_of, works_of
 from pipeline.types import Metric, Task
@@ -126,10 +127,9 @@ def _done(job: Job, works: Mapping[str, Work]) -> dict[str, Work]:
 
 
 def _settled(job: Job, plugin: Any, recipe: Any) -> Any:
-    """Return a recipe with the number for every "auto" that it was trained with, where its plug-in has them."""
-    if not hasattr(plugin, "settled"):
-        return recipe
-    return plugin.settled(recipe, _task(job), read_folds(job.inputs["split"]).n_fit_rows + extra_rows(job))
+    """Return a recipe with the number for every "auto" that it was trained with."""
+    n_rows = read_folds(job.inputs["split"]).n_fit_rows + extra_rows(job)
+    return _optional.settled(plugin, recipe, _task(job), n_rows)
 
 
 def _task(job: Job) -> Task:

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_json, write_json
 from pipeline.minutes import Tuning, Work, plan_of
-from pipeline.targets import TOGETHER, targets_of
+from pipeline.models import _optional
 from pipeline.types import Folds
 from pipeline.wording import first_few
 
@@ -83,9 +83,8 @@ def _work(job: Job, name: str, size: Mapping[str, int], weight: float) -> Work:
     n_values, n_times = _targets(job, plugin)
     size = {**size, "n_outputs": size["n_outputs"] * n_values, "n_fits": size["n_fits"] * n_times}
     labels = "pseudo" in job.config and hasattr(recipe, "stop_on")  # others keep no model of each fold to label with
-    apart = recipe
-    if hasattr(plugin, "on_folds"):
-        recipe, apart = plugin.on_folds(recipe, None if labels else _fitted_on(job)), plugin.on_folds(recipe, None)
+    apart = _optional.on_folds(plugin, recipe, None)
+    recipe = apart if labels else _optional.on_folds(plugin, recipe, _fitted_on(job))
     passes = 2 if labels else 1
     # a refit, and nearly always a fit on pairs of folds, is on such as cannot be paired once more
     dearer = 1.0 if apart == recipe else plugin.seconds(apart, **size) / plugin.seconds(recipe, **size)
@@ -102,7 +101,7 @@ def _fitted_on(job: Job) -> Folds | None:
 def _targets(job: Job, plugin: Any) -> tuple[int, int]:
     """Return how many targets one fit learns, and how many fits all of them take."""
     n_targets = len(read_json(job.inputs["preprocess"] / "task.json").get("targets", ())) or 1
-    return (n_targets, 1) if targets_of(plugin) == TOGETHER else (1, n_targets)
+    return (n_targets, 1) if _optional.targets_of(plugin) == _optional.TOGETHER else (1, n_targets)
 
 
 def _nested(job: Job, name: str) -> float:

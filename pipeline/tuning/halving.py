@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from pipeline.models import _optional
 from pipeline.types import Rung
 
 FIRST_REPEAT = 1.0
@@ -29,7 +30,7 @@ def shares_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> list
 
     With several repeats of the folds, "auto" is the end of the first. A model without RUNGS knows no other.
     """
-    own = getattr(model, "RUNGS", None)
+    own = _optional.rungs_of(model)
     if isinstance(wanted, str):
         return [FIRST_REPEAT] if n_repeats > 1 else list(own or ())
     return [share for share in wanted if own is not None or share == FIRST_REPEAT]
@@ -61,14 +62,11 @@ class Course:
 
 
 def course_of(model: Any, wanted: str | Sequence[float], n_repeats: int) -> Course:
-    """Return what trials of a model take.
-
-    A model that says BEGINS_ANEW fits from the beginning after every rung, others go on with what they have.
-    """
+    """Return what trials of a model take."""
     shares = shares_of(model, wanted, n_repeats)
     ends_first = shares[-1:] == [FIRST_REPEAT]
     ends = [*(shares[:-1] if ends_first else shares), 1.0]
-    steps = ends if getattr(model, "BEGINS_ANEW", False) else [end - begin for begin, end in pairwise([0.0, *ends])]
+    steps = ends if _optional.begins_anew(model) else [end - begin for begin, end in pairwise([0.0, *ends])]
     if ends_first:
         return Course((*(step / n_repeats for step in steps), 1 - 1 / n_repeats), first_repeat=True)
     return Course(tuple(steps))

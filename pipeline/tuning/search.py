@@ -17,6 +17,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, StoreError
 from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, read_table
+from pipeline.models import _optional
 from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.halving import FIRST_REPEAT, RECENT, first_wave, limit_of, rungs_for, shares_of
@@ -77,8 +78,8 @@ class Search:
 
     def settled(self, recipe: Any) -> Any:
         """Return the recipe with a number where it says "auto", if the model knows one."""
-        settled = getattr(self.job.plugins["model"], "settled", lambda recipe, *_: recipe)
-        return settled(recipe, self.table.task, join_folds(self.folds, self.table, self.extra).n_fit_rows)
+        n_rows = join_folds(self.folds, self.table, self.extra).n_fit_rows
+        return _optional.settled(self.job.plugins["model"], recipe, self.table.task, n_rows)
 
     def recipe(self, trial: FrozenTrial | optuna.Trial) -> Any:
         """Return the recipe that a trial stands for."""

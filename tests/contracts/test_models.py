@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from pipeline.config import load_experiment
 from pipeline.errors import ConfigError
+from pipeline.models import _optional
 from pipeline.stages.train import save_fitted
 from pipeline.types import VALID, CrossFit
 from pipeline.workspace import Workspace
@@ -63,8 +64,7 @@ def test_its_own_search_space_is_one_that_its_recipe_takes(name: str, tmp_path: 
 @pytest.mark.parametrize("kind", ["regression", "binary"])
 def test_its_defaults_lie_in_its_own_search_space(name: str, n_rows: int, kind: str, tmp_path: Path) -> None:
     """A search compares what it finds to the default; what is chosen inside the fold lies in no range."""
-    settled = getattr(module(name), "settled", lambda recipe, *_: recipe)
-    default = settled(module(name).Recipe(), table(kind).task, n_rows).model_dump(mode="json")
+    default = _optional.settled(module(name), module(name).Recipe(), table(kind).task, n_rows).model_dump(mode="json")
     space = section(tmp_path, name, 'tune = "default"').space
     asked = {own: dimension for own, dimension in space.items() if default[own] != "inner" and not dimension.when}
     assert not [own for own, dimension in asked.items() if not dimension.holds(default[own])]
