@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,13 @@ import pyarrow as pa
 
 from pipeline.errors import DataError, SubmissionError
 from pipeline.raw.kinds import identifiers
+from pipeline.raw.labelled import labels_of, target_values
+from pipeline.raw.labels import as_classes
+from pipeline.raw.sample import find_class_columns
+from pipeline.raw.sheet import read_sheet
 from pipeline.targets import names_of
 from pipeline.types import Metric
+from pipeline.wording import first_few
 
 
 def judge(
@@ -26,51 +31,48 @@ def judge(
     """Return the scores "public" and "private" of a submission, as Kaggle would show them.
 
     With a column `best` in the solution also "best_public" and "best_private": what nobody can be expected to beat.
-    classes: the labels in the order of their codes; without them, those of solution and submission in order.
+    classes: the labels in the order of their codes.
     """
-    id_column, target = competition["id"], competition["target"]
-    solution = _read(solution_csv, id_column, names_of(target))
-    rows = _align(submission, solution.index, id_column)
-    if competition["task"] == "regression":
-        several = not isinstance(target, str)
-        truth, prediction = solution[target].to_numpy(np.float64), _values(rows[target] if several else rows)
-    else:
-        classes = tuple(classes) or _classes(solution[target], rows, competition["submission"])
-        truth = _codes(solution[target], classes)
-        prediction = _probabilities(rows, competition["submission"], classes)
+    solution = _read(solution_csv, competition, classes)
+    rows = _align(submission, solution.index, competition["id"])
+    truth, prediction = solution[competition["target"]].to_numpy(), _prediction(rows, competition, classes)
     scores = {}
     for usage in ("Public", "Private"):
         part = (solution["usage"] == usage).to_numpy()
         scores[usage.lower()] = metric.score(truth[part], prediction[part])
         if "best" in solution:
-            best = solution["best"].to_numpy(np.float64)[:, None]
+            best = solution["best"].to_numpy()[:, None]
             scores[f"best_{usage.lower()}"] = metric.score(truth[part], best[part])
     return scores
 
 
 def truths(solution_csv: Path, competition: Mapping[str, Any], classes: Sequence[str] = ()) -> pd.Series:
     """Return the held-out values, or codes into `classes`, by id as text: for whoever compares entries row by row."""
-    solution = _read(solution_csv, competition["id"], [competition["target"]])
-    target = solution[competition["target"]]
-    values = target.astype(np.float64) if competition["task"] == "regression" else _codes(target, classes)
-    return pd.Series(np.asarray(values), index=_typed(solution.index).astype(str))
+    target = _read(solution_csv, competition, classes)[competition["target"]]
+    return target.set_axis(target.index.astype(str))
 
 
-def _read(path: Path, id_column: str, targets: list[str]) -> pd.DataFrame:
+def _read(path: Path, competition: Mapping[str, Any], classes: Sequence[str]) -> pd.DataFrame:
+    """Return by id the true values, or codes into `classes`, and the columns usage and, where it is there, best."""
     if not path.is_file():
         raise DataError(f"{path} does not exist: only practice competitions are judged here", hint="submit to Kaggle")
-    texts: dict[Hashable, type[str]] = dict.fromkeys((id_column, *targets), str)
-    solution = pd.read_csv(path, dtype=texts, keep_default_na=False)
+    sheet, id_column, targets = read_sheet(path), competition["id"], names_of(competition["target"])
     for name in (id_column, *targets, "usage"):
-        if name not in solution:
-            raise DataError(
-                f"{path} has no column {name!r}, only {', '.join(map(str, solution))}", hint="write it again"
-            )
-    return solution.set_index(id_column)
+        if name not in sheet.columns:
+            raise DataError(f"{path} has no column {name!r}, only {', '.join(sheet.columns)}", hint="write it again")
+    of_values = competition["task"] == "regression"
+    columns = {
+        name: target_values(sheet, name) if of_values else _codes(labels_of(sheet, name), classes) for name in targets
+    }
+    columns |= {"best": target_values(sheet, "best")} if "best" in sheet.columns else {}
+    solution = pd.DataFrame(columns).assign(usage=sheet.cells["usage"].to_pandas())
+    return solution.set_axis(pd.Index(identifiers(sheet.cells[id_column])))
 
 
 def _align(submission: pd.DataFrame, ids: pd.Index, id_column: str) -> pd.DataFrame:
-    ids, asked = _typed(ids), _typed(submission[id_column].astype(str))
+    written = submission[id_column].astype(str).tolist()
+    # typed as ingest types them, so that 26 and 26.0 are the same
+    asked = pd.Index(identifiers(pa.chunked_array([written], pa.string())))
     rows = submission.set_index(asked).drop(columns=id_column)
     if not rows.index.is_unique or set(rows.index) != set(ids):
         odd = [*rows.index[rows.index.duplicated()], *set(rows.index) ^ set(ids)]
@@ -79,67 +81,28 @@ def _align(submission: pd.DataFrame, ids: pd.Index, id_column: str) -> pd.DataFr
     return rows.loc[ids]
 
 
-def _typed(ids: pd.Index | pd.Series) -> pd.Index:
-    """Ids as ingest types them, so that 26 and 26.0 are the same."""
-    return pd.Index(identifiers(pa.chunked_array([ids.tolist()], pa.string())))
+def _prediction(rows: pd.DataFrame, competition: Mapping[str, Any], classes: Sequence[str]) -> np.ndarray:
+    """Return (n, n_outputs) from any form; a label is a probability of one."""
+    form, target = competition["submission"], competition["target"]
+    if form == "label":
+        return np.eye(len(classes))[_codes(rows.iloc[:, 0], classes)]
+    if form == "probabilities":
+        column_of = find_class_columns(competition, list(rows.columns), list(classes))
+        return _finite(rows[[column_of[label] for label in classes]])
+    values = _finite(rows if isinstance(target, str) else rows[target])
+    return np.hstack([1 - values, values]) if form == "probability" else values
 
 
-def _values(rows: pd.DataFrame) -> np.ndarray:
+def _finite(rows: pd.DataFrame) -> np.ndarray:
     values = rows.to_numpy(np.float64)
     if not np.isfinite(values).all():
         raise SubmissionError("the submission holds missing or infinite values", hint="predict every row")
     return values
 
 
-def _probabilities(rows: pd.DataFrame, form: str, classes: Sequence[str]) -> np.ndarray:
-    """Return (n, n_classes) from any form; a label is a probability of one."""
-    if form == "label":
-        return np.eye(len(classes))[_codes(rows.iloc[:, 0], classes)]
-    values = _values(rows)
-    if form == "probability":
-        return np.hstack([1 - values, values])
-    order = [_ending(rows.columns, label) for label in classes]
-    return values[:, order]
-
-
-def _ending(columns: pd.Index, label: str) -> int:
-    """The position of the column that is called like the class, or ends like it (Status_L for L).
-
-    The shortest such name, because Status_CL ends like L too and belongs to another class.
-    """
-    ending = [position for position, name in enumerate(columns) if str(name).endswith(label)]
-    return min(ending, key=lambda position: len(str(columns[position])))
-
-
-def _classes(target: pd.Series, rows: pd.DataFrame, form: str) -> tuple[str, ...]:
-    labels = {_label(value) for value in target}
-    if form == "label":
-        labels |= {_label(value) for value in rows.iloc[:, 0]}
-    if form == "probabilities" and labels <= set(rows.columns):
-        labels |= set(rows.columns)  # a rare class may have no row among those held out
-    try:
-        return tuple(sorted(labels, key=float))
-    except ValueError:
-        return tuple(sorted(labels))
-
-
-def _codes(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    codes = labels.astype(str).map({label: code for code, label in enumerate(classes)})
-    if codes.isna().any():  # another spelling
-        codes = labels.map(_label).map({_label(label): code for code, label in enumerate(classes)})
+def _codes(labels: pd.Series, classes: Sequence[str]) -> pd.Series:
+    codes = as_classes(labels.astype(str), classes).map({label: code for code, label in enumerate(classes)})
     if codes.isna().any():
-        found = f"the label {labels[codes.isna()].iloc[0]!r} is none of the classes {', '.join(classes)}"
+        found = f"the label {labels[codes.isna()].iloc[0]!r} is none of the classes {first_few(classes)}"
         raise SubmissionError(found, hint="predict the labels of the train file")
-    return codes.to_numpy(np.int64)
-
-
-def _label(value: object) -> str:
-    """One spelling for a label, however the file or pandas wrote it: 1, 1.0 and "1" are the same."""
-    text = str(value).strip()
-    if text.lower() in ("true", "false"):
-        return text.capitalize()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
+    return codes.astype(np.int64)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.errors import DataError, nearest
 from pipeline.raw.kinds import Settled, numbers, retype, settle
-from pipeline.raw.labels import spellings
+from pipeline.raw.labels import as_classes
 from pipeline.raw.rows import Say, ids_of, retyped
 from pipeline.raw.sheet import Sheet, blank_missing
 from pipeline.wording import first_few
@@ -85,8 +85,7 @@ def _missing(sheet: Sheet, column: Mapping[str, Any]) -> pd.Series:
 def _known_labels(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
     """Return labels as train spells them; one that train does not have is a DataError."""
     labels, classes = labels_of(sheet, schema["target"]), schema["classes"]
-    spelled = next((own for own in spellings(classes) if labels.isin(own).any()), classes)
-    ours = labels.map(dict(zip(spelled, classes, strict=True)))
+    ours = as_classes(labels, classes)
     unknown = np.flatnonzero(ours.isna() & labels.notna())
     if len(unknown):
         label = str(labels.iloc[unknown[0]])

@@ -35,6 +35,12 @@ def spell_labels(classes: Sequence[str], column: pd.Series) -> list[str]:
     )
 
 
+def as_classes(labels: pd.Series, classes: Sequence[str]) -> pd.Series:
+    """Return labels as the classes are spelled, in the first spelling of which they hold any; NaN for those of none."""
+    spelled = next((own for own in spellings(classes) if labels.isin(own).any()), classes)
+    return labels.map(dict(zip(spelled, classes, strict=True)))
+
+
 def spellings(classes: Sequence[str]) -> Iterator[list[str]]:
     """Yield all class names in one spelling after the other, first as they are."""
     for spell in SPELLINGS:

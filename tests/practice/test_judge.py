@@ -54,21 +54,22 @@ def test_ids_are_the_same_however_they_are_spelled(solution, ids):
     ],
 )
 def test_labels_however_they_are_spelled(solution, truth, said):
-    scores = judge(solution(truth), submission(y=said), facts("binary", "label"), Metric.from_module(accuracy))
+    classes = sorted({str(label) for label in truth})
+    scores = judge(solution(truth), submission(y=said), facts("binary", "label"), Metric.from_module(accuracy), classes)
     assert scores == {"public": 1.0, "private": 0.5}
 
 
 def test_labels_as_text_or_as_decimals(solution):
     for said in (["0", "1", "1", "0"], [0.0, 1.0, 1.0, 0.0]):
-        scores = judge(
-            solution([0, 1, 1, 0]), submission(y=said), facts("binary", "label"), Metric.from_module(accuracy)
-        )
+        judged = (submission(y=said), facts("binary", "label"), Metric.from_module(accuracy))
+        scores = judge(solution([0, 1, 1, 0]), *judged, classes=["0", "1"])
         assert scores == {"public": 1.0, "private": 1.0}
 
 
 def test_one_probability_is_that_of_the_last_class(solution):
     rows = submission(y=[0.1, 0.2, 0.7, 0.8])
-    scores = judge(solution([0, 1, 1, 0]), rows, facts("binary", "probability"), Metric.from_module(auc))
+    judged = (rows, facts("binary", "probability"), Metric.from_module(auc))
+    scores = judge(solution([0, 1, 1, 0]), *judged, classes=["0", "1"])
     assert scores == {"public": 1.0, "private": 0.0}
 
 
@@ -76,14 +77,16 @@ def test_one_probability_is_that_of_the_last_class(solution):
 def test_a_column_a_class_in_any_order(solution, prefix):
     sure = {f"{prefix}CL": [0, 0, 1, 0], f"{prefix}C": [1, 0, 0, 0], f"{prefix}D": [0, 1, 0, 1]}
     metric = Metric.from_module(log_loss)
-    scores = judge(solution(["C", "D", "CL", "D"]), submission(**sure), facts("multiclass", "probabilities"), metric)
+    judged = (submission(**sure), facts("multiclass", "probabilities"), metric)
+    scores = judge(solution(["C", "D", "CL", "D"]), *judged, classes=["C", "CL", "D"])
     assert scores["public"] == pytest.approx(0, abs=1e-9)
     assert scores["private"] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_class_without_held_out_rows_keeps_its_share(solution):
     rows = submission(a=[0.5, 0.5, 0.5, 0.5], b=[0.25] * 4, c=[0.25] * 4)
-    scores = judge(solution(list("aaaa")), rows, facts("multiclass", "probabilities"), Metric.from_module(log_loss))
+    judged = (rows, facts("multiclass", "probabilities"), Metric.from_module(log_loss))
+    scores = judge(solution(list("aaaa")), *judged, classes=list("abc"))
     assert scores["public"] == pytest.approx(0.6931472, abs=1e-6)
 
 
