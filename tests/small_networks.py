@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.blocks import Architecture
-from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.members import EncodedRows, Member, Program, Trained, View
 from pipeline.core.sheet import Excerpt, Reading, Sheet
 
 NETWORK = Architecture(n_outputs=1, hidden=(16, 8), activation="tanh", scaling=True)
@@ -31,19 +31,19 @@ MEMBERS = [
 ]
 
 
-def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -> Rows:
+def rows_of(seed: int, n: int, d: int = 6, dtype: torch.dtype = torch.float64) -> EncodedRows:
     """Return rows whose target is a sum and a product of columns, and noise."""
     generator = torch.Generator().manual_seed(seed)
     dense = torch.randn(n, d, generator=generator, dtype=dtype)
     noise = 0.1 * torch.randn(n, 1, generator=generator, dtype=dtype)
     target = dense[:, :1] - 2 * dense[:, 1:2] * dense[:, 2:3] + noise
-    return Rows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
+    return EncodedRows(dense, torch.zeros(n, 0, dtype=torch.int64), target)
 
 
 def views_of(sizes: Sequence[tuple[int, int]], dtype: torch.dtype = torch.float64, n_stops: int = 1) -> list[View]:
     """Return views of so many rows and columns, with some stopping rows each, or several sets of them."""
 
-    def stops(n: int, d: int) -> tuple[Rows, ...]:
+    def stops(n: int, d: int) -> tuple[EncodedRows, ...]:
         return tuple(rows_of(n + 1 + number, 10 + n % 7 + number, d, dtype) for number in range(n_stops))
 
     return [View(rows_of(n, n, d, dtype), stops(n, d)) for n, d in sizes]
@@ -71,11 +71,11 @@ def shared_views(
     for n_own in own:
         reading = reading_of(generator, common, n_own)
 
-        def part(n_rows: int, n_own: int = n_own, reading: Reading = reading) -> Rows:
+        def part(n_rows: int, n_own: int = n_own, reading: Reading = reading) -> EncodedRows:
             at = torch.randperm(60, generator=generator)[:n_rows]
             dense, target = (torch.randn(n_rows, n, generator=generator, dtype=dtype) for n in (n_own, 1))
             codes = torch.zeros(n_rows, 0, dtype=torch.int64)
-            return Rows(dense, codes, target, excerpt=Excerpt(common, reading, at))
+            return EncodedRows(dense, codes, target, excerpt=Excerpt(common, reading, at))
 
         views.append(View(part(40 + n_own), (part(9 + n_own),)))
     return views

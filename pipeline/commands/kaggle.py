@@ -20,7 +20,7 @@ from pipeline.workspace import Workspace, check_slug
 if TYPE_CHECKING:
     from pipeline.kaggle.client import Link
     from pipeline.kaggle.ledger import Line
-    from pipeline.kaggle.preflight import Finding
+    from pipeline.kaggle.preflight import Objection
 
 WAIT_MINUTES = 15.0
 app = typer.Typer()
@@ -222,7 +222,7 @@ def _rehearse(workspace: Workspace, slug: str, path: Path, again: bool) -> None:
     out.print("a dry run: nothing was sent")
 
 
-def _look(workspace: Workspace, slug: str, path: Path, console: Console) -> list[Finding]:
+def _look(workspace: Workspace, slug: str, path: Path, console: Console) -> list[Objection]:
     from pipeline.kaggle.roundtrip import look
 
     with console.stage("preflight", [f"{path} beside the sample submission and train"]):
@@ -233,7 +233,7 @@ def _look(workspace: Workspace, slug: str, path: Path, console: Console) -> list
     return findings
 
 
-def _look_at_limits(link: Link) -> list[Finding]:
+def _look_at_limits(link: Link) -> list[Objection]:
     from pipeline.kaggle.preflight import check_left
     from pipeline.kaggle.upload import limits
 

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.core.blocks import Network, row_units
 from pipeline.core.epoch import chunk_rows
-from pipeline.core.members import Program, Rows, View
+from pipeline.core.members import EncodedRows, Program, View
 from pipeline.core.sheet import Sheet
 
 CPU_COPIES = 2**30  # bytes of rows below which every view has a copy in memory: that is quicker than a shared sheet
@@ -41,7 +41,7 @@ def copied_bytes(views: Sequence[View]) -> int:
     return sum(len(rows) * rows.width * rows.dense.element_size() for rows in _all_rows(views))
 
 
-def _all_rows(views: Sequence[View]) -> list[Rows]:
+def _all_rows(views: Sequence[View]) -> list[EncodedRows]:
     return [rows for view in views for rows in view.all_rows]
 
 

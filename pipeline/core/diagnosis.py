@@ -27,7 +27,7 @@ DEAD = 0.5  # share of a layer's units that give the same for every row
 
 
 @dataclass(frozen=True)
-class Finding:
+class Symptom:
     """One thing that is not as it should be: its short name, what was seen, and what to try."""
 
     sign: str
@@ -40,7 +40,7 @@ class Finding:
 
 def read_curves(
     train_loss: np.ndarray, stop_loss: np.ndarray, rates: np.ndarray, silent_loss: float
-) -> Iterator[Finding]:
+) -> Iterator[Symptom]:
     """Yield what the loss curves (members, epochs) show; NaN after a member's end and where nothing was measured.
 
     rates (epochs,): the schedule of the lr, in whatever unit; without it a falling lr would look like an arrival.
@@ -51,7 +51,7 @@ def read_curves(
         yield from _read_start(curve, silent_loss)
         yield from _read_fall(curve, _jitter(train_loss[:, : len(curve)]), rates[: len(curve)])
     if len(stop) >= 6 and stop[-1] > RISEN * stop.min():
-        yield Finding(
+        yield Symptom(
             "overfitting",
             f"the stopping loss rose from {stop.min():.4g} (epoch {stop.argmin() + 1}) to {stop[-1]:.4g}",
             'stop earlier (stop_on = "inner") or regularise more',
@@ -76,56 +76,56 @@ def _jitter(losses: np.ndarray) -> float:
     return float(np.median(moved / whole.mean(axis=1)))
 
 
-def _read_start(curve: np.ndarray, silent_loss: float) -> Iterator[Finding]:
+def _read_start(curve: np.ndarray, silent_loss: float) -> Iterator[Symptom]:
     if curve[0] > BLOWN * silent_loss:
-        yield Finding(
+        yield Symptom(
             "learning rate too high",
             f"the training loss was {curve[0]:.4g} in the first epoch, {silent_loss:.4g} without any network",
             "try a tenth of it, or a gentler init",
         )
 
 
-def _read_fall(curve: np.ndarray, jitter: float, rates: np.ndarray) -> Iterator[Finding]:
+def _read_fall(curve: np.ndarray, jitter: float, rates: np.ndarray) -> Iterator[Symptom]:
     if curve.min() > STALLED * curve[0]:
         yield _stalled(curve, jitter)
         return
     half = int(np.searchsorted(rates.cumsum(), rates.sum() / 2))
     late = (curve[half] - curve[-1]) / (curve[0] - curve.min())
     if late > LATE_FALL:
-        yield Finding(
+        yield Symptom(
             "learning rate too low",
             f"{late:.0%} of the training loss's fall came from the second half of the steps' lengths",
             "raise the lr or train for more epochs",
         )
     if jitter > JITTER:
-        yield Finding(
+        yield Symptom(
             "jitter",
             f"the training loss moves up and down by {jitter:.0%} of itself from epoch to epoch",
             "lower the lr or enlarge the batches",
         )
 
 
-def _stalled(curve: np.ndarray, jitter: float) -> Finding:
+def _stalled(curve: np.ndarray, jitter: float) -> Symptom:
     seen = f"the training loss went from {curve[0]:.4g} to {curve[-1]:.4g} and never fell"
     if jitter > JITTER / 10 or curve[-1] > curve[0]:
-        return Finding("learning rate too high", seen, "try a tenth of it")
-    return Finding("learning rate too low", seen, "try ten times as much")
+        return Symptom("learning rate too high", seen, "try a tenth of it")
+    return Symptom("learning rate too low", seen, "try ten times as much")
 
 
-def read_errors(train_error: float, valid_error: float, constant_error: float) -> Iterator[Finding]:
+def read_errors(train_error: float, valid_error: float, constant_error: float) -> Iterator[Symptom]:
     """Yield what training and validation error say of capacity; constant_error is that of the best constant."""
     seen = f"training error {train_error:.4g}, validation error {valid_error:.4g}"
     if train_error < LEARNT_BY_HEART * valid_error:
-        yield Finding("overfitting", seen, "more weight decay or dropout, fewer units or epochs, or more rows")
+        yield Symptom("overfitting", seen, "more weight decay or dropout, fewer units or epochs, or more rows")
     elif train_error > ALIKE * valid_error and valid_error > POOR * constant_error:
-        yield Finding(
+        yield Symptom(
             "underfitting",
             f"{seen}, that of a constant {constant_error:.4g}",
             "more units, layers, epochs or features, if it is not all noise",
         )
 
 
-def read_layers(names: Sequence[str], gradients: np.ndarray, dead: np.ndarray) -> Iterator[Finding]:
+def read_layers(names: Sequence[str], gradients: np.ndarray, dead: np.ndarray) -> Iterator[Symptom]:
     """Yield what layers show, typically of all members and epochs.
 
     gradients (n, layers): norms of the weights' gradients relative to the weights' own; dead (n, layers): share of
@@ -135,13 +135,13 @@ def read_layers(names: Sequence[str], gradients: np.ndarray, dead: np.ndarray) -
     fastest, slowest = np.fmax.reduce(speed), np.fmin.reduce(speed)
     if slow := _where(names, speed < VANISHED * fastest):
         seen = f"{slow} learn {slowest / fastest:.1e} times as fast as the fastest layer"
-        yield Finding("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
+        yield Symptom("vanishing gradients", seen, "another init or activation, residual blocks, or fewer layers")
     if steep := _where(names, speed > EXPLODED):
         seen = f"gradients of {steep} are up to {fastest:.1e} times as long as the weights"
-        yield Finding("exploding gradients", seen, "scale the columns, a sounder init, or clipping (`clip`)")
+        yield Symptom("exploding gradients", seen, "scale the columns, a sounder init, or clipping (`clip`)")
     if idle := _where(names, silent > DEAD):
         seen = f"of the units of {idle} up to {np.fmax.reduce(silent):.0%} give the same for all rows"
-        yield Finding("dead units", seen, "a smaller lr, or an activation that does not end at 0")
+        yield Symptom("dead units", seen, "a smaller lr, or an activation that does not end at 0")
 
 
 def _where(names: Sequence[str], chosen: np.ndarray) -> str:
@@ -154,10 +154,10 @@ def _median(values: np.ndarray) -> np.ndarray:
     return np.array([np.median(column) if len(column) else np.nan for column in known])
 
 
-def read_fates(diverged: np.ndarray) -> Iterator[Finding]:
+def read_fates(diverged: np.ndarray) -> Iterator[Symptom]:
     """Yield how many members reached NaN or infinity; diverged (members,)."""
     if diverged.any():
-        yield Finding(
+        yield Symptom(
             "diverged",
             f"{int(diverged.sum())} of {len(diverged)} networks reached NaN or infinity and keep the weights before",
             "a smaller lr, clipping (`clip`), or another init",

@@ -20,12 +20,12 @@ from pipeline.core.batches import Epoch
 from pipeline.core.blocks import Architecture, Network
 from pipeline.core.gradients import penalise, shorten
 from pipeline.core.losses import loss_of, row_losses
-from pipeline.core.members import Program, Rows
+from pipeline.core.members import EncodedRows, Program
 from pipeline.core.monitor import Watch
 from pipeline.core.optimiser import Rates, Settings, Stacked
 from pipeline.core.precision import products_in
 from pipeline.core.rates import dropped_bytes, step_rates
-from pipeline.core.table import Table
+from pipeline.core.table import DeviceTable
 from pipeline.core.wave import Wave
 
 PREPARED = 2**20  # numbers of batches that are made at once
@@ -41,12 +41,14 @@ def chunk_rows(architecture: Architecture) -> int:
 class Batch:
     """What the active members see in a step: rows (M, batch, ...), their weights (M, batch), and dropout masks."""
 
-    rows: Rows
+    rows: EncodedRows
     weights: Tensor
     masks: list[Tensor]
 
 
-def train_epoch(program: Program, net: Network, wave: Wave, table: Table, behind: np.ndarray) -> tuple[Tensor, Tensor]:
+def train_epoch(
+    program: Program, net: Network, wave: Wave, table: DeviceTable, behind: np.ndarray
+) -> tuple[Tensor, Tensor]:
     """Take every member through its rows once, in place; behind (M,): epochs done before.
 
     Returns, on the device, the mean training loss (M,) and what monitor.py measures in the first step.
@@ -69,7 +71,7 @@ def train_epoch(program: Program, net: Network, wave: Wave, table: Table, behind
 
 
 def _stepper(
-    program: Program, net: Network, wave: Wave, table: Table, rates: Rates
+    program: Program, net: Network, wave: Wave, table: DeviceTable, rates: Rates
 ) -> Callable[[int, Batch], tuple[Tensor, Stacked]]:
     """Return what takes a step: forward, backward, update; it returns each active member's loss, and the gradients."""
     weights, trained, factors = wave.part("weights"), wave.trained, [seat.factors for seat in wave.seats]
@@ -102,7 +104,7 @@ def _stepper(
     return take_step
 
 
-def _weighed(losses: Tensor, rows: Rows) -> Tensor:
+def _weighed(losses: Tensor, rows: EncodedRows) -> Tensor:
     return losses if rows.weight is None else losses * rows.weight
 
 
@@ -118,7 +120,9 @@ def _bind(net: Network, weights: Stacked, trained: list[str], n_active: int) -> 
     return [leaves[name] for name in trained]
 
 
-def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: np.ndarray | None) -> Iterator[Batch]:
+def _batches(
+    program: Program, wave: Wave, table: DeviceTable, plan: Epoch, dropped: np.ndarray | None
+) -> Iterator[Batch]:
     """Yield the steps' batches, made a few at a time: each has too little in it to be worth its calls."""
     views = [member.view for member in wave.members]
     row_size = table.width + sum(program.architecture.masked_units)
@@ -128,7 +132,7 @@ def _batches(program: Program, wave: Wave, table: Table, plan: Epoch, dropped: n
 
 
 def _prepared(
-    program: Program, table: Table, plan: Epoch, dropped: np.ndarray | None, views: list[int], steps: slice
+    program: Program, table: DeviceTable, plan: Epoch, dropped: np.ndarray | None, views: list[int], steps: slice
 ) -> Iterator[Batch]:
     active, counts, size = plan.active[steps].tolist(), plan.counts[steps], plan.batch_size
     rows = table.take(views[: active[0]], plan.order[: active[0], steps.start * size : steps.stop * size])
@@ -139,7 +143,7 @@ def _prepared(
         yield Batch(rows.map(itemgetter(at)), weights[at], [mask[at] for mask in masks])
 
 
-def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, table: Table) -> tuple[Tensor, ...]:
+def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, table: DeviceTable) -> tuple[Tensor, ...]:
     """Return a dropout mask a hidden block, (active, rows, width): 0, or the factor that keeps the mean.
 
     Compared in numpy, which is many times faster at it than torch on a CPU, and sent to the device as bytes.
@@ -153,7 +157,7 @@ def _masks(program: Program, plan: Epoch, steps: slice, dropped: np.ndarray, tab
 
 
 @torch.no_grad()
-def stop_loss(program: Program, net: Network, wave: Wave, table: Table) -> Tensor:
+def stop_loss(program: Program, net: Network, wave: Wave, table: DeviceTable) -> Tensor:
     """Return every member's mean loss (M,) over its stopping rows, by weight, without dropout and label smoothing."""
     net.eval()
     views, weights = [member.view for member in wave.members], wave.part("weights")

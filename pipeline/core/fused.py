@@ -20,7 +20,7 @@ from torch.func import functional_call
 from pipeline.core.blocks import Architecture, Network
 from pipeline.core.devices import cpu_jobs
 from pipeline.core.job import Hooks, Job, tables_of, train_job
-from pipeline.core.members import Member, Program, Rows, Trained, View, refuse_misfits
+from pipeline.core.members import EncodedRows, Member, Program, Trained, View, refuse_misfits
 from pipeline.core.rungs import NONE, Reports, Rungs
 from pipeline.core.side_by_side import side_by_side
 from pipeline.core.wave import shapes_of, template
@@ -93,7 +93,7 @@ def _train_side_by_side(jobs: Sequence[Job], hooks: Hooks) -> dict[int, Trained]
 
 
 @torch.no_grad()
-def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], rows: Rows) -> Tensor:
+def predict(architecture: Architecture, states: Sequence[dict[str, Tensor]], rows: EncodedRows) -> Tensor:
     """Return raw outputs (M, n, n_outputs) of plain networks that share an encoding, as one program."""
     net = Network(architecture).eval()
     weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}

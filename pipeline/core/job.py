@@ -19,7 +19,7 @@ from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.members import Member, Program, Trained, View
 from pipeline.core.outcome import finished, harvest, judge
 from pipeline.core.rungs import Reports
-from pipeline.core.table import Table, copy, share
+from pipeline.core.table import DeviceTable, copy, share
 from pipeline.core.wave import Shapes, Wave, select, start, unite
 
 
@@ -43,8 +43,8 @@ class Job:
     device: torch.device
     net: Network
     shapes: Shapes
-    train: Table
-    stops: tuple[Table, ...]
+    train: DeviceTable
+    stops: tuple[DeviceTable, ...]
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Run:
         return [seat.place for seat in self.wave.seats] if self.wave else []
 
 
-def tables_of(views: Sequence[View], device: torch.device) -> tuple[Table, tuple[Table, ...]]:
+def tables_of(views: Sequence[View], device: torch.device) -> tuple[DeviceTable, tuple[DeviceTable, ...]]:
     """Put all rows on a device: those to learn from, and each set of those that choose an epoch."""
     if len({len(view.stops) for view in views}) > 1:
         found = ", ".join(str(len(view.stops)) for view in views)

@@ -22,7 +22,7 @@ from pipeline.core.sheet import Excerpt
 
 
 @dataclass(frozen=True)
-class Rows:
+class EncodedRows:
     """Encoded rows: dense (n, d) floats, codes (n, c) int64, target (n, k) floats or (n,) class codes.
 
     weight (n,): what each row's loss counts, 1 on average; None where all count the same. excerpt: where the rows are
@@ -43,10 +43,10 @@ class Rows:
         """All that there is of the rows but what a sheet has, in the order of the fields."""
         return [self.dense, self.codes, self.target, *([] if self.weight is None else [self.weight])]
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Rows:
+    def map(self, change: Callable[[Tensor], Tensor]) -> EncodedRows:
         """Return rows of what becomes of each part; they are on no sheet."""
         weight = None if self.weight is None else change(self.weight)
-        return Rows(change(self.dense), change(self.codes), change(self.target), weight)
+        return EncodedRows(change(self.dense), change(self.codes), change(self.target), weight)
 
     @property
     def width(self) -> int:
@@ -66,13 +66,13 @@ class View:
     n_levels: levels of all categorical columns together. n_numeric: the first dense columns, which a network may embed.
     """
 
-    train: Rows
-    stops: tuple[Rows, ...] = ()
+    train: EncodedRows
+    stops: tuple[EncodedRows, ...] = ()
     n_levels: int = 0
     n_numeric: int = 0
 
     @property
-    def all_rows(self) -> tuple[Rows, ...]:
+    def all_rows(self) -> tuple[EncodedRows, ...]:
         """The rows to learn from, then those that stop."""
         return self.train, *self.stops
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.core.members import Rows
+from pipeline.core.members import EncodedRows
 from pipeline.core.sheet import Reading, Sheet, read, stack_readings
 
 
@@ -23,13 +23,13 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Table:
+class DeviceTable:
     """Rows of several views in one table on the device: view v's rows start at `start[v]`, narrower ones are padded.
 
     Where there is a shared sheet, `rows.dense` holds only the columns that are not on it. width: of all columns.
     """
 
-    rows: Rows
+    rows: EncodedRows
     start: np.ndarray
     n_rows: np.ndarray
     width: int
@@ -40,7 +40,7 @@ class Table:
         dense = self.rows.dense
         return torch.from_numpy(values).to(dense.dtype).to(dense.device, non_blocking=True)
 
-    def take(self, views: Sequence[int], at: np.ndarray) -> Rows:
+    def take(self, views: Sequence[int], at: np.ndarray) -> EncodedRows:
         """Gather rows (M, batch, ...): of each of these views, those at positions (M, batch), counted within the view.
 
         The same bits come out with and without a sheet.
@@ -58,13 +58,13 @@ class Table:
         return torch.from_numpy(values).to(self.rows.dense.device, non_blocking=True)
 
 
-def copy(parts: Sequence[Rows], device: torch.device) -> Table:
+def copy(parts: Sequence[EncodedRows], device: torch.device) -> DeviceTable:
     """Put the rows of all views into one table, every view's with all of its columns."""
     width = max(part.width for part in parts)
     return _join(parts, (part.columns(slice(None)) for part in parts), width, device)
 
 
-def share(parts: Sequence[Rows], device: torch.device, sheet: Sheet) -> Table:
+def share(parts: Sequence[EncodedRows], device: torch.device, sheet: Sheet) -> DeviceTable:
     """Put what the views have for themselves into one table, beside the sheet that they share, which is there already.
 
     All parts must be excerpts of it.
@@ -77,7 +77,7 @@ def share(parts: Sequence[Rows], device: torch.device, sheet: Sheet) -> Table:
     return replace(table, width=reading.columns.shape[1], shared=Shared(sheet, reading.to(device), at.to(device)))
 
 
-def _join(parts: Sequence[Rows], columns: Iterable[Tensor], width: int, device: torch.device) -> Table:
+def _join(parts: Sequence[EncodedRows], columns: Iterable[Tensor], width: int, device: torch.device) -> DeviceTable:
     """Make a table of these dense columns, taken one view at a time and padded with zeros, and of all else."""
     n_rows = [len(part) for part in parts]
     dense = parts[0].dense.new_zeros(sum(n_rows), width, device=device)
@@ -88,6 +88,5 @@ def _join(parts: Sequence[Rows], columns: Iterable[Tensor], width: int, device: 
     codes, target, *weight = [
         torch.cat(found).to(device) for found in zip(*(part.parts[1:] for part in parts), strict=True)
     ]
-    return Table(
-        Rows(dense, codes, target, weight[0] if weight else None), np.cumsum([0, *n_rows[:-1]]), np.array(n_rows), width
-    )
+    rows = EncodedRows(dense, codes, target, weight[0] if weight else None)
+    return DeviceTable(rows, np.cumsum([0, *n_rows[:-1]]), np.array(n_rows), width)

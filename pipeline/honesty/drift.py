@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.honesty.resample import Rows, draw
+from pipeline.honesty.resample import Pool, draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,7 @@ class Weighted:
         return self.share >= FEWEST_EFFECTIVE and self.covered >= FEWEST_COVERED
 
 
-def weigh(rows: Rows, oof: np.ndarray, drift: Drift, size: float, seed: int) -> Weighted:
+def weigh(rows: Pool, oof: np.ndarray, drift: Drift, size: float, seed: int) -> Weighted:
     """Return by how much the error changes when rows are drawn as often as test has such rows.
 
     oof: predictions (n_repeats, n_train, n_outputs). The change is that of draws of `size` rows, so that it holds for

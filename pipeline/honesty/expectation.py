@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.honesty.resample import Rows, draw
+from pipeline.honesty.resample import Pool, draw
 from pipeline.types import Folds, Metric
 from pipeline.uncertainty import rows_ratio
 
@@ -66,7 +66,7 @@ class Expectation:
 
 
 def expect(
-    rows: Rows,
+    rows: Pool,
     folds: Folds,
     target: np.ndarray,
     oof: np.ndarray,

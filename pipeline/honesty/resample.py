@@ -15,7 +15,7 @@ ratio, as it is for any smooth metric of so many rows; so 100 000 rows take no l
 
 
 @dataclass(frozen=True)
-class Rows:
+class Pool:
     """The rows that every repeat of the folds validates: one pool that test sets are drawn from.
 
     target (n,); unit (n,): codes 0, 1, ... of what hangs together and is drawn as a whole; positions (n,) in train.
@@ -42,7 +42,7 @@ def pool(
     groups: np.ndarray | None,
     time: np.ndarray | None,
     others: Sequence[Folds] = (),
-) -> Rows:
+) -> Pool:
     """Return the rows that are drawn from; of a split in time, stretches of it hang together, else groups if any.
 
     others: the folds of entries that are to be compared, which must validate the rows as well.
@@ -54,7 +54,7 @@ def pool(
     elif folds.kind == "time" and time is not None:
         unit = stretches(time)
     unit = np.unique(unit[positions], return_inverse=True)[1]
-    return Rows(target[positions], unit, positions, metric)
+    return Pool(target[positions], unit, positions, metric)
 
 
 def stretches(time: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ class Draws:
 
 
 def draw(
-    rows: Rows,
+    rows: Pool,
     oofs: Sequence[np.ndarray],
     size: float,
     n_draws: int,
@@ -147,6 +147,6 @@ def _rows_of(units: np.ndarray, members: tuple[np.ndarray, np.ndarray, np.ndarra
     return order[np.repeat(start[units], counts) + within]
 
 
-def _errors(rows: Rows, oofs: Sequence[np.ndarray], chosen: np.ndarray | slice) -> list[float]:
+def _errors(rows: Pool, oofs: Sequence[np.ndarray], chosen: np.ndarray | slice) -> list[float]:
     target = rows.target[chosen]
     return [float(np.mean([rows.metric.error(target, one[chosen]) for one in oof])) for oof in oofs]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.honesty.expectation import DRAWS
-from pipeline.honesty.resample import Rows, draw
+from pipeline.honesty.resample import Pool, draw
 
 NOISE = 1.645
 """Standard errors up to which a gain is called noise: as sure as the 90 % interval."""
@@ -73,7 +73,7 @@ class Leaderboards:
 
 
 def simulate(
-    rows: Rows,
+    rows: Pool,
     oofs: Sequence[np.ndarray],
     errors: Sequence[float],
     *,

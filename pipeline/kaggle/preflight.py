@@ -24,7 +24,7 @@ NO_LABEL = ("",)  # a class may well be called None or NA
 
 
 @dataclass(frozen=True)
-class Finding:
+class Objection:
     """One thing that is wrong ("refused": it would fail or score nonsense) or odd ("warning")."""
 
     level: Level
@@ -82,7 +82,7 @@ def _column(sheet: Sheet, name: str) -> pd.Series:
     return sheet.cells[name].to_pandas().astype(object)
 
 
-def check(sheet: Sheet, wanted: Expected) -> list[Finding]:
+def check(sheet: Sheet, wanted: Expected) -> list[Objection]:
     """Return what is wrong and odd with a submission, worst first; nothing for one that is as it should be."""
     columns = list(_check_columns(sheet, wanted))
     if any(finding.level == "refused" for finding in columns):
@@ -93,7 +93,7 @@ def check(sheet: Sheet, wanted: Expected) -> list[Finding]:
     return sorted(found, key=lambda finding: finding.level != "refused")
 
 
-def check_left(limits: Mapping[str, int], slug: str) -> list[Finding]:
+def check_left(limits: Mapping[str, int], slug: str) -> list[Objection]:
     """Return whether Kaggle takes another submission now; limits: `today` sent, `left` to send."""
     if limits["left"] > 0:
         return []
@@ -101,7 +101,7 @@ def check_left(limits: Mapping[str, int], slug: str) -> list[Finding]:
     return [_refused(f"{found}, see {page(slug, 'submissions')}")]
 
 
-def _check_columns(sheet: Sheet, wanted: Expected) -> Iterator[Finding]:
+def _check_columns(sheet: Sheet, wanted: Expected) -> Iterator[Objection]:
     found = sheet.columns
     missing = [name for name in wanted.columns if name not in found]
     extra = [name for name in found if name not in wanted.columns]
@@ -112,10 +112,10 @@ def _check_columns(sheet: Sheet, wanted: Expected) -> Iterator[Finding]:
             f"column {first_few(extra)} is not in the sample submission, which has {first_few(wanted.columns)}"
         )
     if not missing and not extra and found != list(wanted.columns):
-        yield Finding("warning", f"the columns are in another order than the sample's: {first_few(found)}")
+        yield Objection("warning", f"the columns are in another order than the sample's: {first_few(found)}")
 
 
-def _check_ids(ids: pd.Series, wanted: Expected) -> Iterator[Finding]:
+def _check_ids(ids: pd.Series, wanted: Expected) -> Iterator[Objection]:
     twice = ids[ids.duplicated()]
     if len(twice):
         yield _refused(f"{len(twice)} ids stand there twice, the first is {twice.iloc[0]}")
@@ -125,10 +125,10 @@ def _check_ids(ids: pd.Series, wanted: Expected) -> Iterator[Finding]:
     if len(absent):
         yield _refused(f"{len(absent)} ids of the sample submission are not there, the first is {absent.iloc[0]}")
     if not len(unknown) and not len(absent) and not len(twice) and list(ids) != list(wanted.ids):
-        yield Finding("warning", "the rows are in another order than the sample's")
+        yield Objection("warning", "the rows are in another order than the sample's")
 
 
-def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[Finding]:
+def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[Objection]:
     for name, values in cells.items():
         missing, strange = values[values.isin(NO_LABEL)], values[~values.isin([*wanted.labels, *NO_LABEL])]
         if len(missing):
@@ -139,10 +139,10 @@ def _check_labels(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[
                 f"{name}: {len(strange)} labels are not classes ({listed}); known: {first_few(sorted(wanted.labels))}"
             )
         if values.nunique() == 1 and len(values) > 1:
-            yield Finding("warning", f"{name}: every row has the same label, {values.iloc[0]!r}")
+            yield Objection("warning", f"{name}: every row has the same label, {values.iloc[0]!r}")
 
 
-def _check_numbers(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[Finding]:
+def _check_numbers(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator[Objection]:
     numbers = {name: pd.to_numeric(values, errors="coerce").astype(np.float64) for name, values in cells.items()}
     for name, values in cells.items():
         yield from _check_finite(name, values, numbers[name])
@@ -156,12 +156,12 @@ def _check_numbers(cells: Mapping[str, pd.Series], wanted: Expected) -> Iterator
                     f"{name}: {len(outside)} values are not probabilities between 0 and 1, the first is {found}"
                 )
         if numbers[name].nunique() == 1 and len(values) > 1:
-            yield Finding("warning", f"{name}: every row has the same value, {values.iloc[0]}")
+            yield Objection("warning", f"{name}: every row has the same value, {values.iloc[0]}")
     if wanted.form == "probabilities":
         yield from _check_sums(pd.DataFrame(numbers))
 
 
-def _check_finite(name: str, values: pd.Series, numbers: pd.Series) -> Iterator[Finding]:
+def _check_finite(name: str, values: pd.Series, numbers: pd.Series) -> Iterator[Objection]:
     missing = values[values.isin(MISSING)]
     infinite = numbers[np.isinf(numbers)]
     words = values[numbers.isna() & ~values.isin(MISSING)]
@@ -175,7 +175,7 @@ def _check_finite(name: str, values: pd.Series, numbers: pd.Series) -> Iterator[
         )
 
 
-def _check_range(name: str, numbers: pd.Series, wanted: Expected) -> Iterator[Finding]:
+def _check_range(name: str, numbers: pd.Series, wanted: Expected) -> Iterator[Objection]:
     negative = numbers[numbers < 0]
     if len(negative) and not wanted.below_zero:
         yield _refused(f"{name}: {len(negative)} values are below 0, where RMSLE is not defined")
@@ -184,10 +184,10 @@ def _check_range(name: str, numbers: pd.Series, wanted: Expected) -> Iterator[Fi
     if len(outside):
         span = f"{low:g} to {high:g}"
         found = f"{len(outside)} values ({len(outside) / len(numbers):.1%}) lie outside what train has, {span}"
-        yield Finding("warning", f"{name}: {found}; they reach from {outside.min():g} to {outside.max():g}")
+        yield Objection("warning", f"{name}: {found}; they reach from {outside.min():g} to {outside.max():g}")
 
 
-def _check_sums(numbers: pd.DataFrame) -> Iterator[Finding]:
+def _check_sums(numbers: pd.DataFrame) -> Iterator[Objection]:
     sums = numbers.sum(axis=1)
     off = sums[(sums - 1).abs() > SUM_TOLERANCE]
     if len(off):
@@ -195,8 +195,8 @@ def _check_sums(numbers: pd.DataFrame) -> Iterator[Finding]:
         yield _refused(f"the probabilities of {len(off)} rows do not sum to one, the first to {found}")
 
 
-def _refused(text: str) -> Finding:
-    return Finding("refused", text)
+def _refused(text: str) -> Objection:
+    return Objection("refused", text)
 
 
 def _row(found: pd.Series) -> int:

@@ -12,7 +12,7 @@ from pipeline.errors import KaggleError, PipelineError, SubmissionError
 from pipeline.kaggle.client import Link
 from pipeline.kaggle.leaderboard import download_scores, standing
 from pipeline.kaggle.ledger import COMPLETE, ERROR, Line, put, read
-from pipeline.kaggle.preflight import Finding, check, expected
+from pipeline.kaggle.preflight import Objection, check, expected
 from pipeline.kaggle.submission import Submission
 from pipeline.kaggle.upload import send, wait
 from pipeline.raw.sheet import Sheet, read_sheet
@@ -23,11 +23,11 @@ from pipeline.workspace import Workspace
 KEPT = "what was sent is in the ledger: the same command goes on waiting for its score, and sends nothing twice"
 
 
-def look(workspace: Workspace, competition: Competition, path: Path) -> list[Finding]:
+def look(workspace: Workspace, competition: Competition, path: Path) -> list[Objection]:
     """Hold a file against the sample submission and train, as they lie in the raw folder."""
     raw, files = workspace.raw_folder(competition.slug), competition.files
     if not files.sample:
-        return [Finding("warning", "there is no sample submission to hold it against")]
+        return [Objection("warning", "there is no sample submission to hold it against")]
     train = read_sheet(raw / files.train).cells
     targets = [train[name].to_pandas().astype(object) for name in names_of(competition.target)]
     return check(_sheet(path), expected(competition, read_sheet(raw / sample_there(raw, files.sample)), targets))
@@ -40,7 +40,7 @@ def _sheet(path: Path) -> Sheet:
         raise SubmissionError(str(error), hint="nothing was sent; a submission is a CSV file like the sample") from None
 
 
-def refuse(findings: Sequence[Finding]) -> None:
+def refuse(findings: Sequence[Objection]) -> None:
     """Raise a SubmissionError where anything was refused."""
     refused = [finding.text for finding in findings if finding.level == "refused"]
     if refused:

@@ -142,8 +142,13 @@ class BoosterRecipe(FoldRecipe):
         """Return for how many rounds a fold is fitted, with all its seeds, where so many are found."""
         if self.stop_on == "none":
             return self.n_seeds * self.rounds
-        looking, cuts = min(self.rounds, found + self.patience), MOST_CUTS if rows_of_a_fold(n_rows) <= FEW else 1
+        looking = min(self.rounds, found + self.patience)
+        cuts = MOST_CUTS if self.chosen_by_all_cuts(rows_of_a_fold(n_rows)) else 1
         return cuts * looking + self.n_seeds * found if self.stop_on == "inner" else self.n_seeds * looking
+
+    def chosen_by_all_cuts(self, n_fit_rows: int) -> bool:
+        """Say whether the rounds are the mean of what all inner cuts choose, in a fold that trains on so many rows."""
+        return n_fit_rows <= FEW
 
     def shortened(self, share: float) -> Self:
         """Return the recipe, settled, as it is judged at a rung: at a high learning rate, the same for nearly all.

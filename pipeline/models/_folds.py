@@ -21,7 +21,6 @@ from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.log import Log
 from pipeline.models import _targets
-from pipeline.models._fold_recipe import FEW
 from pipeline.models._refusals import refused
 from pipeline.models._unfit import unfit
 from pipeline.models._unseen import of_unseen, to_shares
@@ -38,7 +37,7 @@ LATE = "not begun: time was up"
 
 
 @dataclass(frozen=True)
-class Rows:
+class LabelledRows:
     """X (n, d): float64 and category columns. y (n,): class codes, or the target on the scale that is learnt.
 
     weight (n,): what each row counts, 1 on average; None where all count the same.
@@ -58,8 +57,8 @@ class Lesson:
 
     recipe: Any
     task: Task
-    train: Rows
-    stop: Rows | None
+    train: LabelledRows
+    stop: LabelledRows | None
     seed: int
     rounds: int | None = None
     setting: Any = None
@@ -322,16 +321,16 @@ def _chosen(
     An eighth of few rows chooses by chance: there the rounds are the mean of what all cuts choose.
     """
     if kind.settings is None or kind.judge is None:
-        few = len(folds.train_rows(*key)) <= FEW
-        cuts = folds.inner_cuts(*key) if few else [(folds.inner_rows(*key), folds.stop_rows(*key))]
+        by_all = recipe.chosen_by_all_cuts(len(folds.train_rows(*key)))
+        cuts = folds.inner_cuts(*key) if by_all else [(folds.inner_rows(*key), folds.stop_rows(*key))]
         return {"rounds": round(float(np.mean([kind.learn(lesson(*cut)).rounds for cut in cuts])))}
     losses = sum(kind.judge(lesson(train, held)) for train, held in folds.inner_cuts(*key))
     return {"setting": kind.settings(recipe)[int(np.argmin(losses))]}
 
 
-def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> Rows:
-    y = table.target[rows]
-    return Rows(_numbered(table.train.iloc[rows]), y if target is None else target.forward(y), table.weights(rows))
+def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> LabelledRows:
+    y = table.target[rows] if target is None else target.forward(table.target[rows])
+    return LabelledRows(_numbered(table.train.iloc[rows]), y, table.weights(rows))
 
 
 def _numbered(X: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.core import save
 from pipeline.core.blocks import Architecture, build, summary, tensors
 from pipeline.core.fused import predict
 from pipeline.core.losses import Loss
-from pipeline.core.members import Rows
+from pipeline.core.members import EncodedRows
 from pipeline.files import read_json, write_json
 from pipeline.models._network_fold import to_rows
 from pipeline.models._network_losses import probabilities
@@ -38,7 +38,7 @@ class NetworkFit:
         """Return values (n, n_targets) or probabilities (n, n_classes) for rows with the fitted columns."""
         return self.predict_encoded(to_rows(self.encoder, self.encoder.transform(rows)))
 
-    def predict_encoded(self, rows: Rows) -> np.ndarray:
+    def predict_encoded(self, rows: EncodedRows) -> np.ndarray:
         """Return the same for rows that are encoded already."""
         states = [dict(state) for state in self.states]
         output = predict(_sized(self.architecture, self.encoder), states, rows).double()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.core.members import Rows
+from pipeline.core.members import EncodedRows
 from pipeline.core.sheet import Excerpt, Reading, Sheet
 from pipeline.models._network_sheet import lay_out, own_columns
 from pipeline.transforms.encoder import Encoded, Encoder, fit_encoder
@@ -48,8 +48,8 @@ class Fold:
     rows: np.ndarray
     encoder: Encoder
     target: AnyTransform | None
-    encoded: Rows
-    valid: Rows
+    encoded: EncodedRows
+    valid: EncodedRows
 
     @property
     def n_levels(self) -> int:
@@ -63,7 +63,7 @@ class Fold:
         learnt = torch.from_numpy(self.target.forward(target)).float()
         return learnt if learnt.ndim > 1 else learnt.unsqueeze(1)
 
-    def held(self, table: Table, rows: np.ndarray) -> Rows:
+    def held(self, table: Table, rows: np.ndarray) -> EncodedRows:
         """Return rows of the table that were not fitted: those have out-of-fold target means, these have not."""
         found = _own_rows(self.encoder, self.encoder.transform(table.train.iloc[rows]))
         assert self.encoded.excerpt is not None
@@ -95,14 +95,14 @@ def _on_sheet(fold: Fold, cut: Cut, sheet: Sheet, reading: Reading) -> Fold:
     return replace(fold, encoded=replace(fold.encoded, excerpt=encoded), valid=replace(fold.valid, excerpt=valid))
 
 
-def _own_rows(encoder: Encoder, encoded: Encoded) -> Rows:
+def _own_rows(encoder: Encoder, encoded: Encoded) -> EncodedRows:
     """Keep the columns that are on no sheet."""
     return to_rows(encoder, replace(encoded, dense=encoded.dense[:, own_columns(encoder)]))
 
 
-def to_rows(encoder: Encoder, encoded: Encoded) -> Rows:
+def to_rows(encoder: Encoder, encoded: Encoded) -> EncodedRows:
     """Turn encoded rows into tensors; codes count through the levels of all columns, targets are zero."""
     starts = np.concatenate([[0], np.cumsum(encoder.level_counts)[:-1]]).astype(np.int64)
     codes = encoded.codes + starts[: encoded.codes.shape[1]]
     dense = torch.from_numpy(encoded.dense)
-    return Rows(dense, torch.from_numpy(codes), torch.zeros(len(dense), 1))
+    return EncodedRows(dense, torch.from_numpy(codes), torch.zeros(len(dense), 1))

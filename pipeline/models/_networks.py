@@ -19,7 +19,7 @@ import torch
 from pipeline.core.capacity import is_out_of_memory
 from pipeline.core.devices import trainings_at_once, try_all_gpus
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.members import EncodedRows, Member, Program, Trained, View
 from pipeline.core.rungs import NONE, Rungs
 from pipeline.errors import ModelError
 from pipeline.log import Log
@@ -226,7 +226,7 @@ def _fitting_memory(program: Program, members: list[Member], views: list[View], 
 
 
 def _view(fold: Fold, table: Table, stops: Sequence[np.ndarray] = ()) -> View:
-    def labelled(found: Rows, rows: np.ndarray) -> Rows:
+    def labelled(found: EncodedRows, rows: np.ndarray) -> EncodedRows:
         weights = table.weights(rows)
         counted = None if weights is None else torch.from_numpy(weights).to(found.dense.dtype)
         return replace(found, target=fold.learnt(table.target[rows]), weight=counted)

@@ -24,7 +24,7 @@ EDGE_TOLERANCE = 1e-6  # and come from float32
 
 
 @dataclass(frozen=True)
-class Sheet:
+class OwnFile:
     """A file's columns: ids, and beside them numbers. name: what messages call it."""
 
     name: str
@@ -36,7 +36,7 @@ class Sheet:
         return [name for name in self.numbers.columns if name not in (FOLD, REPEAT)]
 
 
-def read(path: Path, id_name: str) -> Sheet:
+def read(path: Path, id_name: str) -> OwnFile:
     """Read a CSV or parquet file; raises ModelError where a column is missing or holds what is no number."""
     table = _table(path)
     if id_name not in table.column_names:
@@ -46,37 +46,37 @@ def read(path: Path, id_name: str) -> Sheet:
     if ids.isna().any():
         raise ModelError(f"{path}: {int(ids.isna().sum())} rows have no {id_name}")
     rest = {name: _numbers(table[name], f"{path}: {name}") for name in table.column_names if name != id_name}
-    return Sheet(str(path), pd.Index(ids), pd.DataFrame(rest))
+    return OwnFile(str(path), pd.Index(ids), pd.DataFrame(rest))
 
 
-def predictions(sheet: Sheet, wanted: np.ndarray, task: Task) -> np.ndarray:
+def predictions(file: OwnFile, wanted: np.ndarray, task: Task) -> np.ndarray:
     """Return what a file predicts (n, n_outputs) for the rows with the ids wanted (n,), in their order.
 
     Raises ModelError where ids are missing, unknown or double, and where a prediction is not finite or no probability.
     """
-    rows = _match(sheet, wanted)
-    found = sheet.numbers[_columns(sheet, task)].to_numpy(np.float64)[rows]
+    rows = _match(file, wanted)
+    found = file.numbers[_columns(file, task)].to_numpy(np.float64)[rows]
     bad = ~np.isfinite(found).all(axis=1)
     if bad.any():
-        raise ModelError(f"{sheet.name}: {_some(wanted[bad], 'rows')} have a prediction that is missing or infinite")
-    return found if task.kind == "regression" else _probabilities(sheet, found, wanted)
+        raise ModelError(f"{file.name}: {_some(wanted[bad], 'rows')} have a prediction that is missing or infinite")
+    return found if task.kind == "regression" else _probabilities(file, found, wanted)
 
 
-def folds_of(sheet: Sheet, wanted: np.ndarray) -> np.ndarray:
+def folds_of(file: OwnFile, wanted: np.ndarray) -> np.ndarray:
     """Return which fold a file says that the rows with the ids wanted (n,) belong to."""
-    return sheet.numbers[FOLD].to_numpy()[_match(sheet, wanted)]
+    return file.numbers[FOLD].to_numpy()[_match(file, wanted)]
 
 
-def by_repeat(sheet: Sheet, n_repeats: int) -> list[Sheet]:
+def by_repeat(file: OwnFile, n_repeats: int) -> list[OwnFile]:
     """Return the file's rows of each of our repeats; one without a column "repeat" stands for all of them."""
-    if REPEAT not in sheet.numbers:
-        return [sheet] * n_repeats
-    numbers = sheet.numbers[REPEAT].to_numpy()
+    if REPEAT not in file.numbers:
+        return [file] * n_repeats
+    numbers = file.numbers[REPEAT].to_numpy()
     known = np.unique(numbers)
     if len(known) != n_repeats:
-        raise ModelError(f"{sheet.name}: {len(known)} repeats, but the split makes {n_repeats}")
+        raise ModelError(f"{file.name}: {len(known)} repeats, but the split makes {n_repeats}")
     return [
-        Sheet(f"{sheet.name}, repeat {place}", sheet.ids[numbers == number], sheet.numbers[numbers == number])
+        OwnFile(f"{file.name}, repeat {place}", file.ids[numbers == number], file.numbers[numbers == number])
         for place, number in enumerate(known)
     ]
 
@@ -116,50 +116,50 @@ def _numbers(cells: pa.ChunkedArray, where: str) -> np.ndarray:
         ) from error
 
 
-def _columns(sheet: Sheet, task: Task) -> list[str]:
+def _columns(file: OwnFile, task: Task) -> list[str]:
     """Return the file's columns of each output, in their order."""
-    others = sheet.outputs
+    others = file.outputs
     if len(others) == task.n_outputs == 1 or (len(others) == 1 and task.kind == "binary"):
         return others
     if task.targets and sorted(others) == sorted(task.targets):
         return list(task.targets)
     if task.kind == "regression":
         expected = f"the columns {', '.join(task.targets)}" if task.targets else "one column of predictions"
-        raise ModelError(f"{sheet.name}: expected {expected}, found {', '.join(others) or 'none'}")
+        raise ModelError(f"{file.name}: expected {expected}, found {', '.join(others) or 'none'}")
     try:
         column_of = find_class_columns({"submission": "probabilities", "id": ""}, others, list(task.classes))
     except DataError as error:
         one = f", or one with the probability of {task.classes[-1]}" if task.kind == "binary" else ""
         raise ModelError(
-            f"{sheet.name}: found the columns {', '.join(others) or 'none'}, expected one a class{one}",
+            f"{file.name}: found the columns {', '.join(others) or 'none'}, expected one a class{one}",
             hint=f"classes: {', '.join(task.classes)}",
         ) from error
     return [column_of[name] for name in task.classes]
 
 
-def _match(sheet: Sheet, wanted: np.ndarray) -> np.ndarray:
+def _match(file: OwnFile, wanted: np.ndarray) -> np.ndarray:
     """Return the file's row of each id wanted (n,)."""
-    if not sheet.ids.is_unique:
-        twice = sheet.ids[sheet.ids.duplicated()].unique()
-        raise ModelError(f"{sheet.name}: {_some(twice.to_numpy(), 'ids')} occur more than once")
-    ids = sheet.ids if sheet.ids.dtype == pd.Index(wanted).dtype else sheet.ids.astype(str)
+    if not file.ids.is_unique:
+        twice = file.ids[file.ids.duplicated()].unique()
+        raise ModelError(f"{file.name}: {_some(twice.to_numpy(), 'ids')} occur more than once")
+    ids = file.ids if file.ids.dtype == pd.Index(wanted).dtype else file.ids.astype(str)
     rows = ids.get_indexer(pd.Index(wanted))
     if (rows < 0).any():
         raise ModelError(
-            f"{sheet.name}: {_some(wanted[rows < 0], f'of {len(wanted)} ids')} are not there",
+            f"{file.name}: {_some(wanted[rows < 0], f'of {len(wanted)} ids')} are not there",
             hint="every row that our folds validate, and every test row, needs a prediction",
         )
     return rows
 
 
-def _probabilities(sheet: Sheet, found: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def _probabilities(file: OwnFile, found: np.ndarray, ids: np.ndarray) -> np.ndarray:
     found = np.column_stack([1 - found, found]) if found.shape[1] == 1 else found
     outside = ((found < -EDGE_TOLERANCE) | (found > 1 + EDGE_TOLERANCE)).any(axis=1)
     uneven = np.abs(found.sum(axis=1) - 1) > SUM_TOLERANCE
     for bad, why in ((outside, "are below 0 or above 1"), (uneven, "do not sum to 1")):
         if bad.any():
             hint = "probabilities are expected, no labels, margins or logits"
-            raise ModelError(f"{sheet.name}: the predictions for {_some(ids[bad], 'rows')} {why}", hint=hint)
+            raise ModelError(f"{file.name}: the predictions for {_some(ids[bad], 'rows')} {why}", hint=hint)
     found = np.clip(found, 0.0, 1.0)
     return found / found.sum(axis=1, keepdims=True)
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from pipeline.files import read_json, write_json
 from pipeline.models import _skops
-from pipeline.models._folds import Kind, Learnt, Lesson, Rows
+from pipeline.models._folds import Kind, LabelledRows, Learnt, Lesson
 from pipeline.seeds import derive
 from pipeline.transforms.encoder import Encoder, fit_encoder
 from pipeline.types import Task
@@ -92,7 +92,7 @@ def shares(y: np.ndarray, task: Task, weight: np.ndarray | None = None) -> tuple
     return tuple((counts / counts.sum()).tolist())
 
 
-def loss(task: Task, held: Rows, predicted: np.ndarray) -> float:
+def loss(task: Task, held: LabelledRows, predicted: np.ndarray) -> float:
     """Return squared error or cross entropy, summed over rows, of values or probabilities (n, n_classes)."""
     y = held.y
     own = -np.log(np.maximum(predicted[np.arange(len(y)), y], 1e-9)) if task.classes else (y - predicted) ** 2

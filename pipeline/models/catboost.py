@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pipeline.models._folds import Kind, Learnt, Lesson, Rows
+    from pipeline.models._folds import Kind, LabelledRows, Learnt, Lesson
 
 SHARE = 1.0
 
@@ -114,7 +114,7 @@ def _learn(lesson: Lesson) -> Learnt:
     return Learnt(model, model.tree_count_)
 
 
-def _learnable(rows: Rows, n_classes: int) -> Rows:
+def _learnable(rows: LabelledRows, n_classes: int) -> LabelledRows:
     """Return rows that CatBoost takes: it refuses a constant target, and columns of which none varies.
 
     There a row with another target, or other columns, comes with hardly any weight.
@@ -122,7 +122,7 @@ def _learnable(rows: Rows, n_classes: int) -> Rows:
     import numpy as np
     import pandas as pd
 
-    from pipeline.models._folds import Rows
+    from pipeline.models._folds import LabelledRows
 
     same_y, same_X = len(np.unique(rows.y)) == 1, not any(_varies(column) for _, column in rows.X.items())
     if not (same_y or same_X):
@@ -131,7 +131,7 @@ def _learnable(rows: Rows, n_classes: int) -> Rows:
     y = rows.y[:1] + 1 if same_y else rows.y[:1]
     y = y % n_classes if n_classes else y
     weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-    return Rows(pd.concat([rows.X, X]), np.concatenate([rows.y, y]), np.append(weight, HARDLY))
+    return LabelledRows(pd.concat([rows.X, X]), np.concatenate([rows.y, y]), np.append(weight, HARDLY))
 
 
 def _varies(column: pd.Series) -> bool:

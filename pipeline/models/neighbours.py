@@ -84,7 +84,7 @@ def _judge(lesson: Lesson) -> np.ndarray:
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
 
-    from pipeline.models._folds import Rows
+    from pipeline.models._folds import LabelledRows
     from pipeline.models._scikit import encoded, loss, shares
 
     lesson = _sampled(lesson)
@@ -102,7 +102,7 @@ def _judge(lesson: Lesson) -> np.ndarray:
     losses = np.zeros(len(NUMBERS))
     for first in range(0, len(held.y), ROWS_AT_ONCE):
         piece = slice(first, first + ROWS_AT_ONCE)
-        near, own = values[rows[piece]], Rows(held.X.iloc[piece], held.y[piece])
+        near, own = values[rows[piece]], LabelledRows(held.X.iloc[piece], held.y[piece])
         losses += [loss(task, own, found) for found in _predicted(near, worth[piece], prior)]
     return losses
 

@@ -19,7 +19,7 @@ from pipeline.entries import ENSEMBLE, MORE, TUNED
 from pipeline.errors import ConfigError
 from pipeline.files import read_entries, read_folds, read_json, read_table
 from pipeline.honesty.expectation import Bias, Expectation, expect, own_factor
-from pipeline.honesty.resample import Rows, pool
+from pipeline.honesty.resample import Pool, pool
 from pipeline.honesty.rivals import Comparison, Leaderboards, Selection, select, simulate
 from pipeline.publish import published_name
 from pipeline.report.summary import ancestors, decimals, number
@@ -216,7 +216,7 @@ def _models(run: Run, results: Mapping[str, Result], store: Store) -> Iterator[C
         )
 
 
-def _expected(candidate: Candidate, rows: Rows, table: Data, n_private: int) -> Expectation:
+def _expected(candidate: Candidate, rows: Pool, table: Data, n_private: int) -> Expectation:
     how = {"n_private": n_private, "seed": 0}
     return expect(rows, candidate.folds, table.target, candidate.oof, candidate.bias, **how)
 

@@ -11,7 +11,7 @@ from pipeline.entries import ENSEMBLE
 from pipeline.files import read_entries, read_folds, read_json, read_table, read_test_groups, write_json
 from pipeline.honesty.drift import Drift, Weighted, find_drift, weigh
 from pipeline.honesty.expectation import LEVEL, Bias, Expectation, expect, flattered_share
-from pipeline.honesty.resample import Rows, pool
+from pipeline.honesty.resample import Pool, pool
 from pipeline.seeds import derive
 from pipeline.types import Folds, Metric, Table
 
@@ -79,7 +79,7 @@ def describe(found: Expectation, metric: Metric) -> dict[str, Any]:
     return {name: _known(value) for name, value in values.items()}
 
 
-def _drawn(rows: Rows, table: Table, folds: Folds) -> dict[str, Any]:
+def _drawn(rows: Pool, table: Table, folds: Folds) -> dict[str, Any]:
     what = "groups" if table.groups is not None else "stretches of time" if folds.kind == "time" else "rows"
     return {"what": what, "n": rows.n_units, "n_rows": len(rows.target)}
 

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from pipeline.core import schedule
 from pipeline.core.blocks import Network, build, tensors
 from pipeline.core.init import initialise, rate_factors
-from pipeline.core.members import Member, Program, Rows
+from pipeline.core.members import EncodedRows, Member, Program
 
 
-def train(program: Program, member: Member, rows: Rows, valid: Rows) -> dict[str, Tensor]:
+def train(program: Program, member: Member, rows: EncodedRows, valid: EncodedRows) -> dict[str, Tensor]:
     """Train a regression network with the squared loss; both errors after every epoch; return its last weights.
 
     valid: rows whose error is looked at after every epoch, as in the book; it changes nothing.
@@ -57,7 +57,7 @@ def _set_rates(optimiser: torch.optim.Optimizer, program: Program, member: Membe
         group["weight_decay"] = decay * decay_factor / lr_factor  # torch multiplies it by the parameter's own rate
 
 
-def _tensors(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+def _tensors(rows: EncodedRows) -> tuple[Tensor, Tensor, Tensor]:
     return rows.columns(slice(len(rows))), rows.codes, rows.target
 
 

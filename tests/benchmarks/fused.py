@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from pipeline.core.blocks import Architecture
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.members import EncodedRows, Member, Program, Trained, View
 from pipeline.core.precision import Precision
 from tests.benchmarks.loops import HIDDEN, N_FOLDS, Part, Setting, book, folds, tuned
 from tests.benchmarks.machine import machine, multiplies_bfloat16, timed
@@ -179,8 +179,8 @@ def _program(setting: Setting) -> Program:
 
 
 def _views(parts: Sequence[Part]) -> list[View]:
-    def rows(X: torch.Tensor, y: torch.Tensor) -> Rows:
-        return Rows(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
+    def rows(X: torch.Tensor, y: torch.Tensor) -> EncodedRows:
+        return EncodedRows(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
 
     return [View(rows(part.X, part.y), (rows(part.X_valid, part.y_valid),)) for part in parts]
 

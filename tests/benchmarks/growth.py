@@ -58,12 +58,12 @@ def _measure(rows: int, members: int, columns: int) -> dict[str, float]:
 
     from pipeline.core.blocks import Architecture
     from pipeline.core.fused import train
-    from pipeline.core.members import Member, Program, Rows, View
+    from pipeline.core.members import EncodedRows, Member, Program, View
 
     torch.set_num_threads(THREADS)
     dense = torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
-    view = View(Rows(dense, torch.zeros(rows, 0, dtype=torch.int64), dense[:, :1]))
-    few = View(Rows(*(part[:BATCH] for part in (view.train.dense, view.train.codes, view.train.target))))
+    view = View(EncodedRows(dense, torch.zeros(rows, 0, dtype=torch.int64), dense[:, :1]))
+    few = View(EncodedRows(*(part[:BATCH] for part in (view.train.dense, view.train.codes, view.train.target))))
     wanted = [Member(0, seed, dropout=0.1) for seed in range(members)]
     program = Program(Architecture(n_outputs=1, hidden=HIDDEN), "squared", EPOCHS, BATCH)
     train(program, wanted[:1], [few])

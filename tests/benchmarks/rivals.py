@@ -22,7 +22,7 @@ import torch
 
 from pipeline.core.blocks import Architecture
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.members import EncodedRows, Member, Program, View
 from pipeline.metrics import rmse
 from pipeline.models import realmlp
 from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table, Task
@@ -85,8 +85,8 @@ def _tabm(epochs: int) -> dict[str, Callable[[int], float]]:
     return {"package tabm": package, "fused": fused}
 
 
-def _rows(X: torch.Tensor, y: torch.Tensor) -> Rows:
-    return Rows(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
+def _rows(X: torch.Tensor, y: torch.Tensor) -> EncodedRows:
+    return EncodedRows(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
 
 
 def _tabm_loop(part: Part, epochs: int) -> float:

@@ -30,7 +30,7 @@ import torch
 
 from pipeline.config import load_competition, load_experiment
 from pipeline.core import fused
-from pipeline.core.members import Member, Rows, View
+from pipeline.core.members import EncodedRows, Member, View
 from pipeline.engine.console import Console
 from pipeline.engine.plan import plan
 from pipeline.engine.stage import Job
@@ -62,7 +62,7 @@ MARKS = (2, 5, 10)
 KINDS = {"fused": "fused waves", "book": "the book's loop", "sequential": "our trainer, one at a time"}
 COLOURS = {"fused": "#1f6fb2", "book": "#8a8f98", "sequential": "#d9822b"}
 Weights = dict[str, torch.Tensor]
-OneNetwork = Callable[[Plan, Member, View, Rows], Weights]
+OneNetwork = Callable[[Plan, Member, View, EncodedRows], Weights]
 """Train one network on a view; the rows are those that it is judged on."""
 FIRST_SEED = 3
 """Of the race: on 0 to 2 the rungs of the search were chosen."""
@@ -232,15 +232,15 @@ def _cross_validated(
     return errors
 
 
-def _judging(fold: Fold, target: np.ndarray) -> Rows:
+def _judging(fold: Fold, target: np.ndarray) -> EncodedRows:
     return replace(fold.valid, target=fold.learnt(target))
 
 
-def _by_the_book(plan: Plan, member: Member, view: View, judging: Rows) -> Weights:
+def _by_the_book(plan: Plan, member: Member, view: View, judging: EncodedRows) -> Weights:
     return book_loop.train(plan.program, member, view.train, judging)
 
 
-def _by_our_trainer(plan: Plan, member: Member, view: View, judging: Rows) -> Weights:  # noqa: ARG001 - it needs none
+def _by_our_trainer(plan: Plan, member: Member, view: View, judging: EncodedRows) -> Weights:  # noqa: ARG001 - it needs none
     return fused.train(plan.program, [member], [view])[0].state
 
 

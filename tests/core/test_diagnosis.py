@@ -11,7 +11,7 @@ import torch
 from pipeline.core.blocks import Architecture
 from pipeline.core.diagnosis import read_curves, read_errors, read_fates, read_layers
 from pipeline.core.fused import train
-from pipeline.core.members import Member, Program, Rows, Trained, View
+from pipeline.core.members import EncodedRows, Member, Program, Trained, View
 from pipeline.core.schedule import SCHEDULES, Schedule
 from pipeline.models._network_findings import layers
 
@@ -23,9 +23,9 @@ def trained(program: Program, lr: float, *, stop: bool = False, scale: float = 1
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(320, 4, generator=generator)
     y = (x[:, :1] + torch.sin(2 * x[:, 1:2])) / 1.2 + 0.2 * torch.randn(320, 1, generator=generator)
-    rows = Rows(scale * x, torch.zeros(320, 0, dtype=torch.int64), y)
-    few = Rows(*(part[:40] for part in (rows.dense, rows.codes, rows.target)))
-    rest = Rows(*(part[40:] for part in (rows.dense, rows.codes, rows.target)))
+    rows = EncodedRows(scale * x, torch.zeros(320, 0, dtype=torch.int64), y)
+    few = EncodedRows(*(part[:40] for part in (rows.dense, rows.codes, rows.target)))
+    rest = EncodedRows(*(part[40:] for part in (rows.dense, rows.codes, rows.target)))
     view = View(few, (rest,)) if stop else View(rows)
     return train(program, [Member(0, seed, lr=lr) for seed in range(3)], [view])
 

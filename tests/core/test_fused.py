@@ -26,7 +26,7 @@ from pipeline.core import batches, capacity, job, optimiser
 from pipeline.core.blocks import Architecture, build
 from pipeline.core.fused import predict, train
 from pipeline.core.init import initialise
-from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.members import EncodedRows, Member, Program, View
 
 
 @pytest.fixture(params=["together", "by kernels"])
@@ -81,7 +81,7 @@ def plain_start(seed: int) -> Plain:
     return net
 
 
-def plain_loop(member: Member, rows: Rows, kind: str, epochs: int, batch_size: int) -> Plain:
+def plain_loop(member: Member, rows: EncodedRows, kind: str, epochs: int, batch_size: int) -> Plain:
     """An ordinary loop, given the member's batches and masks."""
     net = plain_start(member.seed)
     groups = [
@@ -168,7 +168,7 @@ def test_members_inside_a_network_learn_each_from_its_own_loss(loss: str) -> Non
 
 def test_bins_let_a_network_without_hidden_layers_follow_a_curve() -> None:
     x = torch.linspace(-3, 3, 400).unsqueeze(1)
-    rows = Rows(x, torch.zeros(400, 0, dtype=torch.int64), torch.sin(3 * x))
+    rows = EncodedRows(x, torch.zeros(400, 0, dtype=torch.int64), torch.sin(3 * x))
     network = Architecture(n_outputs=1, numeric="piecewise", numeric_width=4, numeric_parts=24)
     (member,) = train(Program(network, "squared", 60, 64), [Member(0, 1, lr=0.03)], [View(rows, n_numeric=1)])
     error = (predict(replace(network, n_numeric=1), [member.state], rows)[0] - rows.target).square().mean()
@@ -181,7 +181,7 @@ def test_batch_norm_predicts_with_the_statistics_it_has_seen() -> None:
     (member,) = train(Program(network, "squared", 80, 64), [Member(0, 1, lr=1e-4)], [View(rows)])
     seen = rows.dense @ member.state["blocks.0.linear.weight"] + member.state["blocks.0.linear.bias"]
     torch.testing.assert_close(member.state["blocks.0.norm.mean"][0], seen.mean(0), rtol=0, atol=0.05)
-    one = predict(network, [member.state], Rows(rows.dense[:1], rows.codes[:1], rows.target[:1]))
+    one = predict(network, [member.state], EncodedRows(rows.dense[:1], rows.codes[:1], rows.target[:1]))
     torch.testing.assert_close(one[0], predict(network, [member.state], rows)[0, :1])
 
 
@@ -254,7 +254,7 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(two_views: list[View], monkeypatch
 def test_classes_with_embeddings_are_learnt() -> None:
     generator = torch.Generator().manual_seed(0)
     codes = torch.randint(6, (400, 1), generator=generator)
-    rows = Rows(torch.randn(400, 2, generator=generator), codes, (codes[:, 0] % 3))
+    rows = EncodedRows(torch.randn(400, 2, generator=generator), codes, (codes[:, 0] % 3))
     network = Architecture(n_outputs=3, hidden=(16,), embedding=4)
     program = Program(network, "cross_entropy", 30, 32, init="lecun", schedule="cosine")
     (member,) = train(program, [Member(0, 1, lr=0.02, label_smoothing=0.1)], [View(rows, n_levels=6)])
@@ -266,7 +266,7 @@ def test_a_linear_member_recovers_the_weights_that_made_the_data() -> None:
     generator = torch.Generator().manual_seed(0)
     dense = torch.randn(1000, 2, generator=generator)
     target = dense @ torch.tensor([[2.0], [-3.4]]) + 4.2 + 0.01 * torch.randn(1000, 1, generator=generator)
-    rows = Rows(dense, torch.zeros(1000, 0, dtype=torch.int64), target)
+    rows = EncodedRows(dense, torch.zeros(1000, 0, dtype=torch.int64), target)
     program = Program(Architecture(n_outputs=1), "squared", 30, 32, init="normal", optimiser="sgd")
     (member,) = train(program, [Member(0, 1, lr=0.03)], [View(rows)])
     torch.testing.assert_close(member.state["head.weight"], torch.tensor([[2.0], [-3.4]]), atol=0.01, rtol=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.core.blocks import Architecture
 from pipeline.core.fused import predict, train
 from pipeline.core.losses import LOSSES, loss_of, ordinal, ordinal_probabilities, quantile
-from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.members import EncodedRows, Member, Program, View
 
 NONE = torch.zeros(1)
 
@@ -27,7 +27,7 @@ def test_the_quantile_loss_is_least_at_the_quantile(level: float) -> None:
 def test_a_network_learns_the_quantile_it_is_asked_for(level: float) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(2000, 1, generator=generator)
-    rows = Rows(x, torch.zeros(2000, 0, dtype=torch.int64), x + torch.rand(2000, 1, generator=generator))
+    rows = EncodedRows(x, torch.zeros(2000, 0, dtype=torch.int64), x + torch.rand(2000, 1, generator=generator))
     program = Program(Architecture(1, (16,)), "quantile", 40, 100, schedule="cosine", level=level)
     (member,) = train(program, [Member(0, 1, lr=0.02)], [View(rows)])
     below = (rows.target <= predict(program.architecture, [member.state], rows)[0]).float()
@@ -54,7 +54,7 @@ def test_ordered_classes_are_learnt() -> None:
     generator = torch.Generator().manual_seed(0)
     dense = torch.randn(600, 2, generator=generator)
     codes = torch.bucketize(dense[:, 0] + 0.5 * dense[:, 1], torch.tensor([-1.0, 0.0, 1.0]))
-    rows = Rows(dense, torch.zeros(600, 0, dtype=torch.int64), codes)
+    rows = EncodedRows(dense, torch.zeros(600, 0, dtype=torch.int64), codes)
     program = Program(Architecture(3, (16,)), "ordinal", 40, 50, schedule="cosine")
     (member,) = train(program, [Member(0, 1, lr=0.02)], [View(rows)])
     found = ordinal_probabilities(predict(program.architecture, [member.state], rows)[0]).argmax(dim=-1)

@@ -16,7 +16,7 @@ from pipeline.core import capacity
 from pipeline.core.blocks import Architecture
 from pipeline.core.epoch import stop_loss, train_epoch
 from pipeline.core.job import tables_of
-from pipeline.core.members import Member, Program, Rows, View
+from pipeline.core.members import EncodedRows, Member, Program, View
 from pipeline.core.outcome import judge
 from pipeline.core.wave import Wave, select, shapes_of, start, template, unite
 
@@ -53,13 +53,13 @@ PROGRAMS = {
 def views_for(program: Program, weighted: bool) -> list[View]:
     generator = torch.Generator().manual_seed(0)
 
-    def rows(n: int) -> Rows:
+    def rows(n: int) -> EncodedRows:
         target = torch.randn(n, 1, generator=generator)
         classes = torch.randint(3, (n,), generator=generator)
         weight = torch.rand(n, generator=generator) if weighted else None
         codes = torch.randint(6, (n, 2), generator=generator)
         labels = classes if program.loss == "cross_entropy" else target
-        return Rows(torch.randn(n, 5, generator=generator), codes, labels, weight)
+        return EncodedRows(torch.randn(n, 5, generator=generator), codes, labels, weight)
 
     return [View(rows(n), (rows(10), rows(12)), n_levels=6, n_numeric=3) for n in (60, 64)]
 

@@ -14,10 +14,10 @@ from small_networks import MEMBERS, PROGRAM, assert_alike, assert_same_bits, sha
 
 from pipeline.core import capacity, checkpoint, job, sheet
 from pipeline.core.fused import predict, train
-from pipeline.core.members import Rows, View
+from pipeline.core.members import EncodedRows, View
 from pipeline.core.rungs import NONE
 from pipeline.core.sheet import Excerpt, Reading, Sheet
-from pipeline.core.table import Table, copy, share
+from pipeline.core.table import DeviceTable, copy, share
 
 CPU = torch.device("cpu")
 SHORT = replace(PROGRAM, epochs=2)
@@ -27,8 +27,8 @@ dtypes = st.sampled_from([torch.float32, torch.float64])
 def written_out(views: Sequence[View]) -> list[View]:
     """Return the views with all of their columns written out, which know of no sheet."""
 
-    def whole(rows: Rows | None) -> Rows | None:
-        return rows and Rows(rows.columns(slice(None)), rows.codes, rows.target)
+    def whole(rows: EncodedRows | None) -> EncodedRows | None:
+        return rows and EncodedRows(rows.columns(slice(None)), rows.codes, rows.target)
 
     return [View(whole(view.train), tuple(map(whole, view.stops))) for view in views]
 
@@ -38,7 +38,7 @@ def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "CPU_COPIES", 0)
 
 
-def tables_of(views: Sequence[View]) -> list[Table]:
+def tables_of(views: Sequence[View]) -> list[DeviceTable]:
     train, stops = job.tables_of(views, CPU)
     return [train, *stops]
 

@@ -13,14 +13,14 @@ from small_folds import dealt
 
 from pipeline.honesty import expectation, resample
 from pipeline.honesty.expectation import Bias, Expectation, expect, flattered_share, own_factor
-from pipeline.honesty.resample import Rows, draw, pool, stretches
+from pipeline.honesty.resample import Pool, draw, pool, stretches
 from pipeline.metrics import auc, brier, f1, log_loss, mae, mcc, rmse
 from pipeline.types import Folds, Metric
 
 N_FOLDS = 5
 
 
-def rows_of(target: np.ndarray, groups: np.ndarray | None = None, module: object = mae) -> tuple[Rows, Folds]:
+def rows_of(target: np.ndarray, groups: np.ndarray | None = None, module: object = mae) -> tuple[Pool, Folds]:
     unit = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
     folds = dealt(unit % N_FOLDS)
     return pool(target, folds, Metric.from_module(module), groups, None), folds
@@ -194,7 +194,7 @@ def test_of_a_split_in_time_stretches_are_drawn_and_rows_without_prediction_are_
 def test_sets_of_large_groups_stray_as_their_number_says(n_units: int, rows_each: int) -> None:
     unit = np.repeat(np.arange(n_units), rows_each)
     off = 2 + np.random.default_rng(0).normal(size=n_units)[unit] / 2
-    rows = Rows(np.zeros(len(unit)), unit, np.arange(len(unit)), Metric.from_module(mae))
+    rows = Pool(np.zeros(len(unit)), unit, np.arange(len(unit)), Metric.from_module(mae))
     drawn = draw(rows, [off[None, :, None]], 15 * rows_each, 400, np.random.default_rng(1))
     assert drawn.deviations.std() == pytest.approx(off[::rows_each].std() / np.sqrt(15), rel=0.12)
 

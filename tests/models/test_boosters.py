@@ -16,7 +16,7 @@ from small_folds import alternating
 
 from pipeline.errors import ConfigError
 from pipeline.metrics import log_loss, rmse
-from pipeline.models import _folds, catboost, histogram, lightgbm, xgboost
+from pipeline.models import _fold_recipe, catboost, histogram, lightgbm, xgboost
 from pipeline.models._folds import Learnt, Lesson
 from pipeline.spread import Spread, in_turn
 from pipeline.types import CrossFit, Metric, Table, Task
@@ -69,7 +69,7 @@ def test_of_few_rows_all_other_folds_choose_the_rounds(
         return learnt
 
     monkeypatch.setattr(model, "_learn", watched)
-    monkeypatch.setattr(_folds, "FEW", few)
+    monkeypatch.setattr(_fold_recipe, "FEW", few)
     cut = alternating(N, 4)
     model.cross_fit({"entry": model.Recipe(**(QUICK | MORE[model]))}, values(), cut, seed=0, log=Heard())
     assert fitted == [round(np.mean(of_fold)) for of_fold in np.reshape(found, (4, searches))]

@@ -19,7 +19,7 @@ from small_folds import alternating
 
 from pipeline.metrics import log_loss, rmse
 from pipeline.models import _skops, extra_trees, forest, histogram, kernel, neighbours, ridge
-from pipeline.models._folds import Lesson, Rows
+from pipeline.models._folds import LabelledRows, Lesson
 from pipeline.transforms.recipe import Encode
 from pipeline.types import CrossFit, Folds, Metric, Table, Task
 
@@ -118,7 +118,7 @@ def test_many_rows_of_many_classes_are_judged_in_little_memory() -> None:
     generator, n, n_classes = np.random.default_rng(0), 6_000, 60
     X = pd.DataFrame({"x": generator.normal(size=n)})
     task = Task("multiclass", Metric.from_module(log_loss), tuple(map(str, range(n_classes))))
-    rows = Rows(X, np.arange(n) % n_classes)
+    rows = LabelledRows(X, np.arange(n) % n_classes)
     lesson = Lesson(neighbours.settled(neighbours.Recipe(), task, n), task, rows, rows, seed=0)
     tracemalloc.start()
     neighbours._judge(lesson)
