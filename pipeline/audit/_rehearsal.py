@@ -159,7 +159,7 @@ def _nested(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Fold
     if not getattr(blender.Options(**job.config["ensemble"]["options"]), "nested", False):
         return {}
     splitter = job.plugins["splitter"]
-    rows = Rows(table.target, len(table.task.classes), table.groups, table.time)
+    rows = Rows.of(table)
     pairs = pair_folds(folds, rows, splitter, splitter.Options(**config["options"]), config["seed"])
     wanted = {name: recipe for name, recipe in recipes(job).items() if name in entries and not marked(recipe)}
     found = {name: fit(job, name, recipe, table, pairs) for name, recipe in wanted.items()}

@@ -54,7 +54,7 @@ def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
 
 
 def _whole(job: Job, table: Table, folds: Folds) -> Folds:
-    rows = Rows(table.target, len(table.task.classes), table.groups, table.time)
+    rows = Rows.of(table)
     splitter, split = job.plugins["splitter"], job.config["split"]
     return whole_fold(folds, rows, splitter, splitter.Options(**split["options"]), derive(split["seed"], "refit"))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.types import Table
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -22,6 +26,11 @@ class Rows:
     n_classes: int = 0
     groups: np.ndarray | None = None
     time: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, table: Table) -> Rows:
+        """Return what there is to split a table's train rows by."""
+        return cls(table.target, len(table.task.classes), table.groups, table.time)
 
     def __len__(self) -> int:
         return len(self.target)

@@ -39,7 +39,7 @@ def make_folds(
     splitter: ModuleType, table: Table, *, kind: str, n_folds: int, repeats: int, seed: int, options: dict[str, Any]
 ) -> Folds:
     """Return folds of one splitter for every repeat; a ConfigError says what the rows do not allow."""
-    rows = Rows(table.target, len(table.task.classes), table.groups, table.time)
+    rows = Rows.of(table)
     chosen = _options(splitter, kind, options)
     most = splitter.most_folds(rows)
     if not 2 <= n_folds <= most:
