@@ -182,18 +182,7 @@ def _settle(search: Search, best: Best | None, n_tried: int) -> Verdict | None:
         found = search.recipe(best.trial)
         folds, seed = read_folds(job.inputs["fresh"]), derive(job.seed, "confirm")
         optimism = best.optimism.cautious if _shared(folds, search.folds) > MOSTLY else None
-        verdict = confirm(
-            job.plugins["model"],
-            search.wanted,
-            found,
-            search.table,
-            folds,
-            extra=search.extra,
-            seed=seed,
-            log=job.log,
-            spread=job.spread,
-            optimism=optimism,
-        )
+        verdict = confirm(search, found, folds, seed, optimism)
         recipe = found if verdict.kept else search.wanted
     if verdict is not None:
         job.log.info(f"{search.entry}: {verdict.text}")

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.extra.rows import Extra, cross_fit
-from pipeline.log import Log
-from pipeline.spread import Spread, in_turn
-from pipeline.types import Folds, Table
+from pipeline.extra.rows import cross_fit
+from pipeline.tuning.search import Search
+from pipeline.types import Folds
 from pipeline.uncertainty import paired_difference, rows_ratio
 
 
@@ -35,30 +34,19 @@ class Verdict:
     oofs: tuple[np.ndarray, ...] = ()
 
 
-def confirm(
-    model: Any,
-    default: Any,
-    found: Any,
-    table: Table,
-    folds: Folds,
-    *,
-    extra: Extra | None = None,
-    seed: int,
-    log: Log,
-    spread: Spread = in_turn,
-    optimism: float | None = None,
-) -> Verdict:
-    """Cross-fit default and found recipe, whole as they will be used, on the same fresh folds.
+def confirm(search: Search, found: Any, folds: Folds, seed: int, optimism: float | None) -> Verdict:
+    """Cross-fit a search's default and the recipe that it found, whole as they will be used, on the same fresh folds.
 
     The found one is kept if its gain is larger than the standard error that knows that folds share rows (Nadeau and
-    Bengio 2003); otherwise the default is. optimism: given where there are no fresh folds, as with a split in time
+    Bengio 2003); otherwise the default is. optimism: a number where there are no fresh folds, as with a split in time
     or few groups, and these are (nearly) the ones that it was chosen on: by how much that flatters it; NaN where nobody
     knows.
     """
-    if log.late():
+    job = search.job
+    if job.log.late():
         return Verdict(False, math.nan, math.nan, "the default is kept: time was up before the test", "not begun")
-    recipes = {"default": default, "found": found}
-    entries = cross_fit(model, recipes, table, folds, extra, seed=seed, log=log, spread=spread)
+    recipes, how = {"default": search.wanted, "found": found}, {"seed": seed, "log": job.log, "spread": job.spread}
+    entries = cross_fit(job.plugins["model"], recipes, search.table, folds, search.extra, **how)
     for entry in entries.values():
         if trouble := entry.failed or entry.truncated:
             text = f"the default is kept: on fresh folds {trouble}"
