@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, nearest
 from pipeline.extra.nodes import with_extra, with_pseudo
 from pipeline.models import _optional
 from pipeline.nested.nodes import with_nested
-from pipeline.raw.source import TABLES, locate, role_of, sample_there
+from pipeline.raw.source import TABLES, members_of, role_of, sample_there
 from pipeline.refit.nodes import with_refits
 from pipeline.seeds import derive
 from pipeline.spare.nodes import with_spare
@@ -93,12 +93,10 @@ def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node
     if competition.tables:
         # in their order: one may bring what the next is joined by; lists, as a manifest gives them back
         joined["tables"] = [[name, on] for name, on in competition.tables.items()]
-    # refuses a missing file by naming the nearest ones; of an archive's member the key holds the name, too
-    members = {role: member for role, path in sources.items() if (member := locate(path)[1])}
     return Node(
         stage="ingest",
         module="pipeline.stages.ingest",
-        config=facts | joined | ({"members": members} if members else {}),
+        config=facts | joined | members_of(sources),
         sources=sources,
         outputs=(
             "train.parquet",

@@ -158,6 +158,10 @@ class Table:
         own = self.weight[rows]
         return None if (own == own[:1]).all() else np.asarray(own / own.mean())
 
+    def without_test(self) -> Table:
+        """Return the same without the test rows, for whoever has no use for what is predicted of them."""
+        return replace(self, test=self.test[:0], test_ids=self.test_ids[:0])
+
     @property
     def numeric(self) -> list[str]:
         """Names of the float64 columns."""

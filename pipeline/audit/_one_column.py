@@ -23,6 +23,13 @@ class Skill:
     value: float
     se: float
 
+    @classmethod
+    def of(cls, lost: np.ndarray, blind: np.ndarray) -> Skill:
+        """Return it from each row's squared losses (n,), of the predictions and of the mean."""
+        total = max(blind.sum(), 1e-12)
+        value = 1 - lost.sum() / total
+        return cls(float(value), float((lost - (1 - value) * blind).std() * np.sqrt(len(lost)) / total))
+
 
 def outputs(table: Table) -> np.ndarray:
     """Return what is predicted (n, n_outputs): 0/1 a class, or a regression target's ranks from 0 to 1.
@@ -65,6 +72,4 @@ def skill(codes: np.ndarray, wanted: np.ndarray, fold: np.ndarray) -> Skill:
     guess = (totals + mean[:, None, :]) / (others + 1)[..., None]  # one row's worth of the mean
     lost = ((wanted - guess[fold, codes]) ** 2).sum(axis=1)
     blind = ((wanted - mean[fold]) ** 2).sum(axis=1)
-    value = 1 - lost.sum() / max(blind.sum(), 1e-12)
-    noise = lost - (1 - value) * blind
-    return Skill(float(value), float(noise.std() * np.sqrt(len(noise)) / max(blind.sum(), 1e-12)))
+    return Skill.of(lost, blind)

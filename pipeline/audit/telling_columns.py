@@ -84,5 +84,4 @@ def _others(table: Table, name: str, wanted: np.ndarray, fold: np.ndarray) -> Sk
             model = HistGradientBoostingRegressor(max_iter=100, random_state=0).fit(X[~held], known)
             lost[held] += (y[held, output] - model.predict(X[held])) ** 2
             blind[held] += (y[held, output] - known.mean()) ** 2
-    value = 1 - lost.sum() / max(blind.sum(), 1e-12)
-    return Skill(float(value), float((lost - (1 - value) * blind).std() * np.sqrt(len(rows)) / max(blind.sum(), 1e-12)))
+    return Skill.of(lost, blind)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.config import Competition, Experiment
 from pipeline.engine.stage import Input, Node, Plugin
 from pipeline.errors import ConfigError
-from pipeline.raw.source import TABLES, locate
+from pipeline.raw.source import TABLES, members_of
 from pipeline.workspace import Workspace
 
 VARIANT = "extra rows"
@@ -52,13 +52,12 @@ def _read(workspace: Workspace, competition: Competition, experiment: Experiment
     sources = {f"extra {number}": folder / name for number, name in enumerate(experiment.extra.files)}
     if len(set(sources.values())) < len(sources):
         raise ConfigError("[extra] files: a file stands there twice", hint="extra rows weigh more by `weight`")
-    members = {role: member for role, path in sources.items() if (member := locate(path)[1])}
     besides = [name for name in (competition.groups, competition.time, competition.weight) if name]
     return Node(
         stage="ingest",
         variant=VARIANT,
         module="pipeline.extra.read",
-        config={"besides": besides} | ({"members": members} if members else {}),
+        config={"besides": besides} | members_of(sources),
         inputs={"ingest": Input("ingest", ("schema.json", *([TABLES] if competition.tables else [])))},
         sources=sources,
         outputs=("extra.parquet",),

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.engine.stage import Job
 from pipeline.files import read_folds, read_table, write_entry
 from pipeline.stages.train import fit_entries, left_out, read_recipe, truncated
-from pipeline.types import CrossFit, Metric, Table
+from pipeline.types import CrossFit, Metric
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -20,15 +20,11 @@ def run(job: Job) -> dict[str, Any]:
     if recipe is None:
         return left_out(job)
     table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
-    shown = table if "pseudo" in job.config else _without_test(table)  # whose rows are labelled first
+    shown = table if "pseudo" in job.config else table.without_test()  # whose rows are labelled first
     entries = fit_entries(job, recipe, shown, read_folds(job.inputs["split"]))
     for name, entry in sorted(entries.items()):
         write_entry(job.out / "entries", name, _oof_alone(entry))
     return {"truncated": truncated(entries)}
-
-
-def _without_test(table: Table) -> Table:
-    return replace(table, test=table.test[:0], test_ids=table.test_ids[:0])
 
 
 def _oof_alone(entry: CrossFit) -> CrossFit:

@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,15 @@ class Text:
     name: str
     content: bytes
     notes: tuple[str, ...] = ()
+
+
+def members_of(sources: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """Return what a node's config says of sources that lie in archives: the key of a file has no name of a member.
+
+    Refuses a missing file as `locate` does.
+    """
+    members = {role: member for role, path in sources.items() if (member := locate(path)[1])}
+    return {"members": members} if members else {}
 
 
 def locate(path: Path) -> tuple[Path, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,9 @@ class Search:
         self, recipes: Mapping[str, Any], folds: Folds, rungs: tuple[Rung, ...], part: int = 0
     ) -> dict[str, CrossFit]:
         job = self.job
-        table = replace(self.table, test=self.table.test[:0], test_ids=self.table.test_ids[:0])
         how = {"seed": derive(job.seed, "fit", part), "log": job.log, "spread": job.spread}
         how |= {"rungs": rungs, "progress": self.wave_folders[part]}
-        return cross_fit(job.plugins["model"], recipes, table, folds, self.extra, **how)
+        return cross_fit(job.plugins["model"], recipes, self.table.without_test(), folds, self.extra, **how)
 
     @property
     def wave_folders(self) -> list[Path]:

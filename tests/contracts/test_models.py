@@ -151,7 +151,7 @@ def test_every_folds_own_predictions_are_kept_where_they_are_known(name: str, ki
 @pytest.mark.parametrize("name", [name for name in NAMES if hasattr(module(name), "SPACE")])
 def test_of_a_search_which_has_no_test_rows_only_what_it_reads_is_kept(name: str) -> None:
     data = table("regression")
-    (entry,) = fit(name, replace(data, test=data.test[:0], test_ids=data.test_ids[:0])).values()
+    (entry,) = fit(name, data.without_test()).values()
     assert not entry.fitted
     np.testing.assert_array_equal(entry.oof, fitted(name, "regression")["entry"].oof)
 
