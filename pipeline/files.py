@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -13,6 +13,9 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from pipeline.types import CrossFit, Folds, Metric, Table, Task
+
+if TYPE_CHECKING:
+    from pipeline.engine.stage import Job
 
 ARRAYS = ("oof", "test", "fold_errors", "train_errors", "epochs")
 TARGET = "target"
@@ -58,6 +61,11 @@ def write_table(folder: Path, table: Table, test_groups: np.ndarray | None = Non
     pd.DataFrame({"id": table.test_ids} | known).to_parquet(folder / "test_ids.parquet", index=False)
     several = {"targets": list(table.task.targets)} if table.task.targets else {}
     write_json(folder / "task.json", {"kind": table.task.kind, "classes": list(table.task.classes)} | several)
+
+
+def table_of(job: Job) -> Table:
+    """Read the table that a job is about, with the metric that judges it."""
+    return read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
 
 
 def read_table(folder: Path, metric: Metric) -> Table:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.audit._finding import Finding
+from pipeline.blenders._blender import Blender
 from pipeline.engine.console import Console
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
@@ -156,7 +157,7 @@ def blend(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Folds)
 def _nested(job: Job, entries: Mapping[str, CrossFit], table: Table, folds: Folds) -> dict[str, CrossFit]:
     """Return what models of pairs of folds predict, of the entries that the experiment's blender would nest."""
     blender, config = job.plugins["blender"], job.config["split"]
-    if not getattr(blender.Options(**job.config["ensemble"]["options"]), "nested", False):
+    if not Blender(blender, blender.Options(**job.config["ensemble"]["options"])).nested:
         return {}
     splitter = job.plugins["splitter"]
     rows = Rows.of(table)

@@ -14,12 +14,12 @@ from pipeline.engine.stage import Job
 from pipeline.errors import DataError
 from pipeline.extra.rows import Extra
 from pipeline.features import apply_feature
-from pipeline.files import read_json, read_table
+from pipeline.files import read_json, table_of
 from pipeline.inference.prepared import Prepared, read_prepared
 from pipeline.raw.kinds import as_groups
 from pipeline.row_hashes import row_hashes
 from pipeline.transforms import dates
-from pipeline.types import Metric, Table
+from pipeline.types import Table
 
 WHERE = "the extra rows"
 
@@ -30,7 +30,7 @@ def run(job: Job) -> dict[str, Any]:
     config: id, target; groups, time and weight, names of columns or None; factor, what an extra row weighs beside one
     of train; copies, "drop" or "keep". plugins: metric, and `feature:<name>`, features.py by function.
     """
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     prepared = read_prepared(job.inputs["preprocess"])
     raw = pd.read_parquet(job.inputs["extra"] / "extra.parquet")
     made = _made(job, prepared, raw)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.engine.stage import Job
-from pipeline.files import read_folds, read_table, write_entry
+from pipeline.files import read_folds, table_of, write_entry
 from pipeline.stages.train import fit_entries, left_out, read_recipe, truncated
-from pipeline.types import CrossFit, Metric
+from pipeline.types import CrossFit
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def run(job: Job) -> dict[str, Any]:
     recipe = read_recipe(job)
     if recipe is None:
         return left_out(job)
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     shown = table if "pseudo" in job.config else table.without_test()  # whose rows are labelled first
     entries = fit_entries(job, recipe, shown, read_folds(job.inputs["split"]))
     for name, entry in sorted(entries.items()):

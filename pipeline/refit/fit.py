@@ -10,13 +10,13 @@ import numpy as np
 from pipeline.apart import rows_apart
 from pipeline.engine.stage import Job
 from pipeline.extra.rows import join_folds, read_extra
-from pipeline.files import read_entries, read_folds, read_table
+from pipeline.files import read_entries, read_folds, table_of
 from pipeline.models import _optional
 from pipeline.refit.whole import whole_fold
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
 from pipeline.stages.train import fit_entries, keep, left_out, read_recipe
-from pipeline.types import CrossFit, Folds, Metric, Table
+from pipeline.types import CrossFit, Folds, Table
 
 FAR = 5.0
 """How many times as far from the folds' mean as these models are, typically, a refit is told to be."""
@@ -44,7 +44,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     folds = read_folds(job.inputs["split"])
     n_rows = join_folds(folds, table, read_extra(job.inputs)).n_fit_rows
     model = job.plugins["model"]

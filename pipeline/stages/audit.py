@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from types import ModuleType
 from typing import Any
 
 from pipeline.engine.stage import Job
-from pipeline.extra.rows import Extra, read_extra
-from pipeline.files import read_folds, read_table, write_json
-from pipeline.types import Folds, Metric, Table
+from pipeline.extra.rows import read_extra
+from pipeline.files import read_folds, table_of, write_json
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -24,31 +24,15 @@ def run(job: Job) -> dict[str, Any]:
     return {severity: sum(one.severity == severity for one in findings) for severity in ("leak", "warning", "note")}
 
 
-def _table(job: Job) -> Table:
-    return read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
-
-
-def _folds(job: Job) -> Folds:
-    return read_folds(job.inputs["split"])
-
-
-def _extra(job: Job) -> Extra | None:
-    return read_extra(job.inputs)
-
-
 def _transforms(job: Job) -> dict[str, ModuleType]:
     return {role[10:]: module for role, module in job.plugins.items() if role.startswith("transform:")}
 
 
-def _job(job: Job) -> Job:
-    return job
-
-
-_READERS: dict[str, Any] = {
-    "table": _table,
-    "folds": _folds,
-    "extra": _extra,
+_READERS: dict[str, Callable[[Job], Any]] = {
+    "table": table_of,
+    "folds": lambda job: read_folds(job.inputs["split"]),
+    "extra": lambda job: read_extra(job.inputs),
     "transforms": _transforms,
-    "features": _job,
-    "stages": _job,
+    "features": lambda job: job,
+    "stages": lambda job: job,
 }

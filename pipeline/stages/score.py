@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
-from pipeline.files import read_entries, read_folds, read_json, read_table, read_test_groups, write_json
+from pipeline.files import read_entries, read_folds, read_json, read_test_groups, table_of, write_json
 from pipeline.honesty.drift import Drift, Weighted, find_drift, weigh
 from pipeline.honesty.expectation import LEVEL, Bias, Expectation, expect, flattered_share
 from pipeline.honesty.resample import Pool, pool
@@ -27,7 +27,7 @@ def run(job: Job) -> dict[str, Any]:
 
     Reads preprocess, split and ensemble (ensemble.safetensors, leaderboard.json). config: public_share, or None.
     """
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     folds = read_folds(job.inputs["split"])
     rows = pool(table.target, folds, table.task.metric, table.groups, table.time)
     oof = read_entries(job.inputs["ensemble"])[ENSEMBLE].oof

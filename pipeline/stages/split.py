@@ -10,10 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, nearest
-from pipeline.files import read_table, write_folds, write_json
+from pipeline.files import table_of, write_folds, write_json
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
-from pipeline.types import STOP, TRAIN, VALID, Folds, Metric, Table
+from pipeline.types import STOP, TRAIN, VALID, Folds, Table
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "pydantic")
 SPREAD = "choose a split that spreads the target (kind = 'stratified'), or fewer folds"
@@ -26,7 +26,7 @@ def run(job: Job) -> dict[str, Any]:
 
     config: kind, n_folds, repeats, seed and options (the splitter's own).
     """
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     folds = make_folds(job.plugins["splitter"], table, **job.config)
     check_metric(folds, table)
     report = describe(folds, table)

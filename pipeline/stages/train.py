@@ -14,7 +14,7 @@ from pipeline.entries import read_library
 from pipeline.errors import ModelError
 from pipeline.extra.pseudo import cross_fit_twice
 from pipeline.extra.rows import cross_fit, read_extra
-from pipeline.files import read_folds, read_json, read_table, write_entry, write_json
+from pipeline.files import read_folds, read_json, table_of, write_entry, write_json
 from pipeline.types import CrossFit, Folds, Metric, Table
 
 
@@ -26,7 +26,7 @@ def run(job: Job) -> dict[str, Any]:
     recipe = read_recipe(job)
     if recipe is None:
         return left_out(job)
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
+    table = table_of(job)
     entries = fit_entries(job, recipe, table, read_folds(job.inputs["split"]))
     for name, entry in sorted(entries.items()):
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, StoreError
 from pipeline.extra.rows import Extra, cross_fit, join_folds, read_extra
-from pipeline.files import read_folds, read_json, read_table
+from pipeline.files import read_folds, read_json, table_of
 from pipeline.models import _optional
 from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.halving import FIRST_REPEAT, RECENT, first_wave, limit_of, rungs_for, shares_of
-from pipeline.types import CrossFit, Folds, Metric, Rung, Table
+from pipeline.types import CrossFit, Folds, Rung, Table
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,5 @@ def search_of(job: Job) -> Search:
     """Read what a job is about."""
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     recipe = read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
-    table = read_table(job.inputs["preprocess"], Metric.from_module(job.plugins["metric"]))
     wanted = recipe and job.plugins["model"].Recipe.model_validate(recipe)  # none of a model that was left out
-    return Search(job, n_trials, wanted, table, read_extra(job.inputs))
+    return Search(job, n_trials, wanted, table_of(job), read_extra(job.inputs))
