@@ -32,10 +32,12 @@ Two folds and two weight decays as one program, each network judged by the rows 
 >>> from tempfile import mkdtemp
 >>> from pipeline.core.devices import try_all_gpus
 >>> from pipeline.core.fused import predict, train
->>> from pipeline.core.members import Member, Program, Rows, View
+>>> from pipeline.core.members import EncodedRows, Member, Program, View
 >>> from pipeline.core.save import load, load_into, save
 >>> x = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
->>> def rows(at): return Rows(x[at], torch.zeros(len(x[at]), 0, dtype=torch.int64), x[at].sum(dim=1, keepdim=True))
+>>> def rows(at):
+...     codes = torch.zeros(len(x[at]), 0, dtype=torch.int64)  # no categories
+...     return EncodedRows(x[at], codes, x[at].sum(dim=1, keepdim=True))
 >>> folds = [View(rows(slice(0, 20)), (rows(slice(20, 40)),)), View(rows(slice(20, 40)), (rows(slice(0, 20)),))]
 >>> program = Program(Architecture(n_outputs=1, hidden=(16,)), "squared", epochs=30, batch_size=8, init="he")
 >>> members = [Member(fold, seed=0, lr=0.03, weight_decay=wd, dropout=0.1) for wd in (0.0, 0.1) for fold in (0, 1)]
