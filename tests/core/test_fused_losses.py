@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy
 
 from pipeline.core.blocks import Architecture
 from pipeline.core.fused import predict, train
-from pipeline.core.losses import LOSSES, loss_of, ordinal, ordinal_probabilities, quantile
+from pipeline.core.losses import LOSSES, Loss, loss_of, ordinal, ordinal_probabilities, quantile
 from pipeline.core.members import EncodedRows, Member, Program, View
 
 NONE = torch.zeros(1)
@@ -59,6 +60,33 @@ def test_ordered_classes_are_learnt() -> None:
     (member,) = train(program, [Member(0, 1, lr=0.02)], [View(rows)])
     found = ordinal_probabilities(predict(program.architecture, [member.state], rows)[0]).argmax(dim=-1)
     assert (found == codes).float().mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("squared", 2.5), ("absolute", 1.5), ("huber", 1.0), ("quantile", 0.875)]
+)
+def test_several_values_of_a_row_count_by_their_mean(name: Loss, expected: float) -> None:
+    output, target = torch.zeros(1, 1, 2), torch.tensor([[[1.0, -2.0]]])
+    assert loss_of(name, 0.25)(output, target, NONE).item() == pytest.approx(expected)
+
+
+def test_rows_count_by_weight_and_what_stops_knows_no_label_smoothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    train_rows, stop_rows = (
+        EncodedRows(
+            torch.randn(n, 2, generator=generator),
+            torch.zeros(n, 0, dtype=torch.int64),
+            torch.randint(3, (n,), generator=generator),
+            torch.linspace(0, 2, n),
+        )
+        for n in (30, 20)
+    )
+    program = Program(Architecture(3, (8,)), "cross_entropy", 1, 30)
+    (member,) = train(program, [Member(0, 1, lr=0.0, label_smoothing=0.2)], [View(train_rows, (stop_rows,))])
+    for rows, smoothing, found in zip((train_rows, stop_rows), (0.2, 0.0), member.losses[0], strict=True):
+        logits = predict(program.architecture, [member.state], rows)[0]
+        losses = cross_entropy(logits, rows.target, reduction="none", label_smoothing=smoothing)
+        assert found == pytest.approx(float((losses * rows.weight).mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -155,11 +155,14 @@ def test_a_library_is_found_by_the_name_it_is_imported_by() -> None:
 
 
 def test_results_that_differ_only_in_how_long_they_went_on_share_progress() -> None:
-    longer = replace(NODE, config={**NODE.config, "trials": 9}, continues=("trials", "minutes"))
-    even_longer = replace(longer, config={**NODE.config, "trials": 99})
+    longer = replace(NODE, config={**NODE.config, "minutes": 9}, continues=("trials", "minutes"))
+    even_longer = replace(longer, config={**NODE.config, "minutes": 99})
     other = replace(even_longer, seed=99)
-    shared = [key.progress_key(n, key.key_parts(n, INPUTS, SOURCES)) for n in (longer, even_longer, other)]
-    assert shared[0] == shared[1] != shared[2]
+    shared = [
+        key.progress_key(n, key.key_parts(n, {**INPUTS, "trials": trials * 64}, SOURCES))
+        for n, trials in ((longer, "c"), (longer, "d"), (even_longer, "d"), (other, "d"))
+    ]
+    assert shared[0] == shared[1] == shared[2] != shared[3]
     assert key.progress_key(NODE, key.key_parts(NODE, INPUTS, SOURCES)) == key_of()
 
 
