@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ttest_rel
 from small_folds import alternating
 
 from pipeline.uncertainty import cv_figure, paired_difference, rows_ratio
@@ -69,6 +70,11 @@ def test_a_comparison_is_the_same_from_both_sides(first: np.ndarray, second: np.
     one, other = (paired_difference(*pair, 0.25) for pair in ((first[:n], second[:n]), (second[:n], first[:n])))
     assert one.mean == pytest.approx(-other.mean)
     assert one.p_value == pytest.approx(other.p_value, nan_ok=True)
+
+
+def test_of_independent_errors_it_is_the_paired_t_test() -> None:
+    first, second = np.random.default_rng(2).normal(size=(2, 4))
+    assert paired_difference(first, second, 0.0).p_value == pytest.approx(ttest_rel(first, second).pvalue)
 
 
 def test_equal_models_do_not_differ() -> None:

@@ -181,6 +181,16 @@ def test_balanced_draws_have_the_pools_mean_and_large_sets_stray_less(monkeypatc
     assert large.deviations.std() == pytest.approx(found.deviations.std() / 10)
 
 
+def test_what_the_size_does_to_an_error_fades_as_sets_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root of a mean is lower, on average, the fewer rows it is of."""
+    monkeypatch.setattr(resample, "MOST_ROWS", 50)
+    rows, _ = rows_of(np.random.default_rng(0).exponential(size=200), module=rmse)
+    oofs = [np.zeros((1, 200, 1))]
+    small, large = (draw(rows, oofs, size, 100, np.random.default_rng(0)).growth[0] for size in (50, 200))
+    assert large == pytest.approx(small / 4)
+    assert small < 0
+
+
 def test_of_a_split_in_time_stretches_are_drawn_and_rows_without_prediction_are_not() -> None:
     time = np.repeat(np.arange(27), 4)
     fold = np.where(time < 24, time // 4 - 1, -1)
@@ -188,6 +198,9 @@ def test_of_a_split_in_time_stretches_are_drawn_and_rows_without_prediction_are_
     assert len(np.unique(stretches(time))) == 9
     assert rows.n_units == 7
     assert rows.positions.min() == 16
+    others = dealt(np.where(time < 20, time // 4 - 1, -1), kind="time")
+    compared = pool(np.zeros(108), dealt(fold, kind="time"), rows.metric, None, time, [others])
+    assert (compared.positions.min(), compared.positions.max()) == (16, 79)
 
 
 @pytest.mark.parametrize(("n_units", "rows_each"), [(100, 10), (60, 2000), (52, 4000), (40, 10_000)])

@@ -107,6 +107,18 @@ def test_the_hedge_is_another_kind_of_model_not_a_copy_nor_a_bad_one(target: np.
     assert found.correlation < 0.8
 
 
+def test_our_own_uncertainty_is_in_what_is_believed_and_grows_by_its_factor(target: np.ndarray) -> None:
+    noise = np.random.default_rng(7).normal(size=(2, N))
+    rows, oofs = pool(target, alternating(N, 5), METRIC, None, None), (target + noise)[:, None, :, None]
+    plain, twice = (
+        simulate(rows, oofs, [1.0, 1.0], n_public=100, n_private=200, seed=0, factor=factor) for factor in (1.0, 2.0)
+    )
+    assert twice.compare(0, 1).se == pytest.approx(2 * plain.compare(0, 1).se)
+    np.testing.assert_allclose(
+        twice.believed.var(axis=0), (twice.own.var(axis=0) + twice.private.var(axis=0)), rtol=0.15
+    )
+
+
 def test_a_public_part_too_small_for_the_metric_leaves_everything_else_as_it_is() -> None:
     """AUC of a single row has no value: who is ahead there is not known, and nothing else changes."""
     rng = np.random.default_rng(6)

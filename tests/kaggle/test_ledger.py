@@ -63,6 +63,12 @@ def test_a_line_without_a_number_is_known_by_its_mark(tmp_path: Path) -> None:
     assert (sending.expected_low, sending.expected_high) == (None, None)
 
 
+def test_a_file_that_was_uploaded_by_hand_is_known_by_its_bytes() -> None:
+    submission = Submission(Path("a.csv"), SHA, "default", "0123456789abcdef")
+    assert line(sha256=SHA, message="by hand").is_of(submission)
+    assert not line(sha256=SHA[::-1], message="by hand").is_of(submission)
+
+
 def test_what_the_run_expects_is_told(tmp_path: Path) -> None:
     known = {"experiment": "default", "sha256": SHA, "submit_key": "ab", "cv": {"cv_score": 0.5, "se": 0.1}}
     made = from_provenance(tmp_path, known | {"expected": {"expected": 0.55, "low": 0.4, "high": 0.8}})

@@ -106,6 +106,7 @@ def test_what_every_form_is_refused_for(form: str, change: Any, message: str) ->
         ("label", [1, 0, 1, 0], "4 labels are not classes"),
         ("probability", [0.1, 1.2, 0.5, -0.1], "2 values are not probabilities"),
         ("probabilities", [0.4, 0.3, 1, 0], "the probabilities of 1 rows do not sum to one, the first to 1.2 in row 1"),
+        ("probabilities", [0.2, 0.1, 1, 0], "the probabilities of 1 rows do not sum to one, the first to 0.8 in row 2"),
     ],
 )
 def test_values_that_are_refused(form: str, values: list[Any], message: str) -> None:

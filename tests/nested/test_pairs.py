@@ -82,9 +82,10 @@ def test_a_model_of_a_pair_trains_on_the_rows_of_all_other_folds_and_on_no_other
                 np.testing.assert_array_equal(nested.train_rows(*key), np.setdiff1d(np.arange(90), both))
                 if kind == "group":
                     assert not set(table.groups[both]) & set(table.groups[nested.train_rows(*key)])
-                judged = np.concatenate([held for _, held in nested.inner_cuts(*key)])
+                judged = [held for _, held in nested.inner_cuts(*key)]
+                assert all(len(np.unique(folds.valid_fold[repeat, held])) == 1 for held in judged)
                 if 3 < n_folds < 7:  # inner cuts judge each fold that is left once, as a whole; four at most
-                    np.testing.assert_array_equal(np.sort(judged), nested.train_rows(*key))
+                    np.testing.assert_array_equal(np.sort(np.concatenate(judged)), nested.train_rows(*key))
 
 
 @pytest.mark.parametrize("n_folds", [3, 4, 5])

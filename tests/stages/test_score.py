@@ -106,6 +106,7 @@ def test_what_averaging_gains_and_tuning_flatters_moves_the_expectation_and_is_t
     moved = run(tmp_path / "moved", make_table(rmse), make_folds(), averaging=0.05, tuning=0.02)
     for bound in ("low", "expected", "high"):
         assert moved[bound] == pytest.approx(plain[bound] - 0.03)
+    assert moved["weighted"]["expected"] == pytest.approx(plain["weighted"]["expected"] - 0.03)
     assert moved["cv_score"] == plain["cv_score"]
     text = " ".join(lines(read_expected(tmp_path / "moved/out"), 3))
     assert "whose error is higher by 0.050" in text

@@ -55,12 +55,19 @@ def test_state_survives_json(kind):
         (RMSE, np.random.default_rng(0).lognormal(12, 0.7, 500), "log1p"),
         (RMSE, np.random.default_rng(0).normal(100, 5, 500), "identity"),
         (RMSE, np.random.default_rng(0).lognormal(2, 1, 500) - 3, "identity"),
+        (RMSE, np.append(0.0, np.random.default_rng(0).lognormal(12, 0.7, 500)), "identity"),
         (RMSE, 100 - np.random.default_rng(0).lognormal(1, 0.5, 500), "identity"),
     ],
-    ids=["judged by logarithms", "skewed", "symmetric", "negative", "skewed to the left"],
+    ids=["judged by logarithms", "skewed", "symmetric", "negative", "not all positive", "skewed to the left"],
 )
 def test_auto_takes_the_logarithm_where_it_helps(task, target, shape):
     assert fit_target("auto", target, task).shape == shape
+
+
+def test_a_value_that_is_there_several_times_has_the_middle_one_of_its_ranks():
+    target = np.array([-2.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0])
+    learnt = fit_target("quantile", target, RMSE).forward(target)
+    np.testing.assert_allclose(learnt, -learnt[::-1], atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["log1p", "log", "sqrt", "yeo-johnson", "quantile"])
