@@ -108,7 +108,7 @@ def test_where_time_is_up_the_folds_models_stay(tmp_path: Path, patience: int) -
     assert not (again.out / "fitted").exists()
 
 
-@pytest.mark.parametrize(("factor", "n_said"), [(1.0, 0), (10.0, 1)])
+@pytest.mark.parametrize(("factor", "n_said"), [(3.0, 0), (10.0, 1)])
 def test_a_refit_that_predicts_quite_other_things_is_told_of(factor: float, n_said: int) -> None:
     apart = np.random.default_rng(0).normal(size=(4, 30, 1))
     nothing = np.zeros((1, 2))

@@ -30,6 +30,7 @@ def planned(
     n_rows: int,
     worths: Mapping[str, Path] = MappingProxyType({}),
     models: Collection[str] = tuple(MODELS),
+    n_extra: int = 0,
     **config: Any,
 ) -> tuple[dict[str, dict], int, Heard]:
     """Return the recipes by model, the trials of the MLP and what was said, for a table of so many rows."""
@@ -47,6 +48,9 @@ def planned(
     plugins: dict[str, ModuleType] = {f"model:{name}": module for name, module in MODELS.items()}
     heard = Heard()
     inputs = {name: folder / name for name in ("preprocess", "split")}
+    if n_extra:
+        inputs["extra"] = folder
+        pd.DataFrame({"a": np.zeros(n_extra)}).to_parquet(folder / "extra.parquet")
     config |= {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
     budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in models}
@@ -71,6 +75,12 @@ def test_little_time_is_less_work_and_said(tmp_path: Path, n_rows: int) -> None:
 
 def test_the_same_minutes_are_the_same_work(tmp_path: Path) -> None:
     assert planned(tmp_path / "a", 3.0, 5000)[:2] == planned(tmp_path / "b", 3.0, 5000)[:2]
+
+
+def test_extra_rows_take_as_long_as_as_many_of_train(tmp_path: Path) -> None:
+    recipes, trials, _ = planned(tmp_path / "a", 3.0, 5000, n_extra=15_000)
+    assert (recipes, trials) == planned(tmp_path / "b", 3.0, 20_000)[:2]
+    assert (recipes, trials) != planned(tmp_path / "c", 3.0, 5000)[:2]
 
 
 def test_a_pace_is_as_much_work_as_so_many_times_the_minutes_and_told_in_those_of_the_clock(tmp_path: Path) -> None:

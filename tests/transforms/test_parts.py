@@ -151,6 +151,7 @@ def test_changing_a_row_s_label_never_changes_its_own_encoding(seed):
     before, after = (target_encode.fit(codes, values, seed=1)[1] for values in (target, other))
     np.testing.assert_array_equal(before[row], after[row])
     assert not np.array_equal(before, after)
+    assert not np.array_equal(before, target_encode.fit(codes, target, seed=2)[1])
 
 
 def test_dates_become_parts_and_days():

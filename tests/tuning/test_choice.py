@@ -74,6 +74,13 @@ def test_luck_of_the_rows_persists_on_other_folds_and_luck_of_the_folds_does_not
     assert least <= found <= most
 
 
+def test_a_gain_that_is_half_as_large_on_fresh_folds_persists_by_half() -> None:
+    generator, folds = np.random.default_rng(0), alternating(400, 2)
+    target, (mean, apart) = generator.normal(size=400), 0.3 * generator.normal(size=(2, 1, 400, 1))
+    searched, fresh = ([mean + share * apart, mean - share * apart] for share in (1.0, 0.5))
+    assert persistence(table_of(target), (folds, searched), (folds, fresh), seed=0) == pytest.approx(0.5, abs=0.05)
+
+
 def test_one_trial_was_not_chosen() -> None:
     generator = np.random.default_rng(0)
     target = generator.normal(size=400)
