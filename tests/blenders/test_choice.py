@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.blenders import chosen, shrunk, stack
-from pipeline.blenders._choice import TEMPERED_ROWS, errors_of, judged
+from pipeline.blenders._choice import TEMPERED_ROWS, between, errors_of, judged, plausible
 from pipeline.blenders._seen import Seen
-from pipeline.metrics import auc, log_loss
+from pipeline.blenders._temperature import temper
+from pipeline.metrics import auc, log_loss, rmse
 from pipeline.types import Metric
 
 
@@ -28,6 +29,30 @@ def test_errors_do_not_depend_on_the_order_of_the_rows() -> None:
         return errors_of([blend[order]], seen, 0)[0]
 
     assert error(np.arange(len(target))) == pytest.approx(error(rng.permutation(len(target))), rel=0.01)
+
+
+def test_how_bold_a_blend_is_does_not_count() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(3, size=300)
+    odds = np.exp(np.eye(3)[target] + rng.normal(size=(300, 3)))
+    blend = odds / odds.sum(axis=1, keepdims=True)
+    seen = Seen.of(blend[:, None], target, Metric.from_module(log_loss), np.arange(300) % 2)
+    as_it_is, timid = errors_of([own[seen.part == 0] for own in (blend, temper(blend, 3.0))], seen, 0)
+    assert timid == pytest.approx(as_it_is, rel=0.01)
+
+
+def test_what_is_good_on_the_rows_that_it_was_fitted_on_alone_is_not_taken() -> None:
+    rng = np.random.default_rng(0)
+    target, (good, bad, fair) = np.zeros(200), np.eye(3)
+    oof = rng.normal(size=(200, 3, 1)) * np.array([0.1, 3.0, 1.0])[:, None]
+    seen = Seen.of(oof, target, Metric.from_module(rmse), np.arange(200) % 4)
+    weights = between(lambda shown: np.stack([good if shown.all() else bad, fair]), seen)
+    np.testing.assert_allclose(weights, fair, atol=0.01)
+
+
+def test_a_way_without_an_error_has_no_share_and_hides_no_other() -> None:
+    shares = plausible(np.array([[np.inf, 2.0, 1.0], [1.0, 2.1, 1.2], [1.0, 2.0, 1.1]]))
+    np.testing.assert_allclose(shares, [0, 0, 1], atol=0.01)
 
 
 def test_parts_that_no_way_can_be_judged_on_are_left_out() -> None:

@@ -259,6 +259,14 @@ def test_what_the_choice_flatters_on_other_folds_is_told_of_what_was_kept(
     assert 0 < found < 1 if kept else found == 0.0
 
 
+def test_where_nothing_of_a_lucky_gain_persists_nothing_is_carried_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "persistence", lambda *_: 0.0)
+    assert tune.run(make_job(tmp_path / "some", Lucky(), 14, tmp_path / "progress"))["kept"]
+    assert read_json(tmp_path / "some/out/optimism.json")["optimism"] == 0.0
+
+
 def test_a_choice_that_flatters_by_nobody_knows_how_much_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
