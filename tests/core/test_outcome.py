@@ -12,7 +12,9 @@ from small_networks import MEMBERS, NETWORK, PROGRAM, SIZES, largest_difference,
 
 from pipeline.core.fused import predict, train
 from pipeline.core.members import Member, View
+from pipeline.core.outcome import finished
 from pipeline.core.schedule import Schedule
+from pipeline.core.wave import shapes_of, start, template
 
 
 def test_a_diverging_member_keeps_its_last_good_weights_and_the_others_go_on() -> None:
@@ -29,6 +31,14 @@ def test_a_diverging_member_keeps_its_last_good_weights_and_the_others_go_on() -
     assert largest_difference(train(program, [calm], views)[0].state, good.state) < 1e-5
 
 
+def test_weights_that_became_infinite_are_not_kept_though_no_loss_tells_of_them() -> None:
+    program = replace(PROGRAM, optimiser="sgd", schedule="constant", epochs=1, batch_size=60)
+    (member,) = train(program, [Member(0, 3, lr=1e38)], [View(rows_of(1, 60, dtype=torch.float32))])
+    assert np.isfinite(member.losses[:, 0]).all()
+    assert member.diverged
+    assert all(tensor.isfinite().all() for tensor in member.state.values())
+
+
 def test_the_weights_of_the_best_epoch_are_kept() -> None:
     views = views_of([(40, 6)])
     program = replace(PROGRAM, epochs=15, schedule="constant", parametrisation="standard")
@@ -37,6 +47,12 @@ def test_the_weights_of_the_best_epoch_are_kept() -> None:
     (stop,) = views[0].stops
     error = float((predict(NETWORK, [best.state], stop)[0] - stop.target).square().mean())
     assert error == pytest.approx(best.losses[:, 1].min(), abs=1e-9)
+
+
+def test_of_equally_good_epochs_the_first_is_kept() -> None:
+    (still,) = train(PROGRAM, [Member(0, 1, lr=0.0)], views_of([(40, 6)]))
+    assert len(still.losses) == PROGRAM.epochs
+    assert still.epoch == 1
 
 
 def test_patience_ends_a_member() -> None:
@@ -55,6 +71,17 @@ def test_a_member_ends_with_the_first_cycle_that_ends_worse_than_the_one_before(
         worse = [end for end, rose in zip([6, 14, 30], np.diff(at_ends) > 0, strict=True) if rose]
         np.testing.assert_allclose(brief.losses, full.losses[: worse[0] if worse else 30], rtol=0, atol=1e-9)
     assert len({len(member.losses) for member in patient}) > 1
+
+
+def test_the_end_of_a_cycle_is_compared_with_the_end_of_the_one_before() -> None:
+    """And not with the epochs between, in which the learning rate is high."""
+    program = replace(PROGRAM, epochs=30, schedule="coslog4", patience="cycle")
+    views = views_of([(40, 6)])
+    shapes = shapes_of(template(program, views))
+    wave = start(program, dict.fromkeys(range(2), Member(0, 1)), views, shapes, torch.device("cpu"))
+    wave.state["epoch"][:] = 6
+    wave.state["losses"][:, :6, 1] = torch.tensor([[1.1, 1.0, 0.5, 0.5, 0.5, 0.9], [1.1, 1.0, 2.0, 2.0, 2.0, 1.2]])
+    assert finished(program, wave) == [1]
 
 
 @pytest.mark.parametrize("patience", [None, 3, "cycle"])

@@ -17,7 +17,7 @@ from small_networks import MEMBERS, PROGRAM, SIZES, assert_alike, assert_same_bi
 from pipeline.core import checkpoint, job
 from pipeline.core.fused import train
 from pipeline.core.members import Trained
-from pipeline.core.rungs import Rungs
+from pipeline.core.rungs import Reports, Rungs
 
 CPU = torch.device("cpu")
 GROUPS = [0, 1, 0, 1, 2]
@@ -112,3 +112,9 @@ def test_a_run_that_died_decides_as_it_would_have(n_epochs: int, at_once: int) -
             resumed = train(WANTED, MEMBERS, views, rungs=rungs(30.0, 13.0), checkpoint=Path(folder))
     assert_same_bits(resumed, undisturbed)
     assert [(m.rungs, m.left) for m in resumed] == [(m.rungs, m.left) for m in undisturbed]
+
+
+def test_a_group_whose_error_is_the_limit_itself_goes_on() -> None:
+    reports = Reports(Rungs((1,), (0.5,), (0, 1), lambda *_: math.nan))
+    reports.restore({0: [0.5], 1: [0.6]})
+    assert reports.left() == {1}

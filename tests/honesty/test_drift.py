@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from small_folds import alternating
 
+from pipeline.honesty import drift
 from pipeline.honesty.drift import Drift, find_drift, se_of_groups, weigh
 from pipeline.honesty.resample import pool
 from pipeline.metrics import auc, mae, mse
@@ -44,7 +45,9 @@ def test_groups_that_hang_together_are_not_called_drift(seed: int) -> None:
     (train, groups), (test, others) = in_groups(seed), in_groups(100 + seed)
     assert not find_drift(train, test, groups, 60 + others, 0).found
     assert not find_drift(train, test, groups, groups, 0).found  # the same groups in both files
-    assert find_drift(train, test, None, None, 0).found
+    alone = find_drift(train, test, None, None, 0)
+    assert alone.found
+    assert find_drift(train, test, groups, 60 + others, 0).se > alone.se
     (test, others) = in_groups(100 + seed, shift=2.0)
     assert find_drift(train, test, groups, 60 + others, 0).found
 
@@ -94,13 +97,28 @@ def test_drift_is_found_with_its_column() -> None:
     assert found.weights.mean() == pytest.approx(1.0)
 
 
+def test_weights_stand_at_the_rows_that_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "MOST_ROWS", 300)
+    train = rows(900, 1)
+    weights = find_drift(train, rows(900, 2, shift=1.5), None, None, 0).weights
+    known = np.isfinite(weights)
+    assert known.sum() == 300
+    assert np.corrcoef(weights[known], train["x[3]"][known])[0, 1] > 0.5
+
+
+def test_rows_that_were_not_looked_at_count_on_neither_side() -> None:
+    error, weights = np.repeat([1.0, 100.0], 100), np.repeat([1.0, np.nan], 100)
+    pooled = pool(np.zeros(200), alternating(200, 5), Metric.from_module(mae), None, None)
+    found = weigh(pooled, error[None, :, None], Drift(0.6, 0.01, (), weights), 50, 0)
+    assert found.change == pytest.approx(0.0, abs=1e-9)
+
+
 def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
     train, test = rows(3000, 3), rows(3000, 4, shift=0.7)
     column = train["x[3]"].to_numpy()
     error = np.exp(0.8 * column)  # harder where test has more rows
     pooled = pool(error, alternating(3000, 5), Metric.from_module(mae), None, None)
-    drift = find_drift(train, test, None, None, 0)
-    found = weigh(pooled, np.zeros((1, 3000, 1)), drift, 3000, 0)
+    found = weigh(pooled, np.zeros((1, 3000, 1)), find_drift(train, test, None, None, 0), 3000, 0)
     wanted = np.exp(0.8 * test["x[3]"]).mean() - error.mean()
     assert 0.5 * wanted < found.change < 1.3 * wanted
     assert found.readable
@@ -111,10 +129,10 @@ def test_the_weighted_estimate_goes_to_where_test_lies() -> None:
 def test_when_hardly_anything_of_train_looks_like_test_the_estimate_says_so(n_alike: int) -> None:
     train, test = rows(500, 5), rows(500, 6, shift=50.0)
     train.loc[train.index < n_alike, "x[3]"] += 50.0
-    drift = find_drift(train, test, None, None, 0)
-    assert drift.auc > 0.98
+    drifted = find_drift(train, test, None, None, 0)
+    assert drifted.auc > 0.98
     pooled = pool(np.ones(500), alternating(500, 2), Metric.from_module(mae), None, None)
-    found = weigh(pooled, np.zeros((1, 500, 1)), drift, 500, 0)
+    found = weigh(pooled, np.zeros((1, 500, 1)), drifted, 500, 0)
     assert not found.readable
 
 

@@ -13,7 +13,7 @@ from pipeline.inference.prepared import Prepared, read_prepared
 
 PREPARED = Prepared(
     features={"size": ["size"]},
-    kinds={"code": "categorical", "built": "date", "built year": "numeric", "size": "numeric"},
+    kinds={"code": "categorical", "built year": "numeric", "built": "date", "size": "numeric"},
     columns={"size": None, "code": ["12", "A"], "built year": None, "built month": None},
 )
 ROWS = pd.DataFrame({"code": ["A", "12.0", "13.0", None], "built": pd.to_datetime(["2020-05-01"] * 4), "built year": 7})
@@ -36,7 +36,7 @@ def test_a_known_number_is_known_in_another_spelling_and_what_is_new_stands_besi
 
 
 def test_only_raw_columns_that_are_used_are_needed() -> None:
-    assert PREPARED.needed == ["code", "built", "built year"]
+    assert PREPARED.needed == ["code", "built year", "built"]
 
 
 def test_a_feature_that_makes_other_columns_of_new_rows_is_refused() -> None:
