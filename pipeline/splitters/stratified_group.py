@@ -24,7 +24,7 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
 
     Each group, big ones first, goes where it adds least to the sum over folds and classes of squared shares
     (the row total counts as one more class): the greedy form of the objective of scikit-learn's
-    StratifiedGroupKFold. While folds are still empty they are filled first, so that none stays without rows.
+    StratifiedGroupKFold. To an empty fold a group adds nothing, so that none stays without rows.
     """
     codes, stratum = codes_of_groups(rows), strata(rows, options.n_bins)
     held = np.zeros((codes.max() + 1, stratum.max() + 2))
@@ -33,9 +33,8 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
     sizes, total = held[:, -1].copy(), np.maximum(held.sum(axis=0), 1.0)
     fold_of_group = np.empty(len(held), dtype=np.int64)
     filled = np.zeros((n_folds, held.shape[1]))
-    for place, group in enumerate(big_groups_first(sizes, seed)):
-        cost = filled @ (held[group] / total**2)
-        fold = place if place < n_folds else int(cost.argmin())
+    for group in big_groups_first(sizes, seed):
+        fold = int((filled @ (held[group] / total**2)).argmin())
         fold_of_group[group] = fold
         filled[fold] += held[group]
     return from_folds(fold_of_group[codes], n_folds)
