@@ -172,14 +172,6 @@ def test_a_stack_that_is_not_nested_would_gain_on_a_target_of_noise() -> None:
     assert nested > 0.995 * means.target.std()
 
 
-def test_each_repeat_of_a_stack_is_judged_on_nested_predictions_of_its_own() -> None:
-    library, n_rounds = library_of(METRICS[0]), len(rounds(3))
-    nested = np.concatenate([library.nested[:n_rounds, ::-1], library.nested[n_rounds:]])
-    before, after = (cross_fit(own, stack) for own in (library, replace(library, nested=nested)))
-    assert (before[0] != after[0]).any()
-    np.testing.assert_array_equal(before[1], after[1])
-
-
 def test_options_are_checked(blender: ModuleType) -> None:
     with pytest.raises(ValueError, match="no_such_option"):
         blender.Options(no_such_option=1)

@@ -22,6 +22,7 @@ from small_networks import MEMBERS, PROGRAM, SIZES, assert_same_bits, lasting, r
 from pipeline.core import checkpoint, job
 from pipeline.core.fused import train
 from pipeline.core.members import Program, View
+from pipeline.core.rungs import NONE, Rungs
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,27 @@ def test_every_device_has_its_own_checkpoint(tmp_path: Path) -> None:
     resumed = train(PROGRAM, MEMBERS, views, devices=devices, checkpoint=tmp_path)
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
     assert_same_bits(resumed, train(PROGRAM, MEMBERS, views, devices=devices))
+
+
+def test_stopping_rows_weights_rungs_and_the_version_of_torch_are_parts_of_a_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, *others = views_of(SIZES)
+    stops, weight = (rows_of(3, len(first.stops[0])),), torch.ones(len(first.train))
+    limited = Rungs((1,), (0.5,), [0] * len(MEMBERS), NONE.measure)
+
+    def plan(first: View = first, rungs: Rungs = NONE) -> checkpoint.Plan:
+        return checkpoint.plan_of(PROGRAM, dict(enumerate(MEMBERS)), [first, *others], rungs, CPU)
+
+    def differing(other: checkpoint.Plan) -> list[str]:
+        return [name for name, found in ours.items() if other[name] != found]
+
+    ours = plan()
+    assert differing(plan(replace(first, stops=stops))) == ["rows"]
+    assert differing(plan(replace(first, train=replace(first.train, weight=weight)))) == ["rows"]
+    assert differing(plan(rungs=limited)) == ["rungs"]
+    monkeypatch.setattr(torch, "__version__", "0.1")
+    assert differing(plan()) == ["torch"]
 
 
 OTHERS = {
