@@ -24,7 +24,7 @@ def split(rows: Rows, n_folds: int, seed: int, options: Options) -> list[Split]:
 
     Each group, big ones first, goes where it adds least to the sum over folds and classes of squared shares
     (the row total counts as one more class): the greedy form of the objective of scikit-learn's
-    StratifiedGroupKFold. To an empty fold a group adds nothing, so that none stays without rows.
+    StratifiedGroupKFold. To an empty fold a group adds least, so that none stays without rows.
     """
     codes, stratum = codes_of_groups(rows), strata(rows, options.n_bins)
     held = np.zeros((codes.max() + 1, stratum.max() + 2))
