@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import MEMBERS, PROGRAM, SIZES, assert_same_bits, lasting, rows_of, views_of
+from small_networks import MEMBERS, PROGRAM, SIZES, assert_same_bits, lasting, rows_of, shared_views, views_of
 
 from pipeline.core import checkpoint, job
 from pipeline.core.fused import train
@@ -134,6 +134,19 @@ def test_stopping_rows_weights_rungs_and_the_version_of_torch_are_parts_of_a_pla
     assert differing(plan(rungs=limited)) == ["rungs"]
     monkeypatch.setattr(torch, "__version__", "0.1")
     assert differing(plan()) == ["torch"]
+
+
+@pytest.mark.parametrize("part", ["numbers", "flags", "at"])
+def test_what_a_sheet_holds_and_where_rows_are_on_it_is_part_of_a_plan(part: str) -> None:
+    def plan() -> checkpoint.Plan:
+        return checkpoint.plan_of(PROGRAM, {0: MEMBERS[0]}, views, NONE, CPU)
+
+    views = shared_views(0, 3, 2, [1])
+    ours, excerpt = plan(), views[0].train.excerpt
+    assert excerpt is not None
+    changed = excerpt.at if part == "at" else getattr(excerpt.sheet, part)
+    changed[0] = changed[1]
+    assert plan()["rows"] != ours["rows"]
 
 
 OTHERS = {
