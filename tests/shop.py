@@ -169,6 +169,7 @@ def _command(
     os.chdir(folder)
     os.dup2(stdout.fileno(), 1)
     os.dup2(stderr.fileno(), 2)
+    sys.stdout, sys.stderr = (open(into, "w", encoding="utf-8", closefd=False) for into in (1, 2))  # noqa: SIM115
     forked.forget()
     sys.path.insert(0, str(package))
     sys.argv = ["pipeline", *arguments]
