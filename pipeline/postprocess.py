@@ -64,7 +64,9 @@ def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     given = predictions[:, 0] if predictions.shape[1] == 1 else predictions
     try:
         with sealed(WHO):
-            made = np.asarray(own(given.copy(), rows.reset_index(drop=True)), dtype=np.float64)
+            made, again = (
+                np.asarray(own(given.copy(), rows.reset_index(drop=True)), dtype=np.float64) for _ in range(2)
+            )
     except FeatureError:
         raise
     except Exception as error:
@@ -78,6 +80,11 @@ def _call(own: Own, predictions: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
         )
     if not np.isfinite(made).all():
         raise FeatureError(f"{WHO} returned {int((~np.isfinite(made)).sum())} missing or infinite values")
+    if not np.array_equal(made, again):
+        found = f"{WHO} returned other values when it was asked again, with the same predictions and rows"
+        raise FeatureError(
+            found, hint="seed what it draws (numpy.random.default_rng(0)), and keep nothing between calls"
+        )
     return made.reshape(predictions.shape)
 
 

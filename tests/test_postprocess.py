@@ -100,6 +100,10 @@ def test_what_are_no_probabilities_is_refused(shares: list[float]) -> None:
     [
         (lambda predictions, _: predictions[:-1], r"returned \(2,\) for predictions \(3,\)"),
         (lambda predictions, _: predictions * np.nan, "3 missing or infinite"),
+        (
+            lambda predictions, _: predictions + np.random.default_rng().random(3),
+            "other values when it was asked again",
+        ),
         (lambda predictions, rows: predictions * rows["price"], "KeyError: 'price'"),
         (lambda predictions, _: predictions + len(Path("setup.txt").read_text()), "not in the cache key"),
     ],
