@@ -312,8 +312,14 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], where: object,
 
 
 def _known(name: str, model: type[BaseModel], where: object, beside: tuple[str, ...] = ()) -> None:
-    if name not in model.model_fields:
-        raise ConfigError(f"{where}: unknown key '{name}'", hint=nearest(name, [*model.model_fields, *beside]))
+    if name in model.model_fields:
+        return
+    hint = nearest(name, [*model.model_fields, *beside])
+    if model is Experiment and name in Competition.model_fields:
+        hint = "it is a fact of the competition: write it into competition.toml"
+    elif model is Competition and name in Experiment.model_fields:
+        hint = "it belongs to an experiment: write it into default.toml, or another file beside this one"
+    raise ConfigError(f"{where}: unknown key '{name}'", hint=hint)
 
 
 def _checked(annotation: Any, value: Any, where: object) -> Any:

@@ -125,6 +125,7 @@ def test_several_targets_of_classes_are_refused(workspace: Workspace) -> None:
 # what is wrong: the right text, the wrong one, what the message says, what the hint says
 COMPETITION_KEYS = {
     "unknown": ("target", "taget", "unknown key 'taget'", "did you mean 'target'?"),
+    "of-an-experiment": ("target", "minutes = 5\ntarget", "unknown key 'minutes'", "write it into default.toml"),
     "unknown-in-files": ("submission", "files.trian = 'a'\nsubmission", "unknown key 'files.trian'", "'train'?"),
     "unknown-in-columns": (
         "metric",
@@ -156,6 +157,7 @@ COMPETITION_VALUES = {
 }
 EXPERIMENT_KEYS = {
     "top": ("minutes", "minuets", "unknown key 'minuets'", "did you mean 'minutes'?"),
+    "of-the-competition": ("minutes", "metric = 'mae'\nminutes", "unknown key 'metric'", "into competition.toml"),
     "section": ("[ensemble]", "[tuen]\ntrials = 3\n[ensemble]", "unknown key 'tuen'", "did you mean 'tune'?"),
     "split": ("n_folds", "nfolds", "unknown key 'split.nfolds'", "did you mean 'n_folds'?"),
     "splitter-option": ("shuffle", "shufle", "unknown key 'shufle'", "did you mean 'shuffle'?"),
