@@ -65,8 +65,12 @@ def edited(modules: Iterable[str], plugins: Iterable[Plugin], digests: Mapping[s
 
 def functions(file: Path) -> list[str]:
     """Return the names of a file's public top-level functions, in order, without importing it."""
-    found = (node.name for node in _parse(file).body if isinstance(node, ast.FunctionDef))
+    found = (name for node in _parse(file).body if _is_function(node) for name in _names_defined(node) or ())
     return list(dict.fromkeys(name for name in found if not name.startswith("_")))
+
+
+def _is_function(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda))
 
 
 def _follow(modules: Iterable[str], plugins: Iterable[Plugin], read: Callable[[str, Path], Module]) -> Closure:

@@ -320,8 +320,9 @@ def test_functions_are_public_top_level_and_named_once(tmp_path: Path) -> None:
     file = tmp_path / "features.py"
     file.write_text(
         "def b(x): pass\ndef _a(x): pass\ndef b(x): pass\nclass C:\n    def d(self): pass\ndef a(x): pass\n"
+        "e = lambda x: x\n_f = lambda x: x\nG = 1\n"
     )
-    assert code.functions(file) == ["b", "a"]
+    assert code.functions(file) == ["b", "a", "e"]
 
 
 @pytest.mark.parametrize("text", ["def a(:\n", "x = 1\n  y = 2\n", "a\0b"])
