@@ -75,7 +75,10 @@ def _find_tables(found: Guess, train: Sheet, test: Sheet, others: Mapping[str, S
         if labelled or not set(train.columns) & set(test.columns) & set(sheet.columns):
             continue
         if (table := joined(sheet, train, test, found.id)) is None:
-            found.findings[name] = f"{name}: not joined (it has no new columns, or not one row for each of ours)"
+            found.findings[name] = (
+                f"{name}: not joined: it has no new columns, or not one row for each of ours; where it has several, "
+                "sum them up to one row a key in a file of your own, and run this again"
+            )
             continue
         tables.append(table)
         found.tables[name] = list(table.on)

@@ -42,7 +42,7 @@ def _check(experiment: Experiment) -> None:
     searched = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
     if searched:
         raise ConfigError(
-            f"use_spare_minutes: {', '.join(searched)} is searched, and what minutes are left belongs to its trials",
+            f"use_spare_minutes: what is left belongs to the search for {', '.join(searched)}",
             hint="ask for more trials instead ([tune] trials), or leave use_spare_minutes to an experiment of its own",
         )
 

@@ -56,6 +56,8 @@ def test_a_search_has_the_minutes_to_itself(workspace: Workspace) -> None:
     searched = MODELS.replace(
         "[models.linear]", '[models.linear]\nlr = { tune = "loguniform", low = 1e-3, high = 0.1 }'
     )
-    with pytest.raises(ConfigError, match="use_spare_minutes: linear is searched") as refused:
+    with pytest.raises(
+        ConfigError, match="use_spare_minutes: what is left belongs to the search for linear"
+    ) as refused:
         nodes(workspace, SPARE + searched)
     assert "[tune] trials" in str(refused.value.hint)
