@@ -9,13 +9,11 @@ import numpy as np
 
 from pipeline.apart import rows_apart
 from pipeline.engine.stage import Job
-from pipeline.extra.rows import join_folds, read_extra
 from pipeline.files import read_entries, read_folds, table_of
-from pipeline.models import _optional
 from pipeline.refit.whole import whole_fold
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
-from pipeline.stages.train import fit_entries, keep, left_out, read_recipe
+from pipeline.stages.train import as_trained, fit_entries, keep, left_out, read_recipe
 from pipeline.types import CrossFit, Folds, Table
 
 FAR = 5.0
@@ -46,10 +44,8 @@ def run(job: Job) -> dict[str, Any]:
 def _refit(job: Job, recipe: Any) -> dict[str, CrossFit]:
     table = table_of(job)
     folds = read_folds(job.inputs["split"])
-    n_rows = join_folds(folds, table, read_extra(job.inputs)).n_fit_rows
-    model = job.plugins["model"]
     # the numbers that "auto" stood for in folds of so many rows: of more it might be others; all rows are one fold
-    settled = _optional.settled(model, _optional.on_folds(model, recipe, None), table.task, n_rows)
+    settled = as_trained(job, recipe, table, folds, paired=False)
     return fit_entries(job, settled, table, _whole(job, table, folds))
 
 

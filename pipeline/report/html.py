@@ -73,7 +73,7 @@ def _sections(evidence: Evidence, audit: Sequence[Checked]) -> Iterator[str]:
         yield _section(f"Tuning of {model}", *_tuning(model, table, evidence))
     yield _section("Columns", *_columns(evidence))
     yield _section("Time", _image(plots.seconds_by_stage(evidence.summary.seconds)))
-    yield _section("Configuration", _folded("every setting, defaults included", _pairs(evidence.settings)))
+    yield _section("Configuration", _folded("every setting, defaults included", _pairs(_configured(evidence))))
     yield _section("Where it comes from", *_provenance(evidence))
 
 
@@ -236,6 +236,7 @@ def _curves(evidence: Evidence) -> list[str]:
         for line in lines
     ]
     images = [_image(plots.loss_curves(curves, entry)) for entry, curves in found if curves is not None]
+    said = said or ["<li>nothing amiss was found</li>"] * bool(images)
     counted = [
         _folded(f"parameters of each network of {entry}", f"<pre>{escape(lines)}</pre>")
         for entry, lines in evidence.parameters.items()
@@ -305,6 +306,15 @@ def _image(figure: Figure) -> str:
 
 def _folded(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def _configured(evidence: Evidence) -> dict[str, Any]:
+    """Return every setting, and beside "auto" what it stood for as the model was trained."""
+    trained = {f"models.{entry}.{key}": value for entry, own in evidence.recipes.items() for key, value in own.items()}
+    return {
+        key: f"{value}: {trained[key]}" if value == "auto" != trained.get(key, "auto") else value
+        for key, value in evidence.settings.items()
+    }
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

@@ -13,9 +13,12 @@ from pipeline.engine.stage import Job
 from pipeline.entries import read_library
 from pipeline.errors import ModelError
 from pipeline.extra.pseudo import cross_fit_twice
-from pipeline.extra.rows import cross_fit, read_extra
+from pipeline.extra.rows import cross_fit, join_folds, read_extra
 from pipeline.files import read_folds, read_json, table_of, write_entry, write_json
+from pipeline.models import _optional
 from pipeline.types import CrossFit, Folds, Metric, Table
+
+AUTO = "auto"
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -26,11 +29,20 @@ def run(job: Job) -> dict[str, Any]:
     recipe = read_recipe(job)
     if recipe is None:
         return left_out(job)
-    table = table_of(job)
-    entries = fit_entries(job, recipe, table, read_folds(job.inputs["split"]))
+    table, folds = table_of(job), read_folds(job.inputs["split"])
+    entries = fit_entries(job, recipe, table, folds)
     for name, entry in sorted(entries.items()):
         job.log.info(f"{name}: CV {_shown(table.task.metric, entry)}")
-    return keep(job, recipe, entries)
+    trained = as_trained(job, recipe, table, folds, paired="pseudo" not in job.config)
+    if chosen := [f"{key} {value}" for key, value in trained if getattr(recipe, key) == AUTO != value]:
+        job.log.info(f"{job.config['entry']}: auto is {', '.join(chosen)}")
+    return keep(job, trained, entries)
+
+
+def as_trained(job: Job, recipe: Any, table: Table, folds: Folds, *, paired: bool) -> Any:
+    """Return a recipe with what "auto" stands for in such folds; paired: whether they may be where they can."""
+    model, n_rows = job.plugins["model"], join_folds(folds, table, read_extra(job.inputs)).n_fit_rows
+    return _optional.settled(model, _optional.on_folds(model, recipe, folds if paired else None), table.task, n_rows)
 
 
 def keep(job: Job, recipe: Any, entries: Mapping[str, CrossFit]) -> dict[str, Any]:

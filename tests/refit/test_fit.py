@@ -123,3 +123,14 @@ def test_a_model_that_was_left_out_stays_so(tmp_path: Path) -> None:
     assert train.run(once) == refit.run(again) == {"recipe": {}}
     assert read_entries(again.out / "entries") == {}
     assert read_json(again.out / "entries" / "none.json")
+
+
+def test_the_log_and_the_facts_say_what_auto_stood_for(tmp_path: Path) -> None:
+    once, _ = jobs(tmp_path, lightgbm, {"rounds": 20}, make_table(n_train=N_ROWS, n_test=30))
+    recipe = train.run(once)["recipe"]
+    stated = lightgbm.Recipe(rounds=20).model_dump(mode="json")
+    chosen = {key: value for key, value in recipe.items() if value != stated[key]}
+    assert "lr" in chosen
+    assert {stated[key] for key in chosen} == {"auto"}
+    assert "auto" not in chosen.values()
+    assert f"one: auto is {', '.join(f'{key} {value}' for key, value in chosen.items())}" in once.log.infos

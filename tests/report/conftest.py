@@ -153,7 +153,7 @@ def _configs(name: str, minutes: float, metric: str) -> tuple[Competition, Exper
     )  # fmt: skip
     space = {"lr": {"tune": "loguniform", "low": 1e-4, "high": 1e-2}}
     models = {
-        "mlp": {"kind": "mlp", "recipe": {"lr": 0.01, "hidden": [64, 64]}, "space": space},
+        "mlp": {"kind": "mlp", "recipe": {"lr": 0.01, "epochs": "auto", "hidden": [64, 64]}, "space": space},
         "autogluon": {"kind": "autogluon", "recipe": {"presets": "medium"}},
     }
     return competition, Experiment(name=name, minutes=minutes, models=models)
@@ -211,7 +211,7 @@ def _model_stages(maker: Maker, table: Table, folds: Folds, experiment: Experime
         "autogluon/Forest": make_entry(table, folds, 0.4, 4, stop_on="none"),
         "autogluon/WeightedEnsemble": make_entry(table, folds, 0.18, 5, stop_on="fold", reference=True),
     }
-    recipes = {"mlp": {"lr": 0.01}, "mlp-tuned": {"lr": 0.003}, "autogluon": {"presets": "medium"}}
+    recipes = {"mlp": {"lr": 0.01, "epochs": 24}, "mlp-tuned": {"lr": 0.003}, "autogluon": {"presets": "medium"}}
 
     def entries(name: str, made: Mapping[str, CrossFit]) -> Fill:
         def fill(folder: Path) -> dict[str, Any]:

@@ -57,6 +57,10 @@ def test_everything_is_embedded(regression: Reader) -> None:
     assert all(address.startswith("data:image/png;base64,") for address in regression.addresses)
 
 
+def test_beside_auto_stands_what_it_stood_for(regression: Reader) -> None:
+    assert re.search(r"models\.mlp\.epochs\s+auto: 24\s", regression.text)
+
+
 def test_the_expected_score_is_there_with_its_interval_and_what_it_stands_on(regression: Reader) -> None:
     assert "Expected in private" in regression.headings
     assert re.search(r"The score of 10 private rows strays by 0\.\d+", regression.text)
