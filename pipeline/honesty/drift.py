@@ -20,6 +20,9 @@ MOST_ROWS = 10_000
 FEWEST_ROWS = 30
 """Rows of train and of test below which nothing is looked for."""
 
+FEWEST_GROUPS = 10
+"""Groups of train and of test below which nothing is looked for: the standard error would rest on too few of them."""
+
 TOLD_TWICE = np.sqrt(2)
 """Two groups that happen to be alike are told by each other's model, right or wrong together: their pair counts twice,
 and the variance is up to double that of probabilities which do not depend on the rows (0 false alarms in 80 draws of 60
@@ -42,7 +45,7 @@ FEWEST_COVERED = 0.1
 class Drift:
     """How well train and test can be told apart.
 
-    auc: 0.5 if not at all; se: its standard error under no drift; both NaN where there are too few rows to look.
+    auc: 0.5 if not at all; se: its standard error under no drift; both NaN where nothing is looked for.
     columns: names and shares of the classifier's gain, largest first, adding up to 1 over all columns.
     weights (n_train,): how much more often such a row occurs in test, mean 1; NaN for rows that were not drawn.
     covered: the mean of the weights before they were scaled, about 1 where test's rows have their like in train.
@@ -69,15 +72,13 @@ def find_drift(
 ) -> Drift:
     """Tell train from test rows by LightGBM, cross-fitted, by group where there are any.
 
-    train, test: the same columns, float64 or category. test_groups: None where nobody knows test's; where train has
-    groups, nothing is looked for then, since rows of one group tell which file the others are in, drift or not. Weights
-    are p / (1 - p) of the cross-fitted probability of being test, corrected for the rows drawn, and cut at a quantile
+    train, test: the same columns, float64 or category. test_groups: None where nobody knows test's. Weights are
+    p / (1 - p) of the cross-fitted probability of being test, corrected for the rows drawn, and cut at a quantile
     (Sugiyama, Krauledat and Mueller 2007, "Covariate shift adaptation by importance weighted cross validation").
     """
     from pipeline.metrics import auc
 
-    blind = groups is not None and test_groups is None
-    if blind or min(len(train), len(test)) < FEWEST_ROWS:
+    if not_looked_for((len(train), len(test)), groups, test_groups):
         return Drift(np.nan, np.nan, (), np.full(len(train), np.nan))
     rng = np.random.default_rng(seed)
     chosen = [np.sort(rng.permutation(len(rows))[:MOST_ROWS]) for rows in (train, test)]
@@ -102,6 +103,23 @@ def find_drift(
     if unit is not None:
         se = max(se, TOLD_TWICE * se_of_groups(y, p, unit))
     return Drift(found, se, columns, weights, float(odds.mean()))
+
+
+def not_looked_for(sizes: tuple[int, int], groups: np.ndarray | None, test_groups: np.ndarray | None) -> str:
+    """Return why drift between so many rows of train and of test is not looked for; "" where it is.
+
+    Rows of one group tell which file the others are in, drift or not: without test's groups nothing can be said.
+    """
+    if min(sizes) < FEWEST_ROWS:
+        return f"train or test has fewer than {FEWEST_ROWS} rows"
+    if groups is None:
+        return ""
+    if test_groups is None:
+        return "which of test's rows hang together is not known"
+    numbers = [len(np.unique(own.astype(str))) for own in (groups, test_groups)]
+    if min(numbers) < FEWEST_GROUPS:
+        return f"train has {numbers[0]} groups and test {numbers[1]}, and each needs {FEWEST_GROUPS}"
+    return ""
 
 
 def se_of_groups(y: np.ndarray, p: np.ndarray, unit: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.engine.stage import Job
 from pipeline.entries import ENSEMBLE
 from pipeline.files import read_entries, read_folds, read_json, read_test_groups, table_of, write_json
-from pipeline.honesty.drift import Drift, Weighted, find_drift, weigh
+from pipeline.honesty.drift import Drift, Weighted, find_drift, not_looked_for, weigh
 from pipeline.honesty.expectation import LEVEL, Bias, Expectation, expect, flattered_share
 from pipeline.honesty.resample import Pool, pool
 from pipeline.seeds import derive
@@ -51,8 +51,8 @@ def run(job: Job) -> dict[str, Any]:
         "drift": _drift(drift),
         "weighted": _weighted(found, weighted, table.task.metric),
     }
-    if table.groups is not None and test_groups is None:
-        job.log.info("drift is not looked for: which of test's rows hang together is not known")
+    if why := not_looked_for((len(table.train), len(table.test)), table.groups, test_groups):
+        job.log.info(f"drift is not looked for: {why}")
     write_json(job.out / "score.json", said)
     return {"n_units": rows.n_units}
 

@@ -8,7 +8,7 @@ import pytest
 from small_folds import alternating
 
 from pipeline.honesty import drift
-from pipeline.honesty.drift import Drift, find_drift, se_of_groups, weigh
+from pipeline.honesty.drift import Drift, find_drift, not_looked_for, se_of_groups, weigh
 from pipeline.honesty.resample import pool
 from pipeline.metrics import auc, mae, mse
 from pipeline.types import Metric
@@ -73,6 +73,15 @@ def test_where_tests_groups_are_unknown_drift_is_not_looked_for() -> None:
     assert not found.found
     pooled = pool(np.ones(600), alternating(600, 2), Metric.from_module(mae), groups, None)
     assert not weigh(pooled, np.zeros((1, 600, 1)), found, 500, 0).readable
+
+
+@pytest.mark.parametrize(("n_train", "n_test", "looked"), [(40, 4, False), (9, 40, False), (40, 10, True)])
+def test_where_either_file_has_few_groups_drift_is_not_looked_for(n_train: int, n_test: int, *, looked: bool) -> None:
+    parts = [(rows(10 * n, seed), np.repeat(np.arange(n), 10)) for seed, n in enumerate((n_train, n_test))]
+    (train, groups), (test, others) = parts
+    assert np.isfinite(find_drift(train, test, groups, 100 + others, 0).auc) == looked
+    why = not_looked_for((len(train), len(test)), groups, 100 + others)
+    assert why == ("" if looked else f"train has {n_train} groups and test {n_test}, and each needs 10")
 
 
 def test_the_standard_error_of_groups_is_what_the_auc_strays_by() -> None:
