@@ -83,15 +83,9 @@ def find_drift(
     rng = np.random.default_rng(seed)
     chosen = [np.sort(rng.permutation(len(rows))[:MOST_ROWS]) for rows in (train, test)]
     n_train, n_test = map(len, chosen)
-    X = _numbered(train.iloc[chosen[0]], test.iloc[chosen[1]])
     y = np.repeat([0, 1], [n_train, n_test])
     unit = _units(groups, test_groups, chosen)
-    fold = _folds(unit, (n_train, n_test), rng)
-    p, gains = np.empty(len(y)), np.zeros(X.shape[1])
-    for one in range(N_FOLDS):
-        model = _fit(X[fold != one], y[fold != one], seed)
-        p[fold == one] = model.predict(X[fold == one])
-        gains += model.feature_importance("gain")
+    p, gains = told_apart(train.iloc[chosen[0]], test.iloc[chosen[1]], unit, rng, seed)
     weights = np.full(len(train), np.nan)
     odds = _odds(p[:n_train])
     weights[chosen[0]] = odds / odds.mean()
@@ -103,6 +97,21 @@ def find_drift(
     if unit is not None:
         se = max(se, TOLD_TWICE * se_of_groups(y, p, unit))
     return Drift(found, se, columns, weights, float(odds.mean()))
+
+
+def told_apart(
+    train: pd.DataFrame, test: pd.DataFrame, unit: np.ndarray | None, rng: np.random.Generator, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each row, train's and then test's, the cross-fitted probability of being test's, and columns' gains."""
+    X = _numbered(train, test)
+    y = np.repeat([0, 1], [len(train), len(test)])
+    fold = _folds(unit, (len(train), len(test)), rng)
+    p, gains = np.empty(len(y)), np.zeros(X.shape[1])
+    for one in range(N_FOLDS):
+        model = _fit(X[fold != one], y[fold != one], seed)
+        p[fold == one] = model.predict(X[fold == one])
+        gains += model.feature_importance("gain")
+    return p, gains
 
 
 def not_looked_for(sizes: tuple[int, int], groups: np.ndarray | None, test_groups: np.ndarray | None) -> str:

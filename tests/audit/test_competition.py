@@ -28,7 +28,7 @@ from pipeline.types import Folds, Table
 from pipeline.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-CHEAP = ("cut_folds", "equal_rows", "own_label", "row_order", "telling_columns", "unshared_values")
+CHEAP = ("cut_folds", "equal_rows", "near_rows", "own_label", "row_order", "telling_columns", "unshared_values")
 N_CLEAN = 20
 
 
