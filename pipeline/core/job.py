@@ -161,8 +161,6 @@ def _let_go(job: Job, run: Run, reports: Reports) -> None:
         run.finished |= harvest(run.wave, rows)
         staying = [row for row in range(len(run.wave.seats)) if row not in rows]
         run.wave = select(run.wave, staying) if staying else None
-    for place in left.intersection(_waiting(job, run)):
-        run.finished |= harvest(_fresh(job, [place]), [0])
 
 
 def _left(run: Run, ended: list[int], reports: Reports) -> set[int]:

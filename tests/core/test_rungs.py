@@ -70,7 +70,7 @@ def test_who_leaves_makes_room_for_who_waits(monkeypatch: pytest.MonkeyPatch) ->
     assert at_once == [2, 2, 2, 2, 1, 1]
 
 
-def test_members_that_wait_while_their_group_is_given_up_never_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_leaves_as_soon_as_all_of_its_members_have_shown_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "plan_capacity", lambda *_: 2)
 
     def measure(place: int, _: Trained) -> float:
