@@ -95,16 +95,35 @@ def test_progress_counts_what_an_earlier_run_has_done(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_read_back_and_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 60.0)
     first = train(WANTED, UNEVEN, views_of(SIZES), checkpoint=tmp_path)
     monkeypatch.setattr(job, "train_epoch", dying_after(0))
     assert_same_bits(train(WANTED, UNEVEN, views_of(SIZES), checkpoint=tmp_path), first)
 
 
 @pytest.mark.parametrize("n_stops", [0, 1, 2])
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, n_stops: int) -> None:
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, n_stops: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 60.0)
     views = views_of(SIZES, n_stops=n_stops)
     assert all(member.truncated for member in train(PROGRAM, MEMBERS, views, stop=lambda: True, checkpoint=tmp_path))
-    assert_same_bits(train(PROGRAM, MEMBERS, views, checkpoint=tmp_path), train(PROGRAM, MEMBERS, views))
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "train_epoch", dying_after(PROGRAM.epochs - 1))
+        resumed = train(PROGRAM, MEMBERS, views, checkpoint=tmp_path)
+    assert_same_bits(resumed, train(PROGRAM, MEMBERS, views))
+
+
+def test_the_next_checkpoint_is_due_a_minute_after_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "SECONDS", 60.0)
+    now, due = 0.0, list[bool]()
+    monkeypatch.setattr(checkpoint, "monotonic", lambda: now)
+    keeper = checkpoint.Keeper(tmp_path, {})
+    for now in (59.0, 61.0, 119.0, 122.0):  # noqa: B007 - the clock reads it
+        due.append(keeper.is_due())
+        if due[-1]:
+            keeper.write(checkpoint.Snapshot(1, [], {}, {}))
+    assert due == [False, True, False, True]
 
 
 def test_every_device_has_its_own_checkpoint(tmp_path: Path) -> None:

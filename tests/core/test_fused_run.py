@@ -124,6 +124,15 @@ def test_out_of_memory_halves_the_wave_and_goes_on(error: Exception, monkeypatch
     assert max(epochs) == 1
 
 
+def test_progress_goes_back_with_a_wave_that_is_sent_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, left = Short(1, OUT_OF_MEMORY[0]), [job.train_epoch] * 2
+    monkeypatch.setattr(job, "train_epoch", lambda *arguments: (left.pop() if left else short)(*arguments))
+    epochs = list[int]()
+    train(PROGRAM, MEMBERS, views_of(SIZES), advance=epochs.append)
+    assert epochs[:3] == [5, 5, -10]
+    assert sum(epochs) == 5 * PROGRAM.epochs
+
+
 def test_memory_that_holds_no_member_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "train_epoch", Short(0, OUT_OF_MEMORY[0]))
     with pytest.raises(torch.OutOfMemoryError):
