@@ -145,3 +145,40 @@ def test_where_models_part_beyond_what_they_know_nothing_is_said_to_be_gained(mo
     assert gain_alone(replace(library, apart=far, test=library.test + 10), "net", 0) == 0.0
     in_time = replace(library, folds=replace(library.folds, kind="time"))
     assert gain_alone(in_time, "net", 0) == 0.0
+
+
+def test_a_blend_of_one_entry_gains_what_the_entry_does() -> None:
+    library, _ = library_of(rmsle)
+    assert gain_blended(library, library.fit(ALONE, 0), 0) == pytest.approx(gain_alone(library, "net", 0), rel=0.1)
+
+
+def test_draws_for_which_the_metric_is_not_defined_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random((3, 30))
+    apart, together = (np.stack([1 - own, own], axis=-1) for own in (p, p.mean(axis=0)))
+    truths, metric = rng.integers(0, 2, (4, 30)), Metric.from_module(auc)
+    one_class = np.vstack([truths, np.zeros((1, 30), dtype=int)])
+    assert averaging_gain(apart, together, one_class, metric) == averaging_gain(apart, together, truths, metric)
+    assert averaging_gain(apart, together, one_class[4:], metric) == 0.0
+
+
+def test_an_error_is_that_of_rows_with_a_prediction_like_it() -> None:
+    """Low values are predicted without an error, high ones off by four."""
+    rng = np.random.default_rng(0)
+    oof = rng.uniform(0, 100, size=N)
+    target = oof + np.where(oof > 50, rng.choice([-4.0, 4.0], size=N), 0.0)
+    found = draw_values(np.full((2, 2, 1), [[20.0], [80.0]]), oof[:, None], target, 0)
+    off = np.abs(found - [20.0, 80.0]).mean(axis=0)
+    assert off[0] < 1
+    assert off[1] == pytest.approx(4, abs=1)
+
+
+def test_models_of_unknown_folds_are_taken_to_say_what_is_submitted_of_the_same_rows() -> None:
+    library, _ = library_of(rmse)
+    oof, test = library.oof[:, :, 0], np.random.default_rng(0).normal(size=(2_500, 1))
+    unknown = np.full((1, N_MODELS), np.nan)
+    net, other = (
+        CrossFit(oof, test, *[unknown] * 3, "none", apart=apart) for apart in (keep_apart([test] * N_MODELS), None)
+    )
+    both = build_library({"net": net, "other": other}, library.target, library.metric, FOLDS)
+    np.testing.assert_allclose(both.apart, np.broadcast_to(both.together, both.apart.shape), rtol=1e-6)

@@ -106,6 +106,11 @@ def test_drift_is_found_with_its_column() -> None:
     assert found.weights.mean() == pytest.approx(1.0)
 
 
+def test_no_row_weighs_more_than_one_in_a_hundred_others() -> None:
+    weights = find_drift(rows(800, 1), rows(800, 2, shift=1.5), None, None, 0).weights
+    assert np.isclose(weights, weights.max()).mean() >= 0.01
+
+
 def test_weights_stand_at_the_rows_that_were_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "MOST_ROWS", 300)
     train = rows(900, 1)
