@@ -49,6 +49,19 @@ def test_one_that_made_room_for_another_which_was_left_out_as_well_is_taken_in()
     assert plan_of(17.0, works)[0].keys() == {"steady", "quick"}
 
 
+def test_what_is_taken_in_leaves_no_room_for_others_twice() -> None:
+    works = {"a": toy(20.0, 20.0, 0.5), "b": toy(10.0, 10.0, 0.5), "c": toy(10.0, 5.0), "d": toy(20.0, 10.0, 0.3)}
+    plan, _ = plan_of(20.0, works | {"e": toy(200.0, 20.0)})
+    assert spent(plan, {}) <= 20.0
+
+
+def test_a_larger_recipe_makes_the_trials_around_it_dearer_too() -> None:
+    works = {"cut": toy(100.0, 5.0, 0.3), "left out": toy(200.0, 20.0, 0.3), "too dear": toy(100.0, 50.0, 0.3)}
+    works |= {"quick": toy(10.0, 10.0, 0.5), "searched": toy(20.0, 5.0)}
+    tunings = {name: tuning(works[name]) for name in ("quick", "searched", "cut")}
+    assert spent(*plan_of(150.0, works, tunings)) <= 150.0
+
+
 WORKS = st.dictionaries(
     st.sampled_from("abcdefgh"),
     st.builds(toy, st.floats(0.1, 1e4), st.floats(0.1, 1e3), st.floats(0.01, 2)),

@@ -51,6 +51,21 @@ def test_labels_agree_with_scikit_learn(name, expected, rng):
     assert score(name, target, prediction) == pytest.approx(expected(target, prediction), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("f1_macro", lambda t, p: reference.f1_score(t, p, average="macro")),
+        ("mcc", reference.matthews_corrcoef),
+        ("quadratic_kappa", lambda t, p: reference.cohen_kappa_score(t, p, weights="quadratic", labels=range(6))),
+    ],
+)
+def test_classes_may_be_predicted_that_no_row_has_or_stand_on_neither_side(name, expected):
+    target, prediction = np.array([0, 0, 2, 3, 3]), np.array([0, 2, 2, 5, 3])
+    assert score(name, target, prediction) == pytest.approx(expected(target, prediction), rel=1e-12)
+    assert score(name, target, target) == pytest.approx(1.0)
+    assert score("quadratic_kappa", np.ones(3, int), np.ones(3, int)) == 0.0
+
+
 @pytest.mark.parametrize("digits", [1, 2, 12])
 def test_auc_counts_ties_half(digits, rng):
     target = rng.integers(0, 2, 500)
@@ -86,6 +101,13 @@ def test_rmsle_counts_a_negative_prediction_as_zero_and_refuses_a_negative_targe
 def test_smape_and_rmspe_by_hand():
     assert score("smape", np.array([0.0, 100.0]), np.array([0.0, 50.0])) == pytest.approx(200 * (50 / 150) / 2)
     assert score("rmspe", np.array([0.0, 2.0, 4.0]), np.array([9.0, 1.0, 4.0])) == pytest.approx(np.sqrt(0.25 / 2))
+
+
+def test_percentages_are_of_a_targets_size_whatever_its_sign():
+    target, prediction = np.array([-2.0, -4.0]), np.array([-1.0, -4.0])
+    assert score("mape", target, prediction) == pytest.approx(0.25)
+    assert score("rmspe", target, prediction) == pytest.approx(np.sqrt(0.125))
+    assert score("smape", target, -prediction) == pytest.approx(200.0)
 
 
 def test_auc_and_r2_are_undefined_where_the_target_is_constant():

@@ -18,6 +18,7 @@ from pipeline.engine.stage import Job
 from pipeline.files import read_json, write_folds, write_json
 from pipeline.minutes import TUNING_SHARE, Work
 from pipeline.models import autogluon, linear, mlp, realmlp, ridge, tabm
+from pipeline.sharing import NEARLY
 from pipeline.stages import budget
 
 MODELS = {"linear": linear, "mlp": mlp, "tabm": tabm, "autogluon": autogluon}
@@ -54,7 +55,7 @@ def planned(
     config |= {"minutes": minutes, "repeats": 1, "tune": TUNE, "models": sections}
     budget.run(Job(config, inputs, worths, plugins, folder / "out", folder / "out", 0, heard))
     recipes = {name: read_json(folder / "out" / name / "recipe.json") for name in models}
-    return recipes, read_json(folder / "out/mlp/trials.json"), heard
+    return recipes, read_json(folder / "out/mlp/trials.json") if "mlp" in models else 0, heard
 
 
 def test_enough_time_leaves_every_recipe_as_it_is(tmp_path: Path) -> None:
@@ -201,6 +202,14 @@ def seconds_of(folder: Path, models: dict[str, ModuleType], *, refit: bool = Fal
     inputs = {name: folder / name for name in ("preprocess", "split")}
     job = Job(config, inputs, {}, {f"model:{n}": m for n, m in models.items()}, folder, folder, 0, Heard())
     return {name: work.seconds for name, work in budget.works_of(job).items()}
+
+
+def test_a_tenth_of_the_minutes_is_for_all_that_is_no_fit(tmp_path: Path) -> None:
+    planned(tmp_path, 300.0, 1000)
+    wanted = seconds_of(tmp_path, {"tabm": tabm})["tabm"] / 60 / NEARLY  # who nearly has enough is not cut
+    for name, minutes in (("enough", 1.01 * wanted / 0.9), ("short", 0.99 * wanted / 0.9)):
+        recipes, _, _ = planned(tmp_path / name, minutes, 1000, models=["tabm"])
+        assert (recipes["tabm"] == tabm.Recipe().model_dump(mode="json")) == (name == "enough")
 
 
 def test_of_several_targets_networks_learn_all_at_once_and_others_take_as_many_fits(tmp_path: Path) -> None:
