@@ -83,6 +83,16 @@ def test_a_column_a_class_in_any_order(solution, prefix):
     assert scores["private"] == pytest.approx(0, abs=1e-9)
 
 
+def test_columns_are_in_the_order_of_the_classes_codes_and_of_the_targets(solution):
+    sure = submission(**{"2": [1, 0, 0, 0], "10": [0, 1, 0, 1], "9": [0, 0, 1, 0]})
+    judged = (sure, facts("multiclass", "probabilities"), Metric.from_module(log_loss))
+    assert judge(solution([2, 10, 9, 10]), *judged, classes=["2", "9", "10"])["public"] == pytest.approx(0, abs=1e-9)
+    path = solution([1.0, 2.0, 3.0, 4.0], z=[5.0, 6.0, 7.0, 8.0])
+    both = submission(z=[5.0, 6.0, 7.0, 8.0], y=[1.0, 2.0, 3.0, 4.0])
+    several = facts("regression", "value") | {"target": ["y", "z"]}
+    assert judge(path, both, several, Metric.from_module(rmse)) == {"public": 0.0, "private": 0.0}
+
+
 def test_a_class_without_held_out_rows_keeps_its_share(solution):
     rows = submission(a=[0.5, 0.5, 0.5, 0.5], b=[0.25] * 4, c=[0.25] * 4)
     judged = (rows, facts("multiclass", "probabilities"), Metric.from_module(log_loss))
@@ -96,6 +106,10 @@ def test_refuses_what_kaggle_would_refuse(solution, tmp_path):
     rows = submission(y=[1.0, 2.0, 3.0, 4.0])
     with pytest.raises(SubmissionError, match="3 rows for 4 ids, which differ at 1"):
         judge(path, rows[:3], value, metric)
+    with pytest.raises(SubmissionError, match="5 rows for 4 ids, which differ at 1"):
+        judge(path, pd.concat([rows, rows[3:]]), value, metric)
+    with pytest.raises(SubmissionError, match="5 rows for 4 ids, which differ at 5"):
+        judge(path, pd.concat([rows, rows[3:].assign(id=5)]), value, metric)
     with pytest.raises(SubmissionError, match="missing or infinite"):
         judge(path, rows.assign(y=float("nan")), value, metric)
     with pytest.raises(DataError, match="only practice competitions"):

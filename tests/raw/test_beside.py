@@ -51,7 +51,15 @@ def test_a_join_is_that_of_pandas(rows, keys):
 def test_a_column_that_rows_have_stays_and_other_values_are_told():
     cells, said = joined("Store,Size\n1,10\n2,21\n9,5\n", STORES, "Store")
     assert cells["Size"] == ["10", "21", "5"]
-    assert said[1:] == ["Size: 1 rows of train.csv have another value in stores.csv; the one that they had counts"]
+    other = "Size: 1 rows of train.csv have another value in stores.csv; the one that they had counts"
+    assert said[1:] == [other]
+    assert joined("Store,Type,Size\n1,A,10\n2,B,21\n", STORES, "Store")[1] == [other]
+
+
+def test_a_table_goes_with_a_file_that_has_all_of_its_key_and_says_for_how_many_rows():
+    table = beside(sheet("Store,Day,Type\n1,mon,A\n2,mon,B\n"), ["Store", "Day"])
+    assert [table.fits(columns) for columns in (["Day"], ["Store", "Day", "y"])] == [False, True]
+    assert table.share_of(sheet("Store,Day\n1,mon\n1,tue\n2,mon\n3,mon\n")) == 0.5
 
 
 def test_rows_that_have_a_tables_columns_need_not_have_its_key():
