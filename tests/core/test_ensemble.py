@@ -88,6 +88,16 @@ def test_inputs_that_come_from_one_number_start_with_one_factor(numeric: Numeric
     assert len(factor.unique()) == 8 * 4
 
 
+def test_inputs_that_come_from_one_embedding_start_with_one_factor() -> None:
+    net = build(Architecture(1, hidden=(6,), k=16, embedding=3, n_levels=7), 2, 2)
+    initialise(net, "lecun", 0, torch.zeros(4, 2), torch.zeros(4, 2, dtype=torch.int64))
+    factor = net.blocks[0].linear.factor_in
+    first, second = factor[:, :3], factor[:, 3:6]
+    assert (first == first[:, :1]).all()
+    assert (second == second[:, :1]).all()
+    assert len(factor.unique(dim=1).T) == 4
+
+
 @pytest.mark.parametrize("logits", [False, True])
 def test_predictions_are_averaged_as_values_or_as_probabilities(logits: bool) -> None:
     output = torch.randn(6, 4, 3, dtype=torch.float64)

@@ -119,6 +119,12 @@ def test_what_no_row_tells_apart_keeps_the_size_it_was_drawn_with() -> None:
     assert net.blocks[0].linear.weight.abs().max() < 10
 
 
+def test_the_heads_of_members_start_by_the_inputs_that_each_adds_up() -> None:
+    net = build(Architecture(n_outputs=50, hidden=(100,), k=8), 3)
+    initialise(net, "lecun", 0, torch.ones(9, 3), torch.zeros(9, 0, dtype=torch.int64))
+    assert net.head.weight.std().item() == pytest.approx(0.1, rel=0.02)
+
+
 @pytest.mark.parametrize("name", ["kaiming", "spread"])
 def test_an_init_that_needs_rows_or_is_not_known_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"init is '{name}'; without rows to look at there are constant"):

@@ -92,6 +92,14 @@ def test_a_result_that_somebody_holds_stays_until_it_is_let_go(store: Store) -> 
     assert sweep(store, set()).removed == ("a",)
 
 
+def test_a_result_whose_key_a_run_has_locked_stays(store: Store) -> None:
+    make(store, node("a"))
+    (result,) = store.results()
+    with store.locked(result.key, lambda: None):
+        assert sweep(store, set()).in_use == ("a",)
+    assert sweep(store, set()).removed == ("a",)
+
+
 def test_beside_a_run_that_goes_on(store: Store) -> None:
     """The run has adopted `a` and builds `b`: neither is touched, and the run ends well."""
     make(store, node("a"))
