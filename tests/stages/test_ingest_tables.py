@@ -175,6 +175,7 @@ def test_a_sample_without_labels_leaves_the_classes_as_they_are_spelled(tmp_path
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
     made = take_in(tmp_path, sample="id,y\n5,0\n4,0\n")
     assert made.sample["id"].tolist() == [5, 4]
+    assert made.sample.index.tolist() == ["5", "4"]
     assert any("another order" in note for note in made.facts["notes"])
 
 
