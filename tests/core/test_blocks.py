@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.core.blocks import Architecture, build, freeze, summary
+from pipeline.core.blocks import Architecture, build, freeze, row_units, summary
 from pipeline.core.init import initialise
 from pipeline.core.layers import Linear
 
@@ -90,3 +90,10 @@ def test_tied_layers_of_several_widths_are_refused(hidden: tuple[int, ...]) -> N
 def test_a_printed_network_shows_its_sizes() -> None:
     assert "Linear(4 -> 5)" in repr(net_of(hidden=(5,)))
     assert repr(Linear(3)) == "Linear(? -> 3)"
+
+
+def test_memory_is_planned_for_what_members_inside_and_bins_make_of_a_row() -> None:
+    assert row_units(build(Architecture(2, hidden=(5, 3)), 6)) == 6 + 5 + 3 + 2
+    assert row_units(build(Architecture(2, hidden=(5, 3), k=4), 6)) == 4 * (6 + 5 + 3 + 2)
+    bins = Architecture(2, hidden=(5,), numeric="piecewise", numeric_width=4, numeric_parts=16, n_numeric=3)
+    assert row_units(build(bins, 6)) == 2 * 3 * 16 + (3 * 4 + 3) + 5 + 2

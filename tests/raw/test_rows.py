@@ -71,6 +71,12 @@ def test_any_rows_are_typed_alone_as_among_all(texts: list[str], forced: Any, da
     assert plain(alone, column.kind) == plain(column.values[first:], column.kind)
 
 
+def test_levels_that_are_all_whole_numbers_are_the_same_however_they_are_spelled() -> None:
+    column = settle("x", cells(["3", "7.0", "12"]), "categorical")
+    settled = Settled(column.kind, str(column.values.dtype), are_whole(column.values))
+    assert retype(cells(["3.0", "7", "+12", "", "8.5"]), settled).tolist() == ["3", "7", "12", None, "8.5"]
+
+
 def test_what_a_kind_cannot_hold_is_missing_and_told() -> None:
     said: list[str] = []
     rows = read_rows(sheet("id,size,colour\n1,4,red\n2,many,green\n"), None, SCHEMA, ["size"], said.append)
@@ -100,9 +106,11 @@ def test_the_submission_follows_the_sample_only_where_it_has_the_same_ids() -> N
     test = sheet("id,size,colour\n1,4,red\n2,5,red\n")
     follows = read_rows(test, sheet("id,y\n2,0\n1,0\n", "sample.csv"), SCHEMA, [], said.append)
     assert (follows.order.tolist(), follows.written.tolist(), said) == ([1, 0], ["2", "1"], [])
-    alone = read_rows(test, sheet("id,y\n2,0\n3,0\n", "sample.csv"), SCHEMA, [], said.append)
-    assert (alone.order.tolist(), alone.written.tolist()) == ([0, 1], ["1", "2"])
-    assert said == ["sample.csv is about other rows than test.csv: the submission follows test.csv"]
+    for other in ("id,y\n2,0\n3,0\n", "id,y\n2,0\n2,0\n", "id,y\n2,0\n"):
+        said.clear()
+        alone = read_rows(test, sheet(other, "sample.csv"), SCHEMA, [], said.append)
+        assert (alone.order.tolist(), alone.written.tolist()) == ([0, 1], ["1", "2"])
+        assert said == ["sample.csv is about other rows than test.csv: the submission follows test.csv"]
 
 
 @pytest.mark.parametrize("content", ["", "id,a\n"])

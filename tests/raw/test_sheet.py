@@ -25,6 +25,11 @@ def test_commas_that_may_stand_between_thousands_are_told(tmp_path: Path) -> Non
     assert [note for note in made.facts["notes"] if note.startswith("a: numbers with commas, such as '1,250'")]
 
 
+def test_where_semicolons_separate_commas_are_decimal_even_if_thousands_could_be_meant(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id;a;y\n1;1,250;3\n2;999;4\n", "id;a\n4;1,001\n5;7\n", "id;y\n4;0\n5;0\n")
+    assert made.train["a"].tolist() == [1.25, 999]
+
+
 def test_numbers_with_commas_in_quotes_are_told(tmp_path: Path) -> None:
     train = 'id,a,b,c,y\n1,"1,234.50","0,37","1,2,3",1\n2,7,"-,5E3","1,2",2\n'
     made = take_in(tmp_path, train, 'id,a,b,c\n4,-3.5,"1,2","1,2"\n5,8,9,x\n')

@@ -90,7 +90,7 @@ def make_run(
     """Make a run of five entries over five folds; the same arguments find the same results again.
 
     origin: digests of other raw files by role, or of own code, such as "features.py:age" or "metric.py". Another train
-    has another target.
+    has another target, another test other rows.
     """
     competition, experiment = _configs(name, minutes, metric)
     workspace = Workspace(root / "data", root / "experiments", root / "submissions")
@@ -101,6 +101,8 @@ def make_run(
     table, folds = make_table(metric), alternating(N_TRAIN, N_FOLDS)
     if origin and "train" in origin:
         table = replace(table, target=np.roll(table.target, int(origin["train"][:4], 16) % N_TRAIN))
+    if origin and "test" in origin:
+        table = replace(table, test_ids=np.roll(table.test_ids, int(origin["test"][:4], 16) % N_TEST))
     maker = Maker(workspace.cache(SLUG))
     _data_stages(maker, competition, experiment, table, folds, origin or {})
     _model_stages(maker, table, folds, experiment)

@@ -65,8 +65,9 @@ def test_versions_of_an_experiment_are_candidates_each_called_by_its_file(run_of
     assert found.left == ()
 
 
-def test_runs_on_another_target_are_left_out_and_named(run_of: RunOf) -> None:
-    published(run_of, "better", origin={"train": ONE})
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_runs_on_another_target_or_test_are_left_out_and_named(run_of: RunOf, part: str) -> None:
+    published(run_of, "better", origin={part: ONE})
     made = published(run_of)
     found = chosen(made)
     assert ensembles(found) == ["default"]

@@ -16,6 +16,12 @@ def test_refuses_a_positive_class_that_is_none(tmp_path):
     assert "did you mean 'alive'?" in refusal(tmp_path, train, test, sample, kind=ConfigError, **facts)
 
 
+def test_refuses_several_targets_of_which_no_row_has_all(tmp_path):
+    train, sample = "id,a,y,z\n1,3,4,\n2,4,,5\n", "id,y,z\n4,0,0\n"
+    found = refusal(tmp_path, train, "id,a\n4,5\n", sample, target=["y", "z"])
+    assert "the target y, z is missing in every row" in found
+
+
 def test_refuses_a_ragged_row(tmp_path):
     assert "train.csv, line 3: found 3 fields, expected 4" in refusal(tmp_path, TRAIN.replace(",blue", ""))
 
