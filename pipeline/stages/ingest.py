@@ -44,14 +44,16 @@ def run(job: Job) -> dict[str, Any]:
     names = _features(facts, sheets["train"], sheets["test"], said)
     ids = _ids(facts, sheets, said)
     target, classes = _target(facts, sheets["train"])
-    columns = _columns(facts, names, sheets["train"], sheets["test"], job.log)
-    extra = _train_only(facts, names, sheets["train"])
-    said.notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
-    train, test = _frames(facts, columns, extra, ids, target)
     labelled = target.notna().all(axis=1).to_numpy()
     if not labelled.all():
         found = f"{(~labelled).sum()} rows have no {in_words(facts['target'])} and are left out"
         said.warnings.append(f"{sheets['train'].name}: {found}")
+    asked = sheets.get("sample", sheets["test"]).cells[facts["id"]].to_pandas()
+    extra = _train_only(facts, names, sheets["train"])
+    columns = _columns(facts, names, sheets, job.log)
+    said.notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
+    train, test = _frames(facts, columns, extra, ids, target)
+    if not labelled.all():
         train = train[labelled].reset_index(drop=True)
     if "sample" in sheets:
         sample, notes = check_sample(facts, sheets["sample"], ids["sample"], ids["test"], classes)
@@ -60,8 +62,7 @@ def run(job: Job) -> dict[str, Any]:
         sample = default_sample(facts, ids["test"], classes)
         said.notes.append("no sample submission: its form is taken from competition.toml")
 
-    asking = sheets["sample" if "sample" in sheets else "test"]
-    sample.index = pd.Index(asking.cells[facts["id"]].to_pandas(), name="id as written")
+    sample.index = pd.Index(asked, name="id as written")
     header = list(sheets["sample"].header if "sample" in sheets else sample.columns)
 
     train.to_parquet(job.out / "train.parquet", index=False)
@@ -116,10 +117,14 @@ def _frames(
     """All rows of train (id, train-only columns, features, targets) and of test (id, features)."""
     n_train = len(target)
     every_row = pd.RangeIndex(n_train + len(ids["test"]))  # there may be no column but those of features.py
-    features = pd.DataFrame({name: column.values for name, column in columns.items()}, every_row, list(columns))
     leading = pd.DataFrame({facts["id"]: ids["train"]} | {name: column.values for name, column in extra.items()})
-    train = pd.concat([leading, features[:n_train], target], axis=1)
-    return train, pd.concat([ids["test"].rename(facts["id"]), features[n_train:].reset_index(drop=True)], axis=1)
+
+    def features(own: slice) -> pd.DataFrame:
+        values = {name: column.values[own] for name, column in columns.items()}
+        return pd.DataFrame(values, every_row[own], list(columns)).reset_index(drop=True)
+
+    train = pd.concat([leading, features(slice(n_train)), target], axis=1)
+    return train, pd.concat([ids["test"].rename(facts["id"]), features(slice(n_train, None))], axis=1)
 
 
 def _schema(
@@ -265,15 +270,22 @@ def _positive_last(classes: list[str], positive: str | None, where: str) -> list
     return [*(label for label in classes if label != positive), positive]
 
 
-def _columns(facts: Mapping[str, Any], names: list[str], train: Sheet, test: Sheet, log: Log) -> dict[str, Column]:
+def _columns(facts: Mapping[str, Any], names: list[str], sheets: dict[str, Sheet], log: Log) -> dict[str, Column]:
+    """Type the columns that train and test share; takes these two out of `sheets`, to let go of what has been typed."""
+    cells = _cells(names, sheets.pop("train"), sheets.pop("test"))
     stated = stated_kinds(facts.get("columns") or {})
     columns = {}
     with log.progress("typing columns", total=len(names)) as bar:
         for name in names:
-            cells = pa.chunked_array([*train.cells[name].chunks, *test.cells[name].chunks])
-            columns[name] = settle(name, cells, stated.get(name))
+            columns[name] = settle(name, cells.pop(name), stated.get(name))
             bar.advance()
+    pa.default_memory_pool().release_unused()
     return columns
+
+
+def _cells(names: list[str], train: Sheet, test: Sheet) -> dict[str, pa.ChunkedArray]:
+    """Return the cells of each column, those of train first."""
+    return {name: pa.chunked_array([*train.cells[name].chunks, *test.cells[name].chunks]) for name in names}
 
 
 def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dict[str, Column]:
