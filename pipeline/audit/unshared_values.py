@@ -37,7 +37,7 @@ def check(table: Table) -> list[Finding]:
             ("test", table.test[name], table.train[name]),
             ("train", table.train[name], table.test[name]),
         ):
-            figures.append((str(name), side, *_alone(own, other)))
+            figures += [(str(name), side, *figure) for figure in (_alone(own, other), _missing(own, other))]
             if str(name) in table.numeric:
                 figures.append((str(name), side, *_beyond(own, other)))
     significant = holm([p for *_, p in figures])
@@ -54,18 +54,29 @@ def check(table: Table) -> list[Finding]:
 
 
 def _alone(own: pd.Series, other: pd.Series) -> tuple[str, float, float, float]:
-    """Return the share of rows whose value the other side never shows, what chance brings, and a p-value."""
+    """Return the share of rows whose value the other side never shows, what chance brings, and a p-value.
+
+    Missing ones are no value here: of a column of numbers that are all different they would be hidden among these.
+    """
     import pandas as pd
     from scipy.stats import norm
 
-    codes, distinct = pd.factorize(pd.concat([own, other]), use_na_sentinel=False)
-    mine, theirs = (np.bincount(part, minlength=len(distinct)) for part in (codes[: len(own)], codes[len(own) :]))
+    codes, distinct = pd.factorize(pd.concat([own, other]))
+    parts = codes[: len(own)], codes[len(own) :]
+    mine, theirs = (np.bincount(part[part >= 0], minlength=len(distinct)) for part in parts)
     every = mine + theirs
     chance = (len(own) / max(len(codes), 1)) ** every
     expected, spread = (every * chance).sum(), np.sqrt((every**2 * chance * (1 - chance)).sum())
     found = mine[theirs == 0].sum()
     p = norm.sf((found - expected) / spread) if spread > 0 else 1.0
     return "values", found / max(len(own), 1), expected / max(len(own), 1), float(p)
+
+
+def _missing(own: pd.Series, other: pd.Series) -> tuple[str, float, float, float]:
+    """Return the same for missing values, where the other side has none."""
+    n = 0 if other.isna().any() else int(own.isna().sum())
+    chance = (len(own) / max(len(own) + len(other), 1)) ** n
+    return "missing values", n / max(len(own), 1), n * chance / max(len(own), 1), chance
 
 
 def _beyond(own: pd.Series, other: pd.Series) -> tuple[str, float, float, float]:

@@ -210,6 +210,18 @@ def test_values_of_one_side_only_are_found() -> None:
         assert [finding.severity for finding in unshared_values.check(stated)] == ["note"]
 
 
+def test_values_that_are_missing_on_one_side_only_are_found() -> None:
+    """As of a column that is known afterwards alone; its numbers are all different, so that most are in train alone."""
+    table = make_table()
+    known = np.random.default_rng(0).random(len(table.train))
+    unknown = np.full(len(table.test), np.nan)
+    (found,) = unshared_values.check(with_column(table, "after", known, unknown))
+    assert (found.what, found.where) == ("missing values in test only", "column after")
+    known[:40] = unknown[:5] = np.nan  # on both sides
+    unknown[5:] = np.random.default_rng(1).random(len(unknown) - 5)
+    assert unshared_values.check(with_column(table, "after", known, unknown)) == []
+
+
 def test_groups_cut_by_folds_fail() -> None:
     table = replace(make_table(), groups=np.arange(400) // 4)
     found = cut_folds.check(table, alternating(400))
