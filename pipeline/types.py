@@ -91,13 +91,15 @@ class Metric:
 class Task:
     """What is predicted and how it is judged; `classes` are the labels in the order of their codes.
 
-    targets: names of the values that a regression predicts, where these are several.
+    targets: names of the values that a regression predicts, where these are several. judge: what models are judged by
+    where that is not the metric (pipeline/tuning/judge.py).
     """
 
     kind: TaskKind
     metric: Metric
     classes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    judge: Metric | None = None
 
     def __post_init__(self) -> None:
         if (self.kind == "regression") != (not self.classes):
@@ -107,6 +109,10 @@ class Task:
     def n_outputs(self) -> int:
         """One value a target for regression, else one probability a class (2 for binary)."""
         return len(self.classes) or len(self.targets) or 1
+
+    def error(self, target: np.ndarray, prediction: np.ndarray) -> float:
+        """Return the error of what a model predicts."""
+        return (self.judge or self.metric).error(target, prediction)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from pipeline.blenders import mean
 from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._blender import Blender
 from pipeline.blenders._library import Library, build_library
 from pipeline.postprocess import Finisher
-from pipeline.types import CrossFit, Metric
+from pipeline.types import CrossFit, Folds, Metric
 
 ALONE = Blender(mean, mean.Options())
 
@@ -30,6 +32,17 @@ def as_submitted(entry: CrossFit, finisher: Finisher, metric: Metric) -> CrossFi
         oof = library.cross_fit([ALONE], 0, lambda: None)[0]
         test = fit_alone(library).apply(library.test)
     return replace(entry, oof=finisher.oof(oof), test=finisher.of_test(test))
+
+
+def decided(oof: np.ndarray, target: np.ndarray, metric: Metric, folds: Folds) -> np.ndarray:
+    """Return an entry's out-of-fold probabilities (n_repeats, n, n_classes), decided as test rows would be."""
+    nothing, made = oof[:, :0, None], np.full(oof.shape, np.nan)
+    blend = fit_alone(
+        Library(("alone",), oof[:, :, None], nothing[0], target, metric, folds, logs=False, apart=nothing)
+    )
+    for repeat, rows in enumerate(folds.covered):
+        made[repeat, rows] = blend.apply(oof[repeat, rows, None])
+    return made
 
 
 def fit_alone(library: Library) -> Blend | Blends:

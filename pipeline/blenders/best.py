@@ -22,11 +22,9 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
 
     Of labels that are decided afterwards it is the log loss: before that no entry may find a rare class.
     """
-    from pipeline.metrics import log_loss
-    from pipeline.types import Metric
+    from pipeline.blenders._undecided import judge_of
 
-    decided = seen.metric.reads == "label" and seen.metric.decision != "plain"
-    judge = Metric.from_module(log_loss) if decided else seen.metric
+    judge = judge_of(seen.metric)
     errors = [judge.error(seen.target, entry) for entry in np.moveaxis(seen.oof, 1, 0)]
     weights = np.zeros(len(errors))
     weights[np.argmin(np.nan_to_num(errors, nan=np.inf))] = 1.0

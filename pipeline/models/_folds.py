@@ -249,7 +249,7 @@ def _part(case: Case, name: str, key: Key) -> Part | str:
     held, test = fit.predict(table.train.iloc[valid]), fit.predict(table.test)
     if not (np.isfinite(held).all() and np.isfinite(test).all()):
         return _unsound(key)
-    error = table.task.metric.error(table.target[valid], held)
+    error = table.task.error(table.target[valid], held)
     kept = fit if len(table.test) else None  # or the models of a whole wave of trials would fill the memory
     return Part(kept, rounds, held, test, error, time.perf_counter() - began)
 
@@ -258,7 +258,7 @@ def _error(case: Case, name: str, key: Key) -> float | str:
     table, valid = case.table, case.folds.valid_rows(*key)
     fit, _ = _fit(case.kind, case.recipes[name], table, case.folds, key, derive(case.seed, "fold", *key))
     held = fit.predict(table.train.iloc[valid])
-    return table.task.metric.error(table.target[valid], held) if np.isfinite(held).all() else _unsound(key)
+    return table.task.error(table.target[valid], held) if np.isfinite(held).all() else _unsound(key)
 
 
 def _unsound(key: Key) -> str:

@@ -40,7 +40,7 @@ def make_entry(plan: Plan, parts: Parts, data: Mapping[Key, Fold], table: Table,
         test = fit.predict(table.test)
         if not all(np.isfinite(predicted).all() for predicted in (held, *learnt.values(), test)):
             return nothing(f"the networks of repeat {key[0]}, fold {key[1]} predict NaN or infinity")
-        error = table.task.metric.error
+        error = table.task.error
         oof[key[0], valid] = held
         errors[key] = error(table.target[valid], held)
         train_errors[key] = np.average(

@@ -74,4 +74,4 @@ def _constant_error(fold: Fold, table: Table) -> float:
         constant = np.bincount(target, minlength=table.task.n_outputs) / len(target)
     else:
         constant = fold.target.inverse(fold.target.forward(target).mean(axis=0).reshape(1, -1))[0]
-    return table.task.metric.error(target, np.tile(constant, (len(target), 1)))
+    return table.task.error(target, np.tile(constant, (len(target), 1)))

@@ -182,7 +182,7 @@ def _rungs(case: Case, program: Program, data: Mapping[Key, Fold], labels: Seque
         predicted = fit.predict_encoded(data[key].valid)
         if not np.isfinite(predicted).all():
             return float("inf")
-        error = case.table.task.metric.error(case.table.target[case.folds.valid_rows(*key[:2])], predicted)
+        error = case.table.task.error(case.table.target[case.folds.valid_rows(*key[:2])], predicted)
         return error if np.isfinite(error) else float("inf")
 
     names = [name for name, _, _ in labels]

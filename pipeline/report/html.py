@@ -246,7 +246,9 @@ def _curves(evidence: Evidence) -> list[str]:
 
 def _tuning(model: str, table: Any, evidence: Evidence) -> Iterator[str]:
     facts = evidence.results[f"tune[{model}]"].facts
-    best = "" if facts.get("best") is None else f"; the one chosen has error {facts['best']:.6g} on folds of its own"
+    best = ""
+    if facts.get("best") is not None:
+        best = f"; the one chosen has {trials.measure(table)} {facts['best']:.6g} on folds of its own"
     if facts.get("corrected") is not None:
         best += f", {facts['corrected']:.6g} once the choice among the finished ones is counted (BBC-CV)"
     verdict = f" {escape(facts['verdict']).capitalize()}." if "verdict" in facts else ""

@@ -17,6 +17,13 @@ COLUMNS = 3
 FAR = 50
 """Largest by smallest value from which a parameter is shown on a logarithmic scale."""
 NOT_PARAMETERS = ("number", "state", "error", "se", "rungs")
+MEASURES = ("error", "log loss")
+"""What a table's errors may be called (pipeline/tuning/judge.py)."""
+
+
+def measure(trials: pd.DataFrame) -> str:
+    """Return what trials were judged by: the error, or what stands for it where labels are decided afterwards."""
+    return next(name for name in MEASURES if name in trials)
 
 
 def parameters(trials: pd.DataFrame) -> list[str]:
@@ -29,24 +36,25 @@ def figures(trials: pd.DataFrame) -> dict[str, Figure]:
     """Return the figures that these trials allow, by name."""
     # where no trial has rungs, Parquet does not know that they would be numbers
     passed: list[Any] = [np.asarray(errors, dtype=np.float64) for errors in trials["rungs"]]
-    trials = trials.assign(rungs=passed)
+    called = measure(trials)
+    trials = trials.rename(columns={called: "error"}).assign(rungs=passed)
     finished = trials.dropna(subset=["error"])
-    made = {"history": history(trials)} if len(finished) else {}
+    made = {"history": history(trials, called)} if len(finished) else {}
     if len(finished) > 1 and parameters(finished):
-        made["parameters"] = slices(finished)
+        made["parameters"] = slices(finished, called)
         made["parallel"] = parallel(finished)
     if any(np.isfinite(errors).any() for errors in trials["rungs"]):
-        made["rungs"] = rungs(trials)
+        made["rungs"] = rungs(trials, called)
     if len(finished) >= ENOUGH and len(parameters(finished.dropna(axis="columns"))) > 1:
         made["importance"] = importance(finished)
     return made
 
 
-def history(trials: pd.DataFrame) -> Figure:
+def history(trials: pd.DataFrame, called: str) -> Figure:
     """Error of each trial with its standard error, and the best so far; at the foot who failed or was given up."""
     figure = Figure(figsize=(6.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    prepare(axes, "Trials in the order they ran", "trial", "error")
+    prepare(axes, "Trials in the order they ran", "trial", called)
     done = trials.dropna(subset=["error"])
     axes.errorbar(done["number"], done["error"], yerr=done["se"], fmt="o", color=BLUE, ecolor=PALE, markersize=4)
     axes.plot(
@@ -64,11 +72,11 @@ def history(trials: pd.DataFrame) -> Figure:
     return figure
 
 
-def rungs(trials: pd.DataFrame) -> Figure:
+def rungs(trials: pd.DataFrame, called: str) -> Figure:
     """The errors of each trial at the rungs that it reached and at its end: finished ones strong, the others pale."""
     figure = Figure(figsize=(6.6, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    prepare(axes, "Errors at the rungs", "", "error")
+    prepare(axes, "Errors at the rungs", "", called)
     n_rungs = trials["rungs"].map(len).max()
     finished = trials["error"].notna()
     for chosen, colour in ((~finished, PALE), (finished, BLUE)):
@@ -102,7 +110,7 @@ def parallel(finished: pd.DataFrame) -> Figure:
     return figure
 
 
-def slices(finished: pd.DataFrame) -> Figure:
+def slices(finished: pd.DataFrame, called: str) -> Figure:
     """The error against every parameter, one panel each."""
     names = parameters(finished)
     n_rows = -(-len(names) // COLUMNS)
@@ -110,7 +118,7 @@ def slices(finished: pd.DataFrame) -> Figure:
     best = finished["error"].idxmin()
     for place, name in enumerate(names):
         axes = figure.add_subplot(n_rows, COLUMNS, place + 1)
-        prepare(axes, "", name, "error" if place % COLUMNS == 0 else "")
+        prepare(axes, "", name, called if place % COLUMNS == 0 else "")
         values = finished[name]
         if _is_number(values):
             if _spans_far(values):

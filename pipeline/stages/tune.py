@@ -41,6 +41,7 @@ STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "given up", TrialS
 def run(job: Job) -> dict[str, Any]:
     """Write trials.parquet (number, state, error, se, rungs, one column a parameter), best.json and recipe.json.
 
+    Where labels are decided afterwards trials are judged by the log loss, and the column `error` is called so.
     best.json holds the parameters of the best trials, for other searches to start with. The recipe is that of the best
     trial if it is better than the default on fresh folds, else the default. optimism.json says by how much its error is
     too low on folds that it was not chosen on, because it was chosen on the same rows (None where nobody knows).
@@ -50,7 +51,7 @@ def run(job: Job) -> dict[str, Any]:
     with storage.opened(search.folder, f"{search.entry}-{job.progress.name}") as kept:
         trials = fill(search, kept)
     seconds = round(time.monotonic() - began, 1)
-    _write_trials(job, trials)
+    _write_trials(search, trials)
     write_json(job.out / "best.json", study.best_of(trials.values(), search.space))
     best = _best(search, trials)
     verdict = _settle(search, best, len(trials))
@@ -75,8 +76,8 @@ def fill(search: Search, kept: storage.Trials) -> dict[int, FrozenTrial]:
     with job.log.progress(f"tune {search.entry}", search.n_trials) as bar:
         while True:
             done = {place: trial for place, trial in kept.finished().items() if place < search.n_trials}
-            bar.advance(len(done) - shown, note=_note(done.values()))
-            bar.table(*_leaders(done, search.space))
+            bar.advance(len(done) - shown, note=_note(done.values(), search.measure))
+            bar.table(*_leaders(done, search))
             shown = len(done)
             if shown == search.n_trials or job.log.late():
                 break
@@ -117,26 +118,26 @@ def _fit(search: Search, kept: storage.Trials, done: Mapping[int, FrozenTrial], 
     return True
 
 
-def _leaders(done: Mapping[int, FrozenTrial], space: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+def _leaders(done: Mapping[int, FrozenTrial], search: Search) -> tuple[list[str], list[list[str]]]:
     """Return the best trials so far as a table: header and rows."""
     finished = [place for place, trial in done.items() if trial.state is TrialState.COMPLETE]
     best = sorted(finished, key=lambda place: done[place].value or 0.0)[:N_SHOWN]
-    rows = []
+    rows, space = list[list[str]](), search.space
     for place in best:
         own = study.values(done[place].params, space)
         figure = f"{done[place].value:.5f} ± {done[place].user_attrs['se']:.5f}"
         rows.append([str(place), figure, *(_short(own.get(name)) for name in space)])
-    return ["trial", "error", *space], rows
+    return ["trial", search.measure, *space], rows
 
 
 def _short(value: Any) -> str:
     return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _note(trials: Iterable[FrozenTrial]) -> str:
+def _note(trials: Iterable[FrozenTrial], measure: str) -> str:
     trials = list(trials)
     errors = [trial.value for trial in trials if trial.value is not None]
-    best = f"best {min(errors):.5f}" if errors else "none finished yet"
+    best = f"best{'' if measure == 'error' else ' ' + measure} {min(errors):.5f}" if errors else "none finished yet"
     return f"{best}, {sum(trial.state is TrialState.PRUNED for trial in trials)} given up"
 
 
@@ -225,18 +226,18 @@ def _facts(trials: Mapping[int, FrozenTrial], best: Best | None, verdict: Verdic
     return facts | ({} if verdict is None else {"kept": verdict.kept, "verdict": verdict.text})
 
 
-def _write_trials(job: Job, trials: Mapping[int, FrozenTrial]) -> None:
-    columns = ["number", "state", "error", "se", "rungs", *job.config["space"]]
+def _write_trials(search: Search, trials: Mapping[int, FrozenTrial]) -> None:
+    columns = ["number", "state", search.measure, "se", "rungs", *search.space]
     rows = [
         {
             "number": place,
             "state": STATES[trial.state],
-            "error": trial.value,
+            search.measure: trial.value,
             "se": trial.user_attrs.get("se"),
             "rungs": study.rung_errors(trial),
         }
-        | study.written(trial.params, job.config["space"])
+        | study.written(trial.params, search.space)
         for place, trial in trials.items()
     ]
-    frame = pd.DataFrame(rows, columns=columns).astype({"error": float, "se": float})
-    frame.to_parquet(job.out / "trials.parquet", index=False)
+    frame = pd.DataFrame(rows, columns=columns).astype({search.measure: float, "se": float})
+    frame.to_parquet(search.job.out / "trials.parquet", index=False)

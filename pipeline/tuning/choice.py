@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.seeds import derive
+from pipeline.tuning.judge import as_judged, as_submitted
 from pipeline.types import Folds, Table
 from pipeline.uncertainty import cv_figure
 
@@ -31,7 +32,8 @@ def safest(fold_errors: np.ndarray, valid_to_train: float) -> int:
 class Optimism:
     """By how much the lowest error among trials is too low because it was chosen; NaN where that is not known.
 
-    cautious: the chosen is judged by rows that did not choose (BBC-CV). plain: by all rows (Efron).
+    cautious: the chosen is judged by rows that did not choose (BBC-CV), in what trials are judged by. plain: by all
+    rows (Efron), as it would be submitted, in the metric.
     """
 
     cautious: float
@@ -54,13 +56,18 @@ def optimism(table: Table, folds: Folds, oofs: Sequence[np.ndarray], seed: int) 
     Sources: Tsamardinos, Greasidou and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and
     accurate cross-validation" (BBC-CV); Efron 1983, "Estimating the error rate of a prediction rule".
     """
-    known = _errors(table, folds, oofs, np.ones(len(table.target), dtype=np.int64))
+    n_judged = len(oofs) * folds.n_repeats
+    if not _n_samples(n_judged, len(table.target)):
+        return UNKNOWN
+    trials, submitted = as_judged(table, folds, oofs), as_submitted(table, folds, oofs)
+    known, known_submitted = (own.errors(np.ones(len(table.target), dtype=np.int64)) for own in (trials, submitted))
     left_out, flattery = [], []
-    for times in _samples(table, len(oofs) * folds.n_repeats, derive(seed, "bbc")):
-        chosen_by = _errors(table, folds, oofs, times)
-        judged_by = _errors(table, folds, oofs, (times == 0).astype(np.int64))
-        if np.isfinite([chosen_by, judged_by]).all():  # AUC, say, needs both classes on both sides
-            best, lower = chosen_by.argmin(), known - chosen_by
+    for times in _samples(table, n_judged, derive(seed, "bbc")):
+        chosen_by = trials.errors(times)
+        judged_by = trials.errors((times == 0).astype(np.int64))
+        own = chosen_by if table.task.judge is None else submitted.errors(times)
+        if np.isfinite([chosen_by, judged_by, own]).all():  # AUC, say, needs both classes on both sides
+            best, lower = chosen_by.argmin(), known_submitted - own
             left_out.append(judged_by[best])
             flattery.append(lower[best] - lower.mean())
     if not left_out:
@@ -78,9 +85,9 @@ def persistence(
     The share is the slope of their difference on fresh folds by that on the search's, over bootstrap samples of the
     rows; 1 where none can tell.
     """
-    gains = []
+    gains, pairs = [], [as_submitted(table, folds, oofs) for folds, oofs in (searched, fresh)]
     for times in _samples(table, 2 * (searched[0].n_repeats + fresh[0].n_repeats), derive(seed, "persistence")):
-        first, second = (np.subtract(*_errors(table, folds, oofs, times)) for folds, oofs in (searched, fresh))
+        first, second = (np.subtract(*pair.errors(times)) for pair in pairs)
         if np.isfinite([first, second]).all():
             gains.append((first, second))
     if len(gains) < FEWEST:
@@ -94,15 +101,10 @@ def _samples(table: Table, n_judged: int, seed: int) -> Iterator[np.ndarray]:
     n_rows = len(table.target)
     unit = np.arange(n_rows) if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
     generator, n_units = np.random.default_rng(seed), unit.max() + 1
-    n_samples = min(MOST, int(WORK / (n_judged * n_rows)))
-    for _ in range(n_samples if n_samples >= FEWEST else 0):
+    for _ in range(_n_samples(n_judged, n_rows)):
         yield np.bincount(generator.integers(n_units, size=n_units), minlength=n_units)[unit]
 
 
-def _errors(table: Table, folds: Folds, oofs: Sequence[np.ndarray], times: np.ndarray) -> np.ndarray:
-    """Return each trial's mean error over repeats, of rows that are drawn so many times; NaN where there are none."""
-    drawn = [np.repeat(rows, times[rows]) for rows in map(np.flatnonzero, folds.covered)]
-    if not all(map(len, drawn)):
-        return np.full(len(oofs), np.nan)
-    judge = table.task.metric.error
-    return np.mean([[judge(table.target[d], oof[r, d]) for oof in oofs] for r, d in enumerate(drawn)], axis=0)
+def _n_samples(n_judged: int, n_rows: int) -> int:
+    n_samples = min(MOST, int(WORK / (n_judged * n_rows)))
+    return n_samples if n_samples >= FEWEST else 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.extra.rows import cross_fit
+from pipeline.tuning.judge import measure_of
 from pipeline.tuning.search import Search
 from pipeline.types import Folds
 from pipeline.uncertainty import paired_difference, rows_ratio
@@ -63,7 +64,8 @@ def confirm(search: Search, found: Any, folds: Folds, seed: int, optimism: float
             text = "the default is kept: this split has no fresh folds, and what the choice is worth is not known"
             return Verdict(False, math.nan, gain.se, text)
     kept = gain.mean > (gain.se if gain.n_values > 1 else 0.0)
-    size = f"{abs(gain.mean):.5g} ± {gain.se:.2g} on {where}"
+    within = "" if search.table.task.judge is None else f" in {measure_of(search.table.task)}"
+    size = f"{abs(gain.mean):.5g} ± {gain.se:.2g}{within} on {where}"
     if kept:
         text = f"what tuning found is kept: better than the default by {size}"
     elif gain.mean > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipeline.models import _optional
 from pipeline.seeds import derive
 from pipeline.tuning import first_repeat, storage, study
 from pipeline.tuning.halving import FIRST_REPEAT, RECENT, first_wave, limit_of, rungs_for, shares_of
+from pipeline.tuning.judge import judged, measure_of
 from pipeline.types import CrossFit, Folds, Rung, Table
 
 
@@ -41,6 +42,11 @@ class Search:
     @property
     def space(self) -> dict[str, Any]:
         return dict(self.job.config["space"])
+
+    @property
+    def measure(self) -> str:
+        """What the errors of its trials are called."""
+        return measure_of(self.table.task)
 
     @cached_property
     def folds(self) -> Folds:
@@ -155,4 +161,5 @@ def search_of(job: Job) -> Search:
     n_trials = read_json(job.inputs["trials"] / job.config["entry"] / "trials.json")
     recipe = read_json(job.inputs["recipe"] / job.config["entry"] / "recipe.json")
     wanted = recipe and job.plugins["model"].Recipe.model_validate(recipe)  # none of a model that was left out
-    return Search(job, n_trials, wanted, table_of(job), read_extra(job.inputs))
+    table = table_of(job)
+    return Search(job, n_trials, wanted, replace(table, task=judged(table.task)), read_extra(job.inputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from elsewhere import elsewhere
 from heard import Heard
 from model_cases import NAMES, QUICK, fitted, folds, module, table
 
+from pipeline.metrics import f1
 from pipeline.spread import Spread, in_turn
 from pipeline.stages.train import save_fitted
-from pipeline.types import CrossFit, Rung
+from pipeline.types import CrossFit, Metric, Rung, Table
 
 CLIMBING = [name for name in NAMES if getattr(module(name), "RUNGS", ())]
 LAST: dict[str, dict[str, Any]] = {"extra_trees": {"split_rows": 200}, "forest": {"split_rows": 200}}
@@ -31,12 +33,14 @@ def recipes(name: str) -> dict[str, Any]:
     return {own: module(name).Recipe(**settings) for own, settings in both.items()}
 
 
-def climb(name: str, wanted: Mapping[str, Any], limit: float, spread: Spread = in_turn) -> dict[str, CrossFit]:
+def climb(
+    name: str, wanted: Mapping[str, Any], limit: float, spread: Spread = in_turn, rows: Table | None = None
+) -> dict[str, CrossFit]:
     """Cross-fit recipes with a limit at the first of the model's rungs and none at the others."""
     first, *others = module(name).RUNGS
     rungs = (Rung(first, limit), *(Rung(share, math.inf) for share in others))
     how: dict[str, Any] = {"seed": 0, "log": Heard(), "spread": spread, "rungs": rungs}
-    found: dict[str, CrossFit] = module(name).cross_fit(wanted, table("regression"), folds(), **how)
+    found: dict[str, CrossFit] = module(name).cross_fit(wanted, rows or table("regression"), folds(), **how)
     return found
 
 
@@ -83,3 +87,13 @@ def test_who_shares_the_call_and_where_it_runs_decide_nothing(name: str) -> None
         assert own.rungs == other.rungs
         assert own.given_up == other.given_up
         np.testing.assert_array_equal(own.oof, other.oof)
+
+
+def test_at_rungs_and_at_the_end_it_is_judged_by_what_a_search_judges_by(name: str) -> None:
+    metric = Metric.from_module(f1)
+    judge = replace(metric, function=lambda *_: 0.75)
+    task = replace(table("binary").task, metric=metric, judge=judge)
+    rows = replace(table("binary"), task=task)
+    (entry,) = climb(name, {"entry": recipes(name)["entry"]}, math.inf, rows=rows).values()
+    assert set(entry.rungs) == {0.25}
+    assert (entry.fold_errors == 0.25).all()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from pipeline.files import write_json
 from pipeline.report import html
 from pipeline.report.audit import Checked
 
@@ -83,6 +87,14 @@ def test_what_became_of_the_found_recipe_is_said(regression: Reader) -> None:
     assert "error 0.2 on folds of its own, 0.21 once the choice" in regression.text
     assert "(BBC-CV). The default is kept" in regression.text
     assert "mlp-tuned : the default is kept: inside the noise" in regression.text
+
+
+def test_a_search_that_went_by_the_log_loss_says_so(tmp_path: Path) -> None:
+    write_json(tmp_path / "recipe.json", None)
+    facts = {"trials": 2, "failed": 0, "given_up": 0, "best": 0.2, "corrected": 0.21}
+    evidence: Any = SimpleNamespace(results={"tune[mlp]": SimpleNamespace(facts=facts, folder=tmp_path)})
+    table = pd.DataFrame({"number": [0, 1], "state": "finished", "log loss": [0.3, 0.2], "se": 0.1, "rungs": [[], []]})
+    assert "the one chosen has log loss 0.2 on folds of its own, 0.21" in "".join(html._tuning("mlp", table, evidence))
 
 
 def test_what_a_network_consists_of_is_there(regression: Reader) -> None:
