@@ -143,12 +143,8 @@ class Table:
         for name, dtype in self.train.dtypes.items():
             if not (dtype == np.float64 or isinstance(dtype, pd.CategoricalDtype)):
                 raise ValueError(f"column {name!r} is {dtype}, expected float64 or category")
-        for label, length, rows in (
-            ("target", len(self.target), self.train),
-            ("train_ids", len(self.train_ids), self.train),
-            ("test_ids", len(self.test_ids), self.test),
-        ):
-            if length != len(rows):
+        for label, rows in (("target", self.train), ("train_ids", self.train), ("test_ids", self.test)):
+            if (length := len(getattr(self, label))) != len(rows):
                 raise ValueError(f"{label} has {length} entries for {len(rows)} rows")
         if self.target.shape[1:] != ((self.task.n_outputs,) if self.task.targets else ()):
             raise ValueError(f"a target {self.target.shape} for the targets {self.task.targets}")
