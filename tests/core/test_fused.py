@@ -46,6 +46,14 @@ def test_a_member_trains_alike_alone_and_among_others(kind: str, init: str) -> N
         assert_alike(train(program, [replace(member, view=0)], [views[member.view]]), [shared])
 
 
+@pytest.mark.usefixtures("way")
+def test_neighbours_of_equal_rates_and_other_widths_learn_by_factors_of_their_own() -> None:
+    views = views_of([(64, 6), (64, 5), (64, 7)])
+    members = [Member(view, 10 + view, lr=0.01, weight_decay=0.1) for view in range(3)]
+    for member, shared in zip(members, train(PROGRAM, members, views), strict=True):
+        assert_alike(train(PROGRAM, [replace(member, view=0)], [views[member.view]]), [shared])
+
+
 @pytest.mark.parametrize(("dtype", "within"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
 def test_a_member_trains_alike_alone_among_five_and_among_two_hundred(dtype: torch.dtype, within: float) -> None:
     """In float32 members drift apart by rounding alone: here, after 24 steps, by less than 1e-5."""

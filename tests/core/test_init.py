@@ -125,6 +125,17 @@ def test_the_heads_of_members_start_by_the_inputs_that_each_adds_up() -> None:
     assert net.head.weight.std().item() == pytest.approx(0.1, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("numeric", "weight", "fan_in"),
+    [("piecewise", "direction", 4), ("periodic", "weight", 16), ("periodic_lite", "weight", 16), ("pbld", "weight", 8)],
+)
+def test_vectors_of_numbers_start_by_what_each_of_a_columns_adds_up(numeric: str, weight: str, fan_in: int) -> None:
+    wanted = Architecture(1, hidden=(4,), numeric=numeric, numeric_width=4, numeric_parts=8, n_numeric=20)
+    net, x = build(wanted, 20), torch.randn(50, 20, generator=torch.Generator().manual_seed(0))
+    initialise(net, "he", 0, x, torch.zeros(50, 0, dtype=torch.int64))
+    assert net.numeric.get_parameter(weight).abs().max().item() == pytest.approx(fan_in**-0.5, rel=0.1)
+
+
 @pytest.mark.parametrize("name", ["kaiming", "spread"])
 def test_an_init_that_needs_rows_or_is_not_known_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"init is '{name}'; without rows to look at there are constant"):

@@ -153,6 +153,11 @@ def test_a_fold_whose_columns_are_constant_predicts_a_constant(model: ModuleType
     assert np.isfinite(found.test).all()
 
 
+def test_numbers_that_differ_beyond_single_precision_alone_are_no_failure(model: ModuleType) -> None:
+    rows = pd.DataFrame({"one": 7 + 1e-9 * np.arange(N)})
+    assert not fit(model, replace(values(), train=rows, test=rows[:20]), stop_on="none").failed
+
+
 def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> None:
     data = values()
     levels = pd.CategoricalDtype(["missing", "nan", "new", "x", "y"])

@@ -77,6 +77,11 @@ def test_levels_that_are_all_whole_numbers_are_the_same_however_they_are_spelled
     assert retype(cells(["3.0", "7", "+12", "", "8.5"]), settled).tolist() == ["3", "7", "12", None, "8.5"]
 
 
+@pytest.mark.parametrize(("kind", "dtype", "text"), [("boolean", "boolean", "True"), ("numeric", "float64", "3")])
+def test_rows_that_miss_nothing_are_of_the_type_of_those_that_did(kind: Any, dtype: str, text: str) -> None:
+    assert retype(cells([text]), Settled(kind, dtype, whole=False)).dtype == dtype
+
+
 def test_what_a_kind_cannot_hold_is_missing_and_told() -> None:
     said: list[str] = []
     rows = read_rows(sheet("id,size,colour\n1,4,red\n2,many,green\n"), None, SCHEMA, ["size"], said.append)

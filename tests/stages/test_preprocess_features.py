@@ -44,9 +44,10 @@ def test_columns_of_several_levels_get_names_of_one(case):
     assert "('twice', 'area')" in case.run().numeric
 
 
-def test_a_feature_that_takes_a_name_twice_is_refused(case):
-    case.features["area"] = lambda rows: (rows["area"] * 2).rename(None)
-    with pytest.raises(FeatureError, match=r"area\(\) makes a column 'area', which raw file has too"):
+@pytest.mark.parametrize(("name", "where"), [("area", "raw file"), ("id", "ingest"), ("price", "ingest")])
+def test_a_feature_that_takes_a_name_twice_is_refused(case, name, where):
+    case.features[name] = lambda rows: (rows["area"] * 2).rename(None)
+    with pytest.raises(FeatureError, match=rf"{name}\(\) makes a column '{name}', which {where} has too"):
         case.run()
 
 
