@@ -22,6 +22,12 @@ def lines(found: Expected, places: int) -> Iterator[str]:
             "What is submitted is the mean of all folds' models; CV judges each of them, whose error is higher by "
             f"{number(found.averaging, places)}."
         )
+    if found.forward:
+        yield (
+            "Folds go forward in time: CV judges a model right after the rows that it learnt from. Of a model without "
+            "refit = true the mean of all folds' models is submitted, the first of which know only the beginning; no "
+            "row tells what that costs where the target follows a trend."
+        )
     if found.tuning > 0:
         yield (
             "Tuning chose recipes on the rows that score them, other folds or not: for that the expected error is "

@@ -52,10 +52,11 @@ class Expected:
     """What the stage `score` expects of the private leaderboard; scores as Kaggle shows them, NaN where unknown.
 
     low, high: its 90 % interval. n_private: test rows that it is about; assumed: nobody said how many those are.
-    flattered: share of the weight on entries that stopped on the rows that score them. optimism, tuning, averaging: by
-    how much its error is higher and, the last, lower than that of CV because of these. drift: `drift_auc` is more than
-    chance, and then mostly by the columns named. weighted: the expected score with rows counted as often as test has
-    such; readable: enough rows carry the weights, and train has enough like test's at all.
+    forward: folds go forward in time. flattered: share of the weight on entries that stopped on the rows that score
+    them. optimism, tuning, averaging: by how much its error is higher and, the last, lower than that of CV because of
+    these. drift: `drift_auc` is more than chance, and then mostly by the columns named. weighted: the expected score
+    with rows counted as often as test has such; readable: enough rows carry the weights, and train has enough like
+    test's at all.
     """
 
     score: float
@@ -71,6 +72,7 @@ class Expected:
     n_private: int
     assumed: bool
     drawn: str
+    forward: bool
     drift_auc: float
     drift_se: float
     drift: bool
@@ -169,6 +171,7 @@ def read_expected(folder: Path) -> Expected:
         n_private=said["n_private"],
         assumed=said["public_share"] is None,
         drawn=f"{drawn['n']} {drawn['what']}",
+        forward=said.get("forward", False),
         drift_auc=_known(drift["auc"]),
         drift_se=_known(drift["se"]),
         drift=drift["found"],

@@ -47,6 +47,7 @@ def run(job: Job) -> dict[str, Any]:
         "n_private": n_private,
         "public_share": share,
         "drawn": _drawn(rows, table, folds),
+        "forward": folds.kind == "time",
         "flattered": bias.flattered,
         "drift": _drift(drift),
         "weighted": _weighted(found, weighted, table.task.metric),

@@ -95,6 +95,15 @@ def test_groups_and_stretches_of_time_are_what_is_drawn(tmp_path: Path) -> None:
     assert drawn["n"] < 30
 
 
+def test_folds_in_time_are_told_to_say_nothing_of_the_first_folds_models_on_test(tmp_path: Path) -> None:
+    timed = replace(make_table(rmse), time=np.arange(N_TRAIN, dtype=np.float64))
+    told = {}
+    for kind in ("time", "kfold"):
+        run(tmp_path / kind, timed, make_folds(kind))
+        told[kind] = "know only the beginning" in " ".join(lines(read_expected(tmp_path / kind / "out"), 3))
+    assert told == {"time": True, "kfold": False}
+
+
 def test_a_blend_of_what_stopped_on_the_fold_is_expected_to_do_worse(tmp_path: Path) -> None:
     honest, flattered = (run(tmp_path / s, make_table(auc), make_folds(), stop_on=s) for s in ("inner", "fold"))
     assert flattered["flattered"] == 1.0
