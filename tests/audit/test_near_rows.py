@@ -71,6 +71,7 @@ CLEAN: dict[str, Made] = {
     "heavy tails": lambda rng, n: rng.standard_cauchy(size=(n, 10)),
     "clusters": lambda rng, n: 4.0 * (np.arange(n) % 20 // 4)[:, None] + rng.normal(size=(n, 5)) * 0.2,
     "flags": lambda rng, n: np.column_stack([np.eye(8)[rng.integers(0, 8, n)], rng.normal(size=(n, 3))]),
+    "flags alone": lambda rng, n: rng.random((n, 4)) < 0.5,
     "in common": lambda rng, n: np.tile(rng.normal(size=(n, 3)), 5) + 0.1 * rng.normal(size=(n, 15)),
 }
 
