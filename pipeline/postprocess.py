@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.apart import rows_apart
 from pipeline.engine.sealed import sealed
 from pipeline.errors import FeatureError
 from pipeline.types import Folds
@@ -136,6 +137,11 @@ class Finisher:
     def of_test(self, test: np.ndarray) -> np.ndarray:
         """Return predictions (n_test, n_outputs) for the test rows, finished."""
         return Finish(self._range(slice(None)), self.round, self.own, self._n_targets).apply(test, self.test)
+
+    def of_apart(self, test: np.ndarray) -> np.ndarray:
+        """Return the same for those test rows for which every model's own predictions are kept."""
+        rows = None if self.test is None else self.test.iloc[rows_apart(len(self.test))]
+        return Finish(self._range(slice(None)), self.round, self.own, self._n_targets).apply(test, rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `finish_of` needs for new rows, beside the function: the range, and what is rounded to."""

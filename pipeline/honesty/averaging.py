@@ -16,13 +16,16 @@ from scipy.optimize import brentq
 from pipeline.blenders._alone import fit_alone, is_decided
 from pipeline.blenders._blend import Blend, Blends
 from pipeline.blenders._decision import Decision
-from pipeline.blenders._library import Library
+from pipeline.blenders._library import Library, in_logs
 from pipeline.blenders._shift import Shift
 from pipeline.blenders._temperature import FLOOR, temper
 from pipeline.types import Metric
 
 Submit = Callable[[np.ndarray], np.ndarray]
 """What turns predictions (n, n_entries, n_outputs) into one (n, n_outputs)."""
+
+Finished = Callable[[np.ndarray], np.ndarray]
+"""What becomes of predictions (n_rows_apart, n_outputs) before they are submitted."""
 
 LABELS = 20_000
 """Made-up labels that a gain is judged by: a twentieth of a gain as large as a model strays by, in 20 ms."""
@@ -35,25 +38,36 @@ NEAR = 0.05
 """Out-of-fold rows on either side, as a share of all, whose errors a test row's error is drawn from."""
 
 
-def gain_blended(library: Library, blend: Blend | Blends, seed: int) -> float:
-    """Return what averaging gains a blend of the whole library; of several targets, their mean as the metric is."""
+def gain_blended(library: Library, blend: Blend | Blends, seed: int, finish: Finished | None = None) -> float:
+    """Return what averaging gains a blend of the whole library; of several targets, their mean as the metric is.
+
+    finish: None where predictions are submitted as they are, and of several targets.
+    """
     blends = blend.targets if isinstance(blend, Blends) else [blend]
-    return float(np.mean([_gain_blended(*own, seed) for own in zip(library.targets, blends, strict=True)]))
+    return float(np.mean([_gain_blended(*own, seed, finish) for own in zip(library.targets, blends, strict=True)]))
 
 
-def _gain_blended(library: Library, blend: Blend, seed: int) -> float:
+def _gain_blended(library: Library, blend: Blend, seed: int, finish: Finished | None) -> float:
     blend = replace(blend, logs=False)  # judged in the space in which it averages
-    return _gain(library, blend.apply, replace(blend, decision=Decision(), shift=Shift()).apply, seed)
+    believe = replace(blend, decision=Decision(), shift=Shift()).apply
+    return _gain(library, _submitted(blend.apply, finish, library.logs), believe, seed)
 
 
-def gain_alone(library: Library, name: str, seed: int) -> float:
-    """Return what averaging gains one entry of the library."""
-    return float(np.mean([_gain_alone(own.only(name), seed) for own in library.targets]))
+def gain_alone(library: Library, name: str, seed: int, finish: Finished | None = None) -> float:
+    """Return what averaging gains one entry of the library; finish as in `gain_blended`."""
+    return float(np.mean([_gain_alone(own.only(name), seed, finish) for own in library.targets]))
 
 
-def _gain_alone(library: Library, seed: int) -> float:
+def _gain_alone(library: Library, seed: int, finish: Finished | None) -> float:
     submit = fit_alone(library).apply if is_decided(library.metric) else _first
-    return _gain(library, submit, _first, seed)
+    return _gain(library, _submitted(submit, finish, library.logs), _first, seed)
+
+
+def _submitted(submit: Submit, finish: Finished | None, logs: bool) -> Submit:
+    """Return what submits finished predictions; logs: they are averaged, and judged, as log(1 + value)."""
+    if finish is None:
+        return submit
+    return lambda predictions: in_logs(finish(np.expm1(submit(predictions)))) if logs else finish(submit(predictions))
 
 
 def _first(predictions: np.ndarray) -> np.ndarray:

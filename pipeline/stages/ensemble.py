@@ -22,7 +22,7 @@ from pipeline.engine.stage import Job
 from pipeline.entries import AS_SUBMITTED, BEST, ENSEMBLE, EQUAL, TUNED, read_library
 from pipeline.errors import ConfigError, ModelError
 from pipeline.files import read_folds, read_json, read_target, write_entry, write_json
-from pipeline.honesty.averaging import gain_alone, gain_blended
+from pipeline.honesty.averaging import Finished, gain_alone, gain_blended
 from pipeline.postprocess import Finisher
 from pipeline.seeds import derive
 from pipeline.types import CrossFit, Folds, Metric, StopOn
@@ -40,6 +40,11 @@ class Judge:
     folds: Folds
     metric: Metric
     finisher: Finisher
+
+    @property
+    def finish(self) -> Finished | None:
+        """What becomes of predictions of one target before they are submitted, None where nothing does."""
+        return None if self.finisher.is_plain or self.target.ndim > 1 else self.finisher.of_apart
 
     def fold_errors(self, oof: np.ndarray) -> np.ndarray:
         """Return the error (n_repeats, n_folds) of predictions (n_repeats, n_train, n_outputs)."""
@@ -92,7 +97,7 @@ def run(job: Job) -> dict[str, Any]:
     shares = {name: weight for name, weight in weights.items() if weight}
     temperatures = {name: float(t) for name, t in zip(library.names, blend.temperatures, strict=True) if name in shares}
     temperatures[ENSEMBLE] = blend.last_temperature
-    known = _known(library, blend, shares, job) | _of_references(entries, library, judge, job)
+    known = _known(library, blend, shares, judge, job) | _of_references(entries, library, judge, job)
     stop_on = _stop_on(entries, blender.names(library.names))
     each = judge.as_submitted(entries)
     rows = _leaderboard(each, blends, shares, known, judge, stop_on)
@@ -190,22 +195,22 @@ def _worth(
 
 
 def _known(
-    library: Library, blend: Blend | Blends, shares: Mapping[str, float], job: Job
+    library: Library, blend: Blend | Blends, shares: Mapping[str, float], judge: Judge, job: Job
 ) -> dict[str, dict[str, float]]:
     """Return by how much the errors of entries and ensemble are to be corrected before they are expected in private.
 
     averaging: lower, because all folds' models are averaged; tuning: higher, because recipes were chosen on these rows.
     A blend is as much too good as its entries are by their weights.
     """
-    seed = derive(job.seed, "averaging")
+    how = derive(job.seed, "averaging"), judge.finish
     tuning = dict.fromkeys(library.names, 0.0) | {
         f"{node.removeprefix('tune:')}{TUNED}": read_json(folder / "optimism.json")["optimism"] or 0.0
         for node, folder in job.inputs.items()
         if node.startswith("tune:")
     }
-    known = {name: {"averaging": gain_alone(library, name, seed), "tuning": tuning[name]} for name in library.names}
+    known = {name: {"averaging": gain_alone(library, name, *how), "tuning": tuning[name]} for name in library.names}
     flattered = max(sum(share * tuning[name] for name, share in shares.items()), 0.0)
-    return known | {ENSEMBLE: {"averaging": gain_blended(library, blend, seed), "tuning": flattered}}
+    return known | {ENSEMBLE: {"averaging": gain_blended(library, blend, *how), "tuning": flattered}}
 
 
 def _of_references(
@@ -216,7 +221,7 @@ def _of_references(
     for name in (name for name, entry in entries.items() if entry.reference):
         one = build_library({name: replace(entries[name], reference=False)}, judge.target, judge.metric, judge.folds)
         chosen = weights_optimism(library, name, lambda oof: float(judge.fold_errors(oof).mean()), job.seed)
-        gain = gain_alone(one, name, derive(job.seed, "averaging"))
+        gain = gain_alone(one, name, derive(job.seed, "averaging"), judge.finish)
         found[name] = {"averaging": gain, "tuning": chosen}
     return found
 

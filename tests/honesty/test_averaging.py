@@ -80,6 +80,26 @@ def test_what_is_said_is_what_is_gained(module: ModuleType, rare: float, near: f
     assert said == pytest.approx(found, rel=near)
 
 
+def hardened(predictions: np.ndarray) -> np.ndarray:
+    return np.where(predictions > 0.4, 0.9, 0.1) if predictions.shape[1] > 1 else np.where(predictions > 10, 20.0, 2.0)
+
+
+@pytest.mark.parametrize(("module", "rare"), [(log_loss, 1.0), (auc, 1.0), (rmsle, 0.0)])
+def test_what_is_said_of_finished_predictions_is_what_is_gained(module: ModuleType, rare: float) -> None:
+    """A threshold takes much of what averaging gains, or adds to it."""
+    said, found = [], []
+    for seed in range(6):
+        library, truth = library_of(module, seed, noise=1.0, rare=rare)
+        errors = [
+            Metric.from_module(module).error(truth, hardened(np.expm1(one) if library.logs else one))
+            for one in (*library.apart[:, :, 0], library.together[:, 0])
+        ]
+        found.append(np.mean(errors[:-1]) - errors[-1])
+        said.append((gain_alone(library, "net", 0, hardened), gain_alone(library, "net", 0)))
+    finished, plain = np.mean(said, axis=0)
+    assert abs(finished - np.mean(found)) < abs(plain - np.mean(found)) / 1.5
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 99), st.integers(1, 40), st.integers(1, 6))
 def test_of_squared_errors_it_is_what_the_models_stray_by_whatever_the_truth(seed: int, n: int, n_models: int) -> None:

@@ -49,6 +49,9 @@ def test_the_leaderboard_knows_what_averaging_gains_and_what_tuning_flatters(tmp
     }
     entries = {"m0-tuned": entries["m0"], "m1": entries["m1"]}
     job = job_of(tmp_path, target, folds, entries)
+    coarse = job_of(tmp_path / "coarse", target, folds, entries)
+    ensemble.run(replace(coarse, config={**coarse.config, "finish": {"round": 100.0}}))  # all are submitted as 0
+    assert {row["averaging"] for row in read_json(tmp_path / "coarse/out/leaderboard.json")} == {0.0}
     (tmp_path / "tune").mkdir()
     write_json(tmp_path / "tune/optimism.json", {"optimism": 0.2})
     ensemble.run(replace(job, inputs={**job.inputs, "tune:m0": tmp_path / "tune"}))
