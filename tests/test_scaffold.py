@@ -340,8 +340,11 @@ def test_where_test_lies_after_train_folds_do_too(tmp_path, n_days, n_folds):
     (raw / "sample_submission.csv").write_text(table("id,y", IDS, [0] * 60))
     made = scaffold("shop", raw, tmp_path / "experiments")
     for name in TEMPLATES:
-        split = tomllib.loads((tmp_path / "experiments" / "shop" / f"{name}.toml").read_text())["split"]
+        made_up = tomllib.loads((tmp_path / "experiments" / "shop" / f"{name}.toml").read_text())
+        split = made_up["split"]
         assert (split["kind"], split["n_folds"]) == (("time", n_folds) if n_folds else ("kfold", 5))
+        refitted = {model for model, section in made_up["models"].items() if section.get("refit")}
+        assert refitted == (made_up["models"].keys() - {"autogluon"} if n_folds else set())
         assert split.get("repeats", 1) == 1 or not n_folds
     assert ("time" in tomllib.loads(made.paths[0].read_text())) == bool(n_folds)
 
