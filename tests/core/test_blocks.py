@@ -97,3 +97,9 @@ def test_memory_is_planned_for_what_members_inside_and_bins_make_of_a_row() -> N
     assert row_units(build(Architecture(2, hidden=(5, 3), k=4), 6)) == 4 * (6 + 5 + 3 + 2)
     bins = Architecture(2, hidden=(5,), numeric="piecewise", numeric_width=4, numeric_parts=16, n_numeric=3)
     assert row_units(build(bins, 6)) == 2 * 3 * 16 + (3 * 4 + 3) + 5 + 2
+
+
+def test_only_the_first_layer_scales_columns() -> None:
+    for hidden, place in (((), "head"), ((4,), "blocks.0.linear"), ((4, 4), "blocks.0.linear")):
+        net = build(Architecture(1, hidden=hidden, scaling=True), 3)
+        assert [name for name, _ in net.named_parameters() if name.endswith("factor")] == [f"{place}.factor"]

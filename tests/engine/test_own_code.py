@@ -36,3 +36,15 @@ def test_what_is_only_called_like_the_environment_may_be_read(tmp_path: Path) ->
         "def a(rows): return rows.environ + rows['b'].map(lambda name: len(os.path.basename(name)))"
     )
     assert code.closure([], [Plugin("competition_features", file, "a")]).digests.keys() == {"features.py:a"}
+
+
+def test_what_a_statement_uses_that_is_run_in_any_case_counts_for_every_function(tmp_path: Path) -> None:
+    def digest(number: int) -> str:
+        file = tmp_path / "features.py"
+        file.write_text(
+            f"def made(): return {number}\nTABLE = {{}}\nTABLE.update(n=made())\ndef a(rows): return rows\n"
+        )
+        (found,) = code.closure([], [Plugin("competition_features", file, "a")]).digests.values()
+        return found
+
+    assert digest(1) != digest(2)

@@ -105,7 +105,8 @@ def test_what_keeps_no_model_of_each_fold_says_that_it_goes_without() -> None:
     np.testing.assert_array_equal(found["entry"].oof, first.oof)
 
 
-def test_labelled_rows_change_no_auto_value() -> None:
+@pytest.mark.parametrize("n_extra", [0, 30])
+def test_labelled_rows_change_no_auto_value(n_extra: int) -> None:
     """Refits and trials settle "auto" by the rows of a fold that have labels of their own."""
     data, settled = table("regression"), []
 
@@ -115,8 +116,10 @@ def test_labelled_rows_change_no_auto_value() -> None:
 
     model, seen = spied("ridge")
     model.settled = settle
-    cross_fit_twice(model, recipe_of("ridge"), data, folds(), None, **HOW)
+    extra = Extra(data.train[:n_extra], data.target[:n_extra]) if n_extra else None
+    cross_fit_twice(model, recipe_of("ridge"), data, folds(), extra, **HOW)
     (_, first), (_, second) = seen
+    assert first.n_fit_rows == folds().n_fit_rows + n_extra
     assert settled == [first.n_fit_rows]
     assert second.n_fit_rows > first.n_fit_rows
 

@@ -29,11 +29,12 @@ def test_every_fold_trains_on_them_and_none_validates_or_stops_on_them() -> None
     assert len(join_table(table, extra_of(table)).train) == 410
 
 
-def test_a_fold_that_validates_a_group_leaves_its_extra_rows_out() -> None:
+@pytest.mark.parametrize("kind", ["group", "stratified_group"])
+def test_a_fold_that_validates_a_group_leaves_its_extra_rows_out(kind: str) -> None:
     fold = np.arange(400) % 4
     table = replace(make_table(), groups=fold)
     joined = join_folds(
-        Folds(alternating(400).role, "group"), table, extra_of(table, groups=np.array([0, 1, 9] + [2] * 7))
+        Folds(alternating(400).role, kind), table, extra_of(table, groups=np.array([0, 1, 9] + [2] * 7))
     )
     assert joined.role[0, 0, 400:403].tolist() == [UNUSED, TRAIN, TRAIN]
     assert joined.role[0, 1, 400:403].tolist() == [TRAIN, UNUSED, TRAIN]

@@ -79,6 +79,9 @@ def test_a_fold_that_stops_on_its_own_rows_says_so(model: ModuleType) -> None:
     found = fit(model, values(), stop_on="fold", patience=80)
     assert found.stop_on == "fold"
     assert found.fold_errors.mean() <= fit(model, values(), stop_on="none").fold_errors.mean()
+    found = fit(model, values(), stop_on="fold")
+    fixed, rows = fit(model, values(), stop_on="none", rounds=int(found.epochs[0, 0])), FOLDS.valid_rows(0, 0)
+    np.testing.assert_allclose(found.oof[0, rows], fixed.oof[0, rows], rtol=1e-6)
 
 
 def test_absolute_loss_aims_at_the_median_of_a_skewed_target(model: ModuleType, tmp_path: Path) -> None:
@@ -156,6 +159,28 @@ def test_a_fold_whose_columns_are_constant_predicts_a_constant(model: ModuleType
 def test_numbers_that_differ_beyond_single_precision_alone_are_no_failure(model: ModuleType) -> None:
     rows = pd.DataFrame({"one": 7 + 1e-9 * np.arange(N)})
     assert not fit(model, replace(values(), train=rows, test=rows[:20]), stop_on="none").failed
+
+
+OTHER: dict[ModuleType, dict[str, object]] = {
+    catboost: {"depth": 2, "subsample": 0.5, "l2": 50.0, "noise": 9.0, "leaf_steps": 5, "one_hot": 9, "bins": 3},
+    histogram: {"leaves": 3, "min_rows": 30, "columns": 0.3, "l2": 50.0, "bins": 3},
+    lightgbm: {"leaves": 3, "min_rows": 30, "subsample": 0.4, "columns": 0.3, "l2": 50.0, "level_rows": 50, "bins": 3}
+    | {"extra_trees": True},
+    xgboost: {"depth": 1, "min_weight": 30.0, "subsample": 0.4, "columns": 0.3, "level_columns": 0.3, "l2": 50.0}
+    | {"bins": 3},
+}
+
+
+def test_every_setting_makes_a_difference(model: ModuleType) -> None:
+    data, levels = values(), np.arange(N) // 2 % 6
+    rows = data.train.assign(e=pd.Categorical.from_codes(levels, list("uvwxyz")))
+    data = replace(data, train=rows, test=rows[:20], target=data.target + np.array([0, 2, 1, 5, 3, 4])[levels])
+    usual = {"stop_on": "none", "rounds": 10}
+    oof = fit(model, data, **usual).oof
+    same = [
+        name for name, value in OTHER[model].items() if (fit(model, data, **(usual | {name: value})).oof == oof).all()
+    ]
+    assert not same
 
 
 def test_levels_that_only_test_rows_have_are_predicted(model: ModuleType) -> None:

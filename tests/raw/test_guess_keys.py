@@ -10,6 +10,9 @@ from committed import ROOT
 
 from pipeline.config import Competition, load_competition
 from pipeline.errors import ConfigError
+from pipeline.raw.guess_keys import joined
+from pipeline.raw.sheet import Sheet, parse
+from pipeline.raw.source import Text
 from pipeline.scaffold import scaffold
 from pipeline.workspace import Workspace
 
@@ -108,3 +111,17 @@ def test_walmarts_files_are_understood(tmp_path):
     facts = load_competition(Workspace(experiments=tmp_path), "walmart")
     assert (facts.id, facts.id_from, facts.time) == ("Id", ["Store", "Dept", "Date"], "Date")
     assert facts.tables == {"stores.csv": ["Store"], "features.csv": ["Store", "Date"]}
+
+
+def test_a_file_with_rows_for_train_alone_is_not_joined() -> None:
+    def sheet(text: str) -> Sheet:
+        return parse(Text("file.csv", text.encode()))
+
+    train, test = sheet("id,k,y\n1,a,1\n2,b,2\n"), sheet("id,k\n3,c\n4,d\n")
+    assert joined(sheet("k,v\na,1\nb,2\n"), train, test, "id") is None
+    found = joined(sheet("k,v\na,1\nb,2\nc,3\n"), train, test, "id")
+    assert found is not None
+    assert found.on == ("k",)
+    by_other_than_its_own_count = joined(sheet("id,k,v\n1,a,1\n2,b,2\n3,c,3\n4,d,4\n"), train, test, "id")
+    assert by_other_than_its_own_count is not None
+    assert by_other_than_its_own_count.on == ("k",)

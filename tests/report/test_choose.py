@@ -75,6 +75,16 @@ def test_runs_on_another_target_or_test_are_left_out_and_named(run_of: RunOf, pa
     assert line.startswith("1 run on other training or test data left out: better-")
 
 
+def test_only_so_many_are_compared_and_those_are_the_best_by_their_cv(
+    run_of: RunOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(run_of, "other", minutes=20)
+    made = published(run_of)
+    errors = sorted(one.cv_error for one in chosen(made).candidates)
+    monkeypatch.setattr(selection, "MOST", 2)
+    assert [one.cv_error for one in chosen(made).candidates] == errors[:2]
+
+
 def test_the_raw_files_as_they_are_say_which_runs_count(run_of: RunOf, tmp_path: Path) -> None:
     raw = tmp_path / "data" / "made-up-houses" / "raw"
     raw.mkdir(parents=True)
