@@ -95,3 +95,12 @@ def test_an_id_that_holds_dates_is_told_to_be_no_feature(tmp_path):
     (raw / "sampleSubmission.csv").write_text("\n".join(["datetime,count", *(f"{hour},0" for hour in hours[60:])]))
     made = scaffold("shop", raw, tmp_path / "experiments")
     assert "datetime holds dates, but an id is no feature" in "\n".join(made.findings)
+
+
+@pytest.mark.parametrize(("first", "after"), [(60, True), (59, False)])
+def test_test_lies_after_train_where_no_moment_is_in_both(tmp_path, first, after):
+    def day(number: int) -> str:
+        return f"2020-{number // 28 + 1:02d}-{number % 28 + 1:02d}"
+
+    facts, _ = facts_of(tmp_path, "day", day, lambda i: day(i - 100 + first))
+    assert (facts.get("time") == "day") == after

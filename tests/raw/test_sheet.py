@@ -25,6 +25,11 @@ def test_commas_that_may_stand_between_thousands_are_told(tmp_path: Path) -> Non
     assert [note for note in made.facts["notes"] if note.startswith("a: numbers with commas, such as '1,250'")]
 
 
+def test_a_header_may_hold_more_of_another_separator_than_of_its_own(tmp_path: Path) -> None:
+    made = take_in(tmp_path, "id,a;b;c;d,y\n1,2,3\n2,3,4\n", "id,a;b;c;d\n4,5\n5,6\n", "id,y\n4,0\n5,0\n")
+    assert made.train.columns.tolist() == ["id", "a;b;c;d", "y"]
+
+
 def test_where_semicolons_separate_commas_are_decimal_even_if_thousands_could_be_meant(tmp_path: Path) -> None:
     made = take_in(tmp_path, "id;a;y\n1;1,250;3\n2;999;4\n", "id;a\n4;1,001\n5;7\n", "id;y\n4;0\n5;0\n")
     assert made.train["a"].tolist() == [1.25, 999]

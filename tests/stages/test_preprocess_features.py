@@ -51,6 +51,13 @@ def test_a_feature_that_takes_a_name_twice_is_refused(case, name, where):
         case.run()
 
 
+def test_a_feature_that_names_columns_by_what_rows_hold_is_refused(case):
+    last = case.frames["train"]["id"].max()
+    case.features["odd"] = lambda rows: rows[["area"]].add_suffix("" if (rows["id"] > last).all() else "s")
+    with pytest.raises(FeatureError, match=r"odd\(\) makes columns \['areas'\] of train, but \['area'\] of test"):
+        case.run()
+
+
 def leak_mean(rows):
     return rows["area"] - rows["area"].mean()
 
