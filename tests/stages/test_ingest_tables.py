@@ -17,9 +17,9 @@ from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 from pipeline.errors import DataError
 from pipeline.raw import kinds
 from pipeline.raw.kinds import Column
-from pipeline.raw.labels import as_classes, spell_labels
+from pipeline.raw.labels import spell_labels
 from pipeline.raw.sheet import parse
-from pipeline.raw.source import Text, sample_there
+from pipeline.raw.source import Text
 from pipeline.stages import ingest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,26 +177,11 @@ def test_a_sample_without_labels_leaves_the_classes_as_they_are_spelled(tmp_path
     assert spell_labels(made.schema["classes"], made.sample["y"]) == ["no", "yes"]
 
 
-def test_a_sample_may_hold_words_beside_the_classes() -> None:
-    assert spell_labels(["1.0", "2.0"], pd.Series(["1", "unknown"])) == ["1", "2"]
-
-
-def test_labels_that_are_no_class_leave_the_others_in_their_spelling() -> None:
-    assert as_classes(pd.Series(["1", "unknown"]), ["1.0", "2.0"]).fillna("none").tolist() == ["1.0", "none"]
-
-
 def test_a_column_that_folds_are_made_by_is_kept_where_test_has_it_too(tmp_path: Path) -> None:
     made = take_in(tmp_path, time="a")
     assert made.schema["only_in_train"] == []
     assert {"a", "b"} == made.kinds.keys()
     assert not any("not as a feature" in note for note in made.facts["notes"])
-
-
-@pytest.mark.parametrize(("others", "found"), [(["a"], "a_submission.csv"), (["a", "b"], "sample.csv")])
-def test_of_several_submissions_none_is_taken_for_the_sample(tmp_path: Path, others: list[str], found: str) -> None:
-    for other in others:
-        (tmp_path / f"{other}_submission.csv").touch()
-    assert sample_there(tmp_path, "sample.csv") == found
 
 
 def test_a_sample_in_another_order_is_noted_and_kept(tmp_path):
