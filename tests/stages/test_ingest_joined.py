@@ -39,9 +39,11 @@ def test_a_table_that_fits_no_row_is_refused(tmp_path):
         run(tmp_path, {**sources, "table codes.csv": tmp_path / "codes.csv"}, facts)
 
 
-def test_rows_that_have_no_id_are_counted_as_the_sample_does(tmp_path):
-    made = take_in(tmp_path, "a,y\n5,1\n6,2\n", "a\n7\n8\n", "id,y\n1,0\n2,0\n", id_from=1)
-    assert made.test["id"].tolist() == [1, 2]
-    assert made.train["id"].tolist() == [1, 2]
+@pytest.mark.parametrize("first", [0, 1, 5])
+def test_rows_that_have_no_id_are_counted_as_the_sample_does(tmp_path, first):
+    sample = f"id,y\n{first},0\n{first + 1},0\n"
+    made = take_in(tmp_path, "a,y\n5,1\n6,2\n", "a\n7\n8\n", sample, id_from=first)
+    assert made.test["id"].tolist() == [first, first + 1]
+    assert made.train["id"].tolist() == [first, first + 1]
     assert made.test["a"].tolist() == [7, 8]
-    assert made.schema["id_from"] == 1
+    assert made.schema["id_from"] == first
