@@ -6,21 +6,16 @@ import gzip
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from intake import FACTS, SAMPLE, TEST, TRAIN, run, take_in
 
 from pipeline.errors import DataError
-from pipeline.raw import kinds
-from pipeline.raw.kinds import Column
 from pipeline.raw.labels import spell_labels
 from pipeline.raw.sheet import parse
 from pipeline.raw.source import Text
-from pipeline.stages import ingest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -302,24 +297,6 @@ def test_the_sample_keeps_the_text_of_its_header(tmp_path: Path, header: str, ke
     made = take_in(tmp_path, train, test, SAMPLE.replace("id,y", header), id="Unnamed: 0")
     assert made.schema["sample_header"] == kept
     assert made.sample.columns.tolist() == ["Unnamed: 0", "y"]
-
-
-def test_the_files_are_let_go_of_while_columns_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the strings of large files would be kept beside what they became, until train and test are written."""
-    held = []
-
-    def settle(*column: Any) -> Column:
-        held.append(pa.total_allocated_bytes())
-        return kinds.settle(*column)
-
-    monkeypatch.setattr(ingest, "settle", settle)
-    names = [f"c{k}" for k in range(8)]
-    rows = "".join(f"{n},{','.join(['long ' * 100] * len(names))},{n}.5\n" for n in range(200))
-    take_in(
-        tmp_path, f"id,{','.join(names)},y\n{rows}", f"id,{','.join(names)}\n300{',' * len(names)}\n", "id,y\n300,0\n"
-    )
-    n_bytes = 200 * len(names) * len("long " * 100)
-    assert held[0] - held[-2] > n_bytes / 2  # the last one is the sample's
 
 
 def test_there_may_be_no_column_but_the_id_and_the_target(tmp_path: Path) -> None:
