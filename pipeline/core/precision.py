@@ -16,6 +16,7 @@ def products_in(precision: Precision, device: torch.device) -> AbstractContextMa
     "bfloat16" keeps 8 bits of each number, about 2 digits, and the whole range of float32, so that gradients need no
     scaling (Kalamkar et al. 2019, "A study of bfloat16 for deep learning training"). Units that multiply it, on GPUs
     and on CPUs with AMX, are several times as quick, those of AVX-512 twice, of which large batches get the more;
-    elsewhere it is slower.
+    elsewhere it is slower. Rounding weights and gradients at every step costs a small network as much as it saves
+    (`make bench-fused`).
     """
     return nullcontext() if precision == "full" else torch.autocast(device.type, torch.bfloat16)
