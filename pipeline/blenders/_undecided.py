@@ -6,10 +6,14 @@ from pipeline.metrics import log_loss
 from pipeline.types import Metric
 
 
-def judge_of(metric: Metric) -> Metric:
-    """Return the log loss where labels are decided afterwards, in another way than by the likeliest class.
+def decides_labels(metric: Metric) -> bool:
+    """Say whether labels are decided after models have been blended, in another way than by the likeliest class."""
+    return metric.reads == "label" and metric.decision != "plain"
+
+
+def judge_before(metric: Metric) -> Metric:
+    """Return what judges probabilities of which labels are decided later: the log loss.
 
     It judges calibrated probabilities. Of all else it is the metric itself.
     """
-    decided = metric.reads == "label" and metric.decision != "plain"
-    return Metric.from_module(log_loss) if decided else metric
+    return Metric.from_module(log_loss) if decides_labels(metric) else metric

@@ -22,9 +22,9 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
 
     Of labels that are decided afterwards it is the log loss: before that no entry may find a rare class.
     """
-    from pipeline.blenders._undecided import judge_of
+    from pipeline.blenders._undecided import judge_before
 
-    judge = judge_of(seen.metric)
+    judge = judge_before(seen.metric)
     errors = [judge.error(seen.target, entry) for entry in np.moveaxis(seen.oof, 1, 0)]
     weights = np.zeros(len(errors))
     weights[np.argmin(np.nan_to_num(errors, nan=np.inf))] = 1.0

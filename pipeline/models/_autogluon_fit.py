@@ -34,7 +34,6 @@ CELLS_A_THREAD = 500_000
 """Rows x columns that a thread must have to do: with less, threads wait for each other longer than they work."""
 
 ENOUGH_MEMORY = 1e6
-"""How many models are named that failed for the same reason."""
 
 TASK_METRIC = {"value": "root_mean_squared_error", "label": "accuracy", "probability": "log_loss"}
 METRICS = {

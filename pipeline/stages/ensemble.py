@@ -29,8 +29,6 @@ from pipeline.types import CrossFit, Folds, Metric, StopOn
 from pipeline.uncertainty import cv_figure, rows_ratio
 from pipeline.wording import first_few
 
-"""Entries that are named where some are not used."""
-
 
 @dataclass(frozen=True)
 class Judge:

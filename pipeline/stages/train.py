@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.blenders._undecided import judge_of
+from pipeline.blenders._undecided import decides_labels
 from pipeline.engine.stage import Job
 from pipeline.entries import read_library
 from pipeline.errors import ModelError
@@ -136,6 +136,6 @@ def save_fitted(entries: Mapping[str, CrossFit], folder: Path) -> None:
 
 
 def _shown(metric: Metric, entry: CrossFit) -> str:
-    if judge_of(metric) is not metric:
+    if decides_labels(metric):
         return f"is not told before its labels are decided, which the ensemble does (stopped on {entry.stop_on})"
     return f"{metric.name} {metric.as_score(float(entry.fold_errors.mean())):.5f} (stopped on {entry.stop_on})"

@@ -15,14 +15,14 @@ import numpy as np
 
 from pipeline.blenders._alone import decided
 from pipeline.blenders._temperature import fit_temperature, temper
-from pipeline.blenders._undecided import judge_of
+from pipeline.blenders._undecided import judge_before
 from pipeline.metrics import log_loss
 from pipeline.types import Folds, Metric, Table, Task
 
 
 def judged(task: Task) -> Task:
     """Return the task as a search judges it: by the calibrated log loss where labels are decided afterwards."""
-    judge = judge_of(task.metric)
+    judge = judge_before(task.metric)
     return task if judge is task.metric else replace(task, judge=replace(judge, function=calibrated_log_loss))
 
 
@@ -59,7 +59,7 @@ def as_judged(table: Table, folds: Folds, oofs: Sequence[np.ndarray]) -> Judged:
     metric, target, covered = table.task.metric, table.target, folds.covered
     if table.task.judge is None:
         return Judged(metric, target, covered, oofs)
-    return Judged(judge_of(metric), target, covered, [_calibrated(oof, target, covered) for oof in oofs])
+    return Judged(judge_before(metric), target, covered, [_calibrated(oof, target, covered) for oof in oofs])
 
 
 def as_submitted(table: Table, folds: Folds, oofs: Sequence[np.ndarray]) -> Judged:
