@@ -28,7 +28,7 @@ from pipeline.core.rates import dropped_bytes, step_rates
 from pipeline.core.table import DeviceTable
 from pipeline.core.wave import Wave
 
-PREPARED = 2**20  # numbers of batches that are made at once
+PREPARED = 2**22  # numbers of batches that are made at once
 CHUNK_ROWS = 512  # rows each network predicts at once: more would leave a processor's cache
 
 
@@ -64,7 +64,7 @@ def train_epoch(
         watch = None if step else Watch(net)
         loss, gradients = take_step(step, batch)
         n_active = len(loss)
-        total[:n_active] += loss * share[step, :n_active]
+        total[:n_active].addcmul_(loss, share[step, :n_active])
         if watch is not None:
             measured = watch.measure(gradients, wave.trained)
     return total, measured

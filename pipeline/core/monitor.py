@@ -58,4 +58,5 @@ class Watch:
 
 
 def _norm(part: Stacked, names: list[str]) -> Tensor:
-    return torch.stack([part[name].flatten(1).square().sum(dim=1) for name in names]).sum(dim=0).sqrt()
+    own = [torch.linalg.vector_norm(part[name].flatten(1), dim=1) for name in names]
+    return torch.linalg.vector_norm(torch.stack(own), dim=0)

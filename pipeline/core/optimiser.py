@@ -63,25 +63,29 @@ def _by_kernels(
     """
     kernel = torch._fused_adamw_ if settings.kind == "adamw" else torch._fused_adam_
     kept: dict[tuple[int, int], list[_Group]] = {}
-    alike = [factors.index(own) for own in factors]
+    apart = _apart(rates, [factors.index(own) for own in factors])
+    lr, decay, numbers = rates.lr.tolist(), rates.decay.tolist(), torch.from_numpy(rates.number.astype(np.float32))
 
     @torch.no_grad()
     def update(gradients: Stacked, step: int, n_active: int) -> None:
-        for first, last in _runs(rates, alike, step, n_active):
+        bounds = [0, *(np.flatnonzero(apart[step, : n_active - 1]) + 1).tolist(), n_active]
+        for first, last in pairwise(bounds):
             if (first, last) not in kept:
                 stacks = ({name: part[first:last] for name, part in own.items()} for own in (parameters, *moments))
-                kept[first, last] = _groups(settings.kind, factors[first], *stacks)
-            number = torch.tensor(rates.number[step, first], dtype=torch.float32)
+                decays = bool(rates.decay[:, first].any())
+                kept[first, last] = _groups(settings.kind, factors[first], *stacks, decays=decays)
+            number = numbers[step, first]
             for group in kept[first, last]:
+                whole = [gradients[name] for name in group.names]
                 kernel(
                     group.parameters,
-                    [gradients[name][first:last] for name in group.names],
+                    whole if last - first == n_active else [gradient[first:last] for gradient in whole],
                     group.first,
                     group.second,
                     [],
                     [number] * len(group.names),
-                    lr=rates.lr[step, first] * group.lr_factor,
-                    weight_decay=rates.decay[step, first] * group.decay_factor,
+                    lr=lr[step][first] * group.lr_factor,
+                    weight_decay=decay[step][first] * group.decay_factor,
                     beta1=settings.beta[0],
                     beta2=settings.beta[1],
                     eps=settings.eps,
@@ -92,15 +96,13 @@ def _by_kernels(
     return update
 
 
-def _runs(rates: Rates, alike: Sequence[int], step: int, n_active: int) -> list[tuple[int, int]]:
-    """Return from where to where neighbouring active members have the same rates.
+def _apart(rates: Rates, alike: Sequence[int]) -> np.ndarray:
+    """Say (steps, M - 1) where a member and the next one differ in their rates or their parameters' factors.
 
     alike: a number for every member, equal for those whose parameters have equal factors.
     """
-    own = [part[step, :n_active].tolist() for part in (rates.lr, rates.decay, rates.number)]
-    seen = list(zip(*own, alike, strict=False))
-    bounds = [0, *(place for place in range(1, n_active) if seen[place] != seen[place - 1]), n_active]
-    return list(pairwise(bounds))
+    parts = rates.lr, rates.decay, rates.number, np.broadcast_to(alike, rates.lr.shape)
+    return np.any([part[:, 1:] != part[:, :-1] for part in parts], axis=0)
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,12 @@ class _Group:
     second: list[Tensor]
 
 
-def _groups(kind: Optimiser, own: Factors, *stacks: Stacked) -> list[_Group]:
+def _groups(kind: Optimiser, own: Factors, *stacks: Stacked, decays: bool) -> list[_Group]:
+    """Group parameters by their factors; those of the decay do not matter where nothing decays."""
+    seen = {name: (lr_factor, decay_factor if decays else 0.0) for name, (lr_factor, decay_factor) in own.items()}
     groups = []
-    for lr_factor, decay_factor in dict.fromkeys(own.values()):
-        names = [name for name in own if own[name] == (lr_factor, decay_factor)]
+    for lr_factor, decay_factor in dict.fromkeys(seen.values()):
+        names = [name for name in seen if seen[name] == (lr_factor, decay_factor)]
         scaled = decay_factor / lr_factor if decay_factor and kind == "adamw" else decay_factor
         groups.append(_Group(lr_factor, scaled, names, *([part[name] for name in names] for part in stacks)))
     return groups
