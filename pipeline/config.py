@@ -71,7 +71,7 @@ class Competition(Section):
     title: str = ""
     task: Literal["regression", "binary", "multiclass"]
     id: str
-    id_from: Annotated[list[str], Field(min_length=1)] | Annotated[int, Field(strict=True)] | None = None
+    id_from: Annotated[list[str], Field(min_length=1)] | int | None = None
     target: Annotated[str | list[str], AfterValidator(_one_or_several)]
     metric: Annotated[str, AfterValidator(lambda name: COLUMN_MEANS.get(name, name))]
     submission: Literal["value", "label", "probability", "probabilities"]
@@ -110,7 +110,7 @@ class Experiment(Section):
 
     name: str
     seed: int = 0
-    minutes: float = Field(10, gt=0, allow_inf_nan=False, strict=True)
+    minutes: float = Field(10, gt=0, allow_inf_nan=False)
     worth_from: list[OtherExperiment] = Field([])
     use_spare_minutes: bool = False
     preprocess: Preprocess = Preprocess()
@@ -324,7 +324,7 @@ def _known(name: str, model: type[BaseModel], where: object, beside: tuple[str, 
 
 def _checked(annotation: Any, value: Any, where: object) -> Any:
     try:
-        return TypeAdapter(annotation).validate_python(value)
+        return TypeAdapter(annotation).validate_python(value, strict=True)  # TOML knows a number from "5" and true
     except ValidationError as error:
         raise mistake(error, annotation, value, where) from error
 

@@ -39,8 +39,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_models: int = Field(8, ge=1, description="models that AutoML fits, in its own order")
-    algorithms: tuple[Literal["GBM", "DRF", "GLM", "XGBoost"], ...] = Field(
-        ("GBM", "DRF", "GLM"), min_length=1, description="H2O's algorithms that it chooses from; DRF: random forests"
+    algorithms: list[Literal["GBM", "DRF", "GLM", "XGBoost"]] = Field(
+        ["GBM", "DRF", "GLM"], min_length=1, description="H2O's algorithms that it chooses from; DRF: random forests"
     )
     memory: float = Field(4.0, gt=0, allow_inf_nan=False, description="GB that Java may take")
 

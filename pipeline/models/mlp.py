@@ -80,7 +80,7 @@ class Recipe(DeepRecipe):
 
     width: int = Field(256, ge=1, description="units of a hidden layer")
     depth: int = Field(3, ge=0, description="hidden layers")
-    hidden: tuple[Count, ...] = Field((), description="widths of the hidden layers, in place of width and depth")
+    hidden: list[Count] = Field([], description="widths of the hidden layers, in place of width and depth")
     residual: bool = Field(False, description="add a layer's input to its output where the widths are equal")
     tied: bool = Field(False, description="hidden layers after the first share their weights")
     activation: Activation = Field("silu", description="of the hidden layers")
@@ -159,7 +159,7 @@ def _architecture(recipe: Recipe, task: Task) -> Architecture:
 
     return Architecture(
         n_outputs=outputs_for(recipe.loss, task),
-        hidden=recipe.hidden or (recipe.width,) * recipe.depth,
+        hidden=tuple(recipe.hidden) or (recipe.width,) * recipe.depth,
         activation=recipe.activation,
         parametric=recipe.parametric,
         norm=recipe.norm,
