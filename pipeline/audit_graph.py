@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from pipeline.config import Competition, Experiment
 from pipeline.engine import plugins
 from pipeline.engine.stage import Input, Node
 from pipeline.graph import build
+from pipeline.wording import first_few
 from pipeline.workspace import Workspace
 
 Given = dict[str, dict[str, Any]]
@@ -23,6 +24,20 @@ def audit(workspace: Workspace, competition: Competition, experiment: Experiment
     read = {i.node for check in checks for i in check.inputs.values()}
     reached = read | {i.node for name in read for i in nodes[name].inputs.values()}
     return [*(node for node in nodes.values() if node.name in reached), *checks]
+
+
+def untried(nodes: Sequence[Node], experiment: Experiment) -> list[str]:
+    """Return what an experiment has and no check tries: a rehearsal takes its stages and untuned models alone."""
+    searched = [name for name, model in experiment.models.items() if model.space and experiment.tune.trials]
+    refitted = [name for name, model in experiment.models.items() if model.refit]
+    found = {
+        "the rows of [extra]": experiment.extra.files,
+        "the labels of [pseudo]": experiment.pseudo,
+        f"the search of {first_few(searched)}": searched,
+        f"the refit of {first_few(refitted)}": refitted,
+        "postprocess.py": any("postprocess" in node.plugins for node in nodes),
+    }
+    return [what for what, there in found.items() if there]
 
 
 def _check(name: str, nodes: Mapping[str, Node], experiment: Experiment) -> Node:

@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from pipeline.audit_graph import audit as audit_nodes
+from pipeline.audit_graph import untried
 from pipeline.commands.experiment import DEFAULT, Name, Slug, cached, load, out, run_nodes
 from pipeline.engine.console import Console
 from pipeline.engine.run import Outcome
@@ -27,6 +28,8 @@ def audit(context: typer.Context, slug: Slug = DEFAULT, experiment: Name = "defa
         _print(check)
     out.print()
     out.print(f"[bold]{verdict(checks)}[/]")
+    if left := untried(nodes, wanted):
+        out.print(f"[dim]no check tries {escape(', '.join(left))}[/]", soft_wrap=True)
     run = cached(workspace, slug, nodes) if outcome.made else {}
     if len(run) == len(nodes):  # else the run tells of it, once there is one
         from pipeline import tracking

@@ -51,6 +51,17 @@ def test_a_clean_competition_passes_on_what_checks_declare_and_the_second_audit_
     assert call("audit", SLUG, "-e", "quick").stderr == ""
 
 
+def test_what_no_check_tries_is_told_where_the_experiment_has_it(linear: Shop, call: Call) -> None:
+    assert "no check tries" not in call("audit", SLUG, "-e", "quick").stdout
+    folder = linear.folder / "experiments" / SLUG
+    (folder / "postprocess.py").write_text("def postprocess(predictions, rows):\n    return predictions\n")
+    (folder / "quick.toml").write_text(
+        LINEAR + 'refit = true\nlr = { tune = "loguniform", low = 1e-3, high = 1e-1 }\n[pseudo]\n'
+    )
+    told = call("audit", SLUG, "-e", "quick").stdout.splitlines()[-1]
+    assert told == "no check tries the labels of [pseudo], the search of linear, the refit of linear, postprocess.py"
+
+
 def test_a_feature_with_a_memory_fails_the_audit(linear: Shop, call: Call) -> None:
     features(linear, REMEMBERS)
     done = call("audit", SLUG, "-e", "quick")
