@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pipeline.report.summary import Expected, number
 
 COLUMNS_NAMED = 3
+HARDLY_ANY = 20  # private rows: a test file of so few stands for another one
 
 
 def lines(found: Expected, places: int) -> Iterator[str]:
@@ -17,6 +18,11 @@ def lines(found: Expected, places: int) -> Iterator[str]:
         f"The score of {found.n_private} private rows{assumed} strays by {number(found.test_se, places)} with the draw "
         f"of these rows; what {found.drawn} out-of-fold tell of it, by {number(found.own_se, places)}."
     )
+    if found.n_private < HARDLY_ANY:
+        yield (
+            "These are hardly the rows that will be judged: where a code competition shows a few of test's rows and "
+            "keeps the others to itself, its score strays less than the interval says, and drift is not seen here."
+        )
     if found.averaging > 0:
         yield (
             "What is submitted is the mean of all folds' models; CV judges each of them, whose error is higher by "

@@ -145,7 +145,7 @@ def _print_figures(summary: Summary, path: Path, out: Console) -> None:
     if summary.expected is not None:
         found = summary.expected
         interval = f"; nine times out of ten {number(found.low, places)} to {number(found.high, places)}"
-        note = "on the hidden rows" + (interval if math.isfinite(found.low) else "")
+        note = f"on {found.n_private} hidden rows" + (interval if math.isfinite(found.low) else "")
         grid.add_row("expected", number(found.score, places), "", note)
     for label, score, note in _judged(summary):
         grid.add_row(label, number(score, places), "", escape(note))

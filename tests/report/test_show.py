@@ -39,7 +39,7 @@ def finish(made: Any, outcome: Outcome | None = None) -> str:
 def test_finish_prints_score_judge_submission_and_what_comes_next(finished: Any) -> None:
     text = finish(finished)
     assert re.search(r"CV score +0\.\d+ +± 0\.\d+", text)
-    assert re.search(r"expected +0\.\d+ +on the hidden rows; nine times out of ten 0\.\d+ to 0\.\d+", text)
+    assert re.search(r"expected +0\.\d+ +on \d+ hidden rows; nine times out of ten 0\.\d+ to 0\.\d+", text)
     assert re.search(r"private +0\.190", text)
     assert re.search(r"AutoGluon +0\.240", text)
     assert re.search(r"best +0\.120", text)
@@ -54,7 +54,7 @@ def test_no_interval_is_told_where_there_is_none(finished: Any, tmp_path: Path) 
     told = json.loads((score.folder / "score.json").read_text())
     (tmp_path / "score.json").write_text(json.dumps(told | {"low": None, "high": None}))
     text = finish(finished, Outcome({**finished.results, "score": replace(score, folder=tmp_path)}, ()))
-    assert re.search(r"expected +0\.\d+ +on the hidden rows *\n", text)
+    assert re.search(r"expected +0\.\d+ +on \d+ hidden rows *\n", text)
 
 
 def test_what_comes_next_is_of_the_same_minutes_and_a_real_competition_s_can_be_sent(classified: Any) -> None:
