@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from pipeline.engine.stage import Job
-from pipeline.errors import ConfigError, nearest
+from pipeline.errors import ConfigError, FeatureError, nearest
 from pipeline.files import table_of, write_folds, write_json
 from pipeline.seeds import derive
 from pipeline.splitters._rows import Rows
@@ -58,8 +58,7 @@ def check_metric(folds: Folds, table: Table) -> None:
     """Refuse folds on which even perfect predictions have no score, such as AUC where all rows are of one class."""
     n_classes, metric = len(table.task.classes), table.task.metric
     perfect = np.eye(n_classes)[table.target] if n_classes else table.target.reshape(len(table.target), -1)
-    with np.errstate(all="ignore"):
-        errors = folds.errors(metric, table.target, np.broadcast_to(perfect, (folds.n_repeats, *perfect.shape)))
+    errors = _errors(folds, table, perfect)
     for repeat, fold in np.argwhere(~np.isfinite(errors)):
         found = f"{metric.name} cannot be computed on fold {fold} of repeat {repeat}: its {table.task.kind} target"
         n_values = len(np.unique(table.target[folds.valid_rows(repeat, fold)]))
@@ -70,6 +69,25 @@ def check_metric(folds: Folds, table: Table) -> None:
             + (f"; {refused}" if refused else ""),
             hint=HAS_NO_NUMBER if nan_itself else SPREAD,
         )
+    if hasattr(metric.function, "refused"):
+        _refuse_random(folds, table, np.roll(perfect, 1, axis=0))
+
+
+def _refuse_random(folds: Folds, table: Table, predictions: np.ndarray) -> None:
+    """Refuse a metric.py whose score of the same rows is another one the next time: nothing could be compared."""
+    once, again = (_errors(folds, table, predictions) for _ in range(2))
+    if not np.array_equal(once, again, equal_nan=True):
+        raise FeatureError(
+            "metric.py: score() returned another number when it was asked again, of the same rows and predictions",
+            hint="seed what it draws (numpy.random.default_rng(0)), and keep nothing between calls",
+        )
+
+
+def _errors(folds: Folds, table: Table, predictions: np.ndarray) -> np.ndarray:
+    """Return the error (repeats, folds) of predictions (n, n_outputs) that are the same in every repeat."""
+    with np.errstate(all="ignore"):
+        same = np.broadcast_to(predictions, (folds.n_repeats, *predictions.shape))
+        return folds.errors(table.task.metric, table.target, same)
 
 
 def describe(folds: Folds, table: Table) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,16 @@ def test_a_score_that_is_nan_of_perfect_predictions_is_told(tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         check_metric(alternating(400), replace(table, task=task))
     assert caught.value.hint == "score() of metric.py must give a number where every prediction is right"
+
+
+@pytest.mark.parametrize("drawn", ["random()", "default_rng(0).random()"])
+def test_one_that_draws_must_be_seeded(tmp_path: Path, drawn: str) -> None:
+    table = make_table(classes=True)
+    text = f"import numpy as np\ndef score(target, prediction): return float(np.random.{drawn})\n"
+    task = replace(table.task, metric=metric(tmp_path, text))
+    refused = pytest.raises(FeatureError, match="returned another number") if drawn == "random()" else nullcontext()
+    with refused:
+        check_metric(alternating(400), replace(table, task=task))
 
 
 def test_what_a_library_opens_as_it_is_imported_first_is_no_file_of_the_metrics(own: Path) -> None:
