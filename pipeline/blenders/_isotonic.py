@@ -1,7 +1,7 @@
 """Isotonic calibration: probabilities become the shares that they turned out to be, by any curve that only rises.
 
-A temperature has one number and keeps the order of all rows; a curve repairs what one number cannot, from a thousand
-rows or so on, and draws rows together where it is flat, which AUC counts as ties. Of several classes each has a curve
+A temperature has one number and keeps the order of all rows; a curve repairs what one number cannot, from thousands
+of rows on, and draws rows together where it is flat, which AUC counts as ties. Of several classes each has a curve
 of its own, and a row's values are normalised.
 Sources: Zadrozny and Elkan 2002, "Transforming classifier scores into accurate multiclass probability estimates";
 Niculescu-Mizil and Caruana 2005, "Predicting good probabilities with supervised learning", for the number of rows.
