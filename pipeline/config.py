@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError, nearest
 from pipeline.mistakes import mistake
 from pipeline.models import _optional
 from pipeline.sections import (
+    Cells,
     Columns,
     Ensemble,
     Extra,
@@ -65,6 +66,7 @@ class Competition(Section):
     id_from: where the sample alone has the id, the columns of which it is made up (their cells, "_" between them), or
     the number of a file's first row, where it counts rows.
     tables: files beside train and test, and by which columns each is joined to both.
+    missing: cells that stand for a missing value beside empty ones and the usual words, in all columns or each its own.
     """
 
     slug: str
@@ -83,6 +85,7 @@ class Competition(Section):
     files: Files = Files()
     tables: dict[str, Annotated[list[str], Field(min_length=1)]] = Field({})
     columns: Columns = Columns()
+    missing: Cells | dict[str, Cells] = Field({})
 
 
 OF_EVERY_MODEL = ("kind", "refit", "tune")

@@ -89,7 +89,7 @@ def raw_sources(workspace: Workspace, competition: Competition) -> dict[str, Pat
 
 def _ingest(workspace: Workspace, competition: Competition, facts: dict) -> Node:
     sources = raw_sources(workspace, competition)
-    joined = competition.model_dump(mode="json", include={"id_from"}, exclude_defaults=True)
+    joined = competition.model_dump(mode="json", include={"id_from", "missing"}, exclude_defaults=True)
     if competition.tables:
         # in their order: one may bring what the next is joined by; lists, as a manifest gives them back
         joined["tables"] = [[name, on] for name, on in competition.tables.items()]

@@ -17,6 +17,9 @@ class Section(BaseModel):
 OtherExperiment = Annotated[str, Field(pattern=r"^[^/]+(/[^/]+)?$")]
 
 
+Cells = Annotated[list[str | int | float], Field(min_length=1)]
+
+
 class Files(Section):
     """Names of the raw files, below the competition's raw folder; `sample = ""` where there is none."""
 

@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.features import apply_feature
 from pipeline.practice.catalogue import SOLUTIONS_OWN, publish, split
 from pipeline.raw.beside import beside, silent, widened
-from pipeline.raw.kinds import settle, stated_kinds
+from pipeline.raw.kinds import settle, stated_kinds, stated_missing
 from pipeline.raw.sheet import Sheet, blank_missing, read_sheet
 from pipeline.raw.source import locate
 from pipeline.sections import Columns, Files
@@ -135,7 +135,8 @@ def _hanging_together(train: Sheet, competition: Competition, folder: Path, how:
 
 def _settled(name: str, train: Sheet, competition: Competition) -> pd.Series:
     """Type a column of the raw file as ingest does."""
-    return settle(name, train.cells[name], stated_kinds(competition.columns.model_dump()).get(name)).values
+    kind = stated_kinds(competition.columns.model_dump()).get(name)
+    return settle(name, train.cells[name], kind, stated_missing(competition.missing, name)).values
 
 
 def _has_an_order(column: pd.Series) -> bool:
@@ -283,6 +284,9 @@ def _competition_toml(competition: Competition, columns: list[str]) -> str:
     )
     facts = copied.model_dump(exclude_none=True, exclude={"slug", "id_from"})  # the copy's files have the id itself
     sections = {key: facts.pop(key) for key in ("files", "tables", "columns")}
+    if isinstance(copied.missing, dict):
+        own = {name: cells for name, cells in facts.pop("missing").items() if name in columns}
+        sections |= {"missing": own} if own else {}
     lines = [*_entries(facts)]
     for name, section in sections.items():
         lines += ["", f"[{name}]", *_entries(section)]

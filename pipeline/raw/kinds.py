@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import DataError
 from pipeline.raw.dates import day_comes_first, read_dates
-from pipeline.raw.sheet import blank_missing
+from pipeline.raw.sheet import MISSING, blank_missing
 from pipeline.wording import first_few
 
 Kind = Literal["numeric", "boolean", "date", "categorical", "text"]
@@ -42,46 +42,70 @@ MAX_CATEGORICAL_LEVELS = 100
 class Column:
     """A typed column: values of train and test in one Series (train first), its kind, and what was noted.
 
-    day_first: of dates such as 3/4/2014, whether the day comes before the month.
+    day_first: of dates such as 3/4/2014, whether the day comes before the month. missing: what else than the usual
+    words stands for a missing value; marked: in how many cells.
     """
 
     kind: Kind
     values: pd.Series
     notes: tuple[str, ...] = ()
     day_first: bool = False
+    missing: tuple[str, ...] = ()
+    marked: int = 0
 
 
 @dataclass(frozen=True)
 class Settled:
     """What train and test made of a column: its kind, the type of its values, and whether all levels are whole.
 
-    day_first: as of a Column.
+    day_first, missing: as of a Column.
     """
 
     kind: Kind
     dtype: str
     whole: bool
     day_first: bool = False
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, described: Mapping[str, Any]) -> Settled:
         """Return what the schema says of a column; a schema without the order of dates means the month first."""
-        return cls(described["kind"], described["dtype"], described["whole"], described.get("day_first", False))
+        own = described.get("day_first", False), tuple(described.get("missing", ()))
+        return cls(described["kind"], described["dtype"], described["whole"], *own)
+
+    def present(self, cells: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return the cells with null where a value is missing."""
+        return blank_missing(cells, MISSING + self.missing)
 
 
-def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None) -> Column:
-    """Type one column from its strings (train and test in one); `forced` is the competition's own word on its kind."""
-    present = blank_missing(cells)
+def settle(name: str, cells: pa.ChunkedArray, forced: Kind | None = None, missing: tuple[str, ...] = ()) -> Column:
+    """Type one column from its strings (train and test in one).
+
+    forced, missing: the competition's own word on its kind, and on what else stands for a missing value.
+    """
+    present = blank_missing(cells, MISSING + missing)
     if forced is None:
         column = _infer(present)
-        return Column(column.kind, column.values.rename(name), tuple(f"{name}: {note}" for note in column.notes))
-    column = FORCED[forced](name, present)
-    return replace(column, values=column.values.rename(name))
+        column = replace(column, notes=tuple(f"{name}: {note}" for note in column.notes))
+    else:
+        column = FORCED[forced](name, present)
+    marked = present.null_count - blank_missing(cells).null_count if missing else 0
+    return replace(column, values=column.values.rename(name), missing=missing, marked=marked)
 
 
 def stated_kinds(overrides: Mapping[str, Sequence[str]]) -> dict[str, Kind]:
     """Return the kind of every column that the competition's [columns] states one of, by the column's name."""
     return {name: kind for kind in FORCED for name in overrides.get(kind, ())}
+
+
+def stated_missing(stated: Sequence[Any] | Mapping[str, Sequence[Any]], name: str) -> tuple[str, ...]:
+    """Return what the competition's `missing` names in a column, as cells may spell it: 999 and 999.0."""
+    own = stated.get(name, ()) if isinstance(stated, Mapping) else stated
+    return tuple(text for cell in own for text in ([cell.strip()] if isinstance(cell, str) else _spellings(cell)))
+
+
+def _spellings(number: float) -> list[str]:
+    return [f"{number:.0f}", f"{number:.1f}"] if float(number).is_integer() else [repr(number)]
 
 
 def identifiers(cells: pa.ChunkedArray) -> pd.Series:
@@ -95,7 +119,7 @@ def retype(cells: pa.ChunkedArray, settled: Settled) -> pd.Series:
 
     What the kind cannot hold is missing; a category may be new.
     """
-    present, kind, dtype = blank_missing(cells), settled.kind, settled.dtype
+    present, kind, dtype = settled.present(cells), settled.kind, settled.dtype
     if kind == "numeric":
         clean = numbers(present)
         values = _numbers_among_words(present) if clean is None else clean.where(np.isfinite(clean))

@@ -80,8 +80,9 @@ def ids_of(sheet: Sheet, schema: Mapping[str, Any]) -> pd.Series:
 def retyped(sheet: Sheet, column: Mapping[str, Any], say: Say) -> pd.Series:
     """Return a column of new rows, typed as the schema says; `say` hears what it cannot hold."""
     name, cells = column["name"], sheet.cells[column["name"]]
-    values = retype(cells, Settled.of(column))
-    lost = int(values.isna().sum()) - blank_missing(cells).null_count
+    settled = Settled.of(column)
+    values = retype(cells, settled)
+    lost = int(values.isna().sum()) - settled.present(cells).null_count
     if lost:
         say(f"{name}: {lost} values are not {column['kind']}, as they were in train: they count as missing")
     return values

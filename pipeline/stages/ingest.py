@@ -8,7 +8,7 @@ as missing: pipeline/raw/kinds.py, pipeline/raw/sheet.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from pipeline.engine.stage import Job
 from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.files import write_json
 from pipeline.raw.beside import beside, widened, write_tables
-from pipeline.raw.kinds import Column, are_whole, identifiers, settle, stated_kinds
+from pipeline.raw.kinds import Column, are_whole, identifiers, settle, stated_kinds, stated_missing
 from pipeline.raw.labelled import labels_of, target_values
 from pipeline.raw.labels import in_order
 from pipeline.raw.rows import check_ids
@@ -52,6 +52,7 @@ def run(job: Job) -> dict[str, Any]:
     extra = _train_only(facts, names, sheets["train"])
     columns = _columns(facts, names, sheets, job.log)
     said.notes += [note for column in (*columns.values(), *extra.values()) for note in column.notes]
+    _tell_missing(facts.get("missing", ()), columns | extra, said)
     train, test = _frames(facts, columns, extra, ids, target)
     if not labelled.all():
         train = train[labelled].reset_index(drop=True)
@@ -158,6 +159,7 @@ def _describe(name: str, column: Column, n_train: int) -> dict[str, Any]:
         "dtype": str(column.values.dtype),
         "whole": column.kind == "categorical" and are_whole(column.values),
         "day_first": column.day_first,
+        **({"missing": column.missing} if column.missing else {}),
         "levels": int(column.values.nunique()),
         "missing_train": int(train.isna().sum()),
         "missing_test": int(test.isna().sum()),
@@ -277,10 +279,28 @@ def _columns(facts: Mapping[str, Any], names: list[str], sheets: dict[str, Sheet
     columns = {}
     with log.progress("typing columns", total=len(names)) as bar:
         for name in names:
-            columns[name] = settle(name, cells.pop(name), stated.get(name))
+            columns[name] = settle(
+                name, cells.pop(name), stated.get(name), stated_missing(facts.get("missing", ()), name)
+            )
             bar.advance()
     pa.default_memory_pool().release_unused()
     return columns
+
+
+def _tell_missing(stated: Mapping[str, Any] | Sequence[Any], columns: Mapping[str, Column], said: Said) -> None:
+    """Note how many cells stand for a missing value; refuse names of no feature, warn of those where none does."""
+    if not stated:
+        return
+    marked = {name: column.marked for name, column in columns.items() if column.marked}
+    found = f"{sum(marked.values())} cells in {len(marked)} columns stand for missing values"
+    said.notes.append(f"{found}: {first_few(marked)}" if marked else found)
+    for name, cells in stated.items() if isinstance(stated, Mapping) else ():
+        if name not in columns:
+            raise ConfigError(
+                f"competition.toml, [missing]: no feature is called {name!r}", hint=nearest(name, columns)
+            )
+        if name not in marked:
+            said.warnings.append(f"competition.toml, [missing] {name}: no cell is {first_few(cells)}")
 
 
 def _cells(names: list[str], train: Sheet, test: Sheet) -> dict[str, pa.ChunkedArray]:
@@ -294,4 +314,7 @@ def _train_only(facts: Mapping[str, Any], names: list[str], train: Sheet) -> dic
     own = {*names, facts["id"], *names_of(facts["target"])}
     wanted = [name for name in dict.fromkeys(wanted) if name in train.columns and name not in own]
     stated = stated_kinds(facts.get("columns") or {})
-    return {name: settle(name, train.cells[name], stated.get(name)) for name in wanted}
+    return {
+        name: settle(name, train.cells[name], stated.get(name), stated_missing(facts.get("missing", ()), name))
+        for name in wanted
+    }

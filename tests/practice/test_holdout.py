@@ -209,10 +209,12 @@ def test_columns_called_as_the_solutions_own_are_refused(workspace, key, name):
         ('title = "Shop"', """title = "a \\"b\\" \\\\ c\\nd é" """),
         ('title = "Shop"', 'slug = "shop"'),
         ('text = ["note"]', 'text = ["note"]\ndrop = ["only_in_test"]'),
+        ('title = "Shop"', 'missing = [-1, 2.5, "?"]'),
+        ('text = ["note"]', 'text = ["note"]\n[missing]\nnote = [-1]'),
         (TOML[TOML.index("[files]") : TOML.index("[columns]")], ""),
         (TOML[TOML.index("\n[files]") : TOML.index("[columns]")], "files = { train = 'tr.csv' }\n[columns]\n"),
     ],
-    ids=["title", "slug", "drop", "no files", "inline files"],
+    ids=["title", "slug", "drop", "missing", "missing by name", "no files", "inline files"],
 )
 def test_the_copy_of_the_facts_can_be_read_whatever_they_are(workspace, old, new):
     path = workspace.experiments / "shop" / "competition.toml"
@@ -223,6 +225,7 @@ def test_the_copy_of_the_facts_can_be_read_whatever_they_are(workspace, old, new
     copied = load_competition(workspace, make(workspace, original, "random", 0.4).slug)
     assert copied.title == f"{original.title or 'shop'}, held out"
     assert copied.columns.model_dump() == original.columns.model_dump() | {"drop": []}
+    assert copied.missing == original.missing
     assert copied.files.sample == "sample_submission.csv"
 
 
