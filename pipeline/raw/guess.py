@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.raw.beside import Beside, silent, widened
-from pipeline.raw.guess_columns import are_codes, are_groups, dates_of
+from pipeline.raw.guess_columns import are_codes, are_groups, dates_of, odd_one_below
 from pipeline.raw.guess_keys import BY_HAND, find_id, joined
 from pipeline.raw.kinds import number_with_comma, settle
 from pipeline.raw.labels import in_order, spellings
@@ -266,9 +266,10 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
     """Note rows that hang together, codes, dates, and a date by which test lies after train."""
     shared = [n for n in test.columns if n in train.columns and n not in (found.id, *names_of(found.target))]
     groups = [name for name in shared if are_groups(name, train.cells[name], test.cells[name])]
-    dated = False
+    dated, below = False, {}
     for name in shared:
         column = settle(name, train.cells[name])
+        below[name] = odd_one_below(column)
         if name not in groups and are_codes(name, column):
             found.categorical.append(name)
         elif column.kind != "numeric" and (moments := dates_of(name, train.cells[name], test.cells[name])):
@@ -290,6 +291,11 @@ def _find_columns(found: Guess, train: Sheet, test: Sheet) -> None:
     if found.categorical:
         listed = ", ".join(found.categorical)
         found.findings["categorical"] = f"read as categories: {listed} (whole numbers, called like codes)"
+    if odd := [f'"{name}" = [{number}]' for name, number in below.items() if number is not None]:
+        found.findings["missing"] = (
+            "a single number below zero may stand for a missing value; if it does, add to competition.toml: [missing] "
+            + first_few(odd)
+        )
     if found.date:
         such = blank_missing(train.cells[found.date[0]]).drop_null()[0]
         found.findings["date"] = f"read as dates: {', '.join(found.date)} (such as {such})"

@@ -53,3 +53,15 @@ def are_groups(name: str, train: pa.ChunkedArray, test: pa.ChunkedArray) -> bool
     if ids.isna().any() or any(2 * part.nunique() > len(part) for part in (ours, theirs)):
         return False
     return bool(ours.nunique() >= FEWEST_GROUPS and not theirs.isin(ours).any())
+
+
+def odd_one_below(column: Column) -> int | None:
+    """Return the whole number below zero of a column whose other numbers are none such: it may stand for a missing one.
+
+    Where no number is beyond 1, it is one of two or three levels.
+    """
+    if column.kind != "numeric":
+        return None
+    levels = column.values.dropna().unique()
+    below = levels[levels < 0]
+    return int(below[0]) if len(below) == 1 and below[0] % 1 == 0 and levels.max() > 1 else None

@@ -104,3 +104,20 @@ def test_test_lies_after_train_where_no_moment_is_in_both(tmp_path, first, after
 
     facts, _ = facts_of(tmp_path, "day", day, lambda i: day(i - 100 + first))
     assert (facts.get("time") == "day") == after
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (lambda i: i % 5 - 1, True),
+        (lambda i: -999 if i % 3 else i / 7, True),
+        (lambda i: i % 3 - 1, False),  # three levels
+        (lambda i: i % 5 - 2, False),
+        (lambda i: i % 5, False),
+        (lambda i: "abc"[i % 3], False),
+    ],
+)
+def test_a_single_number_below_zero_is_asked_about(tmp_path, cells, told):
+    facts, said = facts_of(tmp_path, "since", cells, cells)
+    assert (f'[missing] "since" = [{-999 if cells(1) == -999 else -1}]' in said) == told
+    assert "missing" not in facts
