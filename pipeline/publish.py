@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import put_bytes
 from pipeline.engine.key import hash_file
 from pipeline.engine.store import Result, Store
 from pipeline.errors import SubmissionError, nearest
 from pipeline.learned import worth, worth_name
-from pipeline.whole import put_bytes
 from pipeline.wording import first_few
 
 

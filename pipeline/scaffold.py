@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.atomic import put_text
 from pipeline.engine import plugins
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.kaggle.facts import our_metric
@@ -21,7 +22,6 @@ from pipeline.raw.kinds import settle
 from pipeline.raw.sheet import Sheet, read_sheet
 from pipeline.raw.source import members
 from pipeline.targets import COLUMN_MEANS, names_of
-from pipeline.whole import put_text
 from pipeline.workspace import check_slug
 
 REFITTED = r"(?m)^\[models\.(?!autogluon\]).*\]$"

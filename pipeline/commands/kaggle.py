@@ -82,11 +82,11 @@ def compete(
 @app.command()
 def ledger(context: typer.Context, slug: Slug) -> None:
     """Show what was sent, which gains are real, and CV against the leaderboard as a plot."""
+    from pipeline.atomic import put_bytes
     from pipeline.kaggle import gains, show
     from pipeline.kaggle.ledger import read
     from pipeline.kaggle.roundtrip import greater_is_better
     from pipeline.report.plots import png
-    from pipeline.whole import put_bytes
 
     workspace: Workspace = context.obj
     competition = load_competition(workspace, slug)

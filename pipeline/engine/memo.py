@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline.whole import put_text
+from pipeline.atomic import put_text
 
 
 class Memo:

@@ -19,8 +19,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from pipeline.atomic import put_text
 from pipeline.errors import TrackingError
-from pipeline.whole import put_text
 
 PARAM_LENGTH = 500
 """Longer params are cut by some servers."""

@@ -11,12 +11,12 @@ from typing import Any
 
 from filelock import FileLock
 
+from pipeline.atomic import put_json, read_json_if_sound
 from pipeline.errors import DataError
 from pipeline.kaggle.archive import unpack
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.facts import ask_facts, save_facts
 from pipeline.kaggle.fetch import Remote, fetch, forget, peek
-from pipeline.whole import put_json, read_json_if_sound
 from pipeline.wording import first_few
 
 HASHES = "raw.json"

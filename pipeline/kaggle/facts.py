@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import put_json, read_json_if_sound
 from pipeline.errors import DataError
 from pipeline.kaggle.client import Link, request
-from pipeline.whole import put_json, read_json_if_sound
 
 FILE = "kaggle.json"
 FIELDS = {"slug", "title", "metric", "daily_limit", "deadline", "code_competition"}

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import put_json, read_json_if_sound
 from pipeline.errors import KaggleError, UnansweredError
 from pipeline.kaggle.client import Link, patiently
 from pipeline.kaggle.refusals import understand
-from pipeline.whole import put_json, read_json_if_sound
 
 CHUNK_BYTES = 1 << 20
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pipeline.atomic import put_text
 from pipeline.errors import KaggleError
 from pipeline.kaggle.archive import unpack
 from pipeline.kaggle.client import Link, request
 from pipeline.kaggle.download import ASIDE
 from pipeline.kaggle.fetch import fetch, forget
-from pipeline.whole import put_text
 
 FILE = "leaderboard.csv"
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from filelock import FileLock
 
+from pipeline.atomic import put_text
 from pipeline.errors import DataError
 from pipeline.kaggle.submission import MARK, Submission, file_and_attempt
-from pipeline.whole import put_text
 
 SENDING, PENDING, COMPLETE, ERROR = "sending", "pending", "complete", "error"
 STATUSES = (SENDING, PENDING, COMPLETE, ERROR)

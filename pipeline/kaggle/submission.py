@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import read_json_if_sound
 from pipeline.engine.key import hash_file
 from pipeline.errors import SubmissionError
 from pipeline.publish import check_submission, published_name
-from pipeline.whole import read_json_if_sound
 
 MARK = re.compile(r"\[(?:run (?P<run>[0-9a-f]{12}) )?file (?P<file>[0-9a-f]{12})(?: try (?P<attempt>\d+))?\]")
 

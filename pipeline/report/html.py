@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from pipeline.atomic import put_text
 from pipeline.engine.run import Outcome
 from pipeline.engine.store import Store
 from pipeline.entries import ENSEMBLE
@@ -22,7 +23,6 @@ from pipeline.report.audit import Checked, verdict
 from pipeline.report.evidence import Evidence, gather
 from pipeline.report.style import CSS
 from pipeline.report.summary import Expected, Row, Summary, duration, minute, number, signed
-from pipeline.whole import put_text
 from pipeline.workspace import Workspace
 
 MOST_CURVES = 8

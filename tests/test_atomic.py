@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.atomic import put_text
 from pipeline.scaffold import scaffold
-from pipeline.whole import put_text
 
 
 def test_a_disk_that_is_full_leaves_the_old_file_and_is_told_with_its_name(
