@@ -21,6 +21,7 @@ from pipeline.entries import UNWEIGHED
 from pipeline.files import read_json, write_json
 from pipeline.log import Log
 from pipeline.models import _targets
+from pipeline.models._inner import chosen
 from pipeline.models._refusals import refused
 from pipeline.models._unfit import unfit
 from pipeline.models._unseen import of_unseen, to_shares
@@ -52,7 +53,8 @@ class LabelledRows:
 class Lesson:
     """What one fit is given.
 
-    stop: rows that choose the number of rounds, or judge settings, if any. rounds, setting: what they chose.
+    stop: rows that choose the number of rounds, or judge settings, if any. rounds, setting: what they chose; they may
+    have chosen another recipe, too.
     """
 
     recipe: Any
@@ -66,10 +68,11 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Learnt:
-    """A library's model, and how many rounds (trees) it has."""
+    """A library's model, how many rounds (trees) it has, and its loss on the stopping rows where there are any."""
 
     model: Any
     rounds: float = math.nan
+    loss: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -305,27 +308,12 @@ def _fit_one(kind: Kind, recipe: Any, table: Table, folds: Folds, key: Key, seed
 
     last = lesson(rows, folds.valid_rows(*key) if recipe.stop_on == "fold" else None)
     if recipe.stop_on == "inner":
-        last = replace(last, **_chosen(kind, lesson, recipe, folds, key))
+        last = replace(last, **chosen(kind, recipe, lesson, folds, key))
     seeds = [seed, *(derive(seed, "seed", number) for number in range(1, recipe.n_seeds))]
     learnt = [kind.learn(replace(last, seed=own)) for own in seeds]
     unseen = of_unseen(last.train.y, last.train.weight, len(table.task.classes))
     fit = FoldFit(kind, tuple(own.model for own in learnt), _levels(table), target, table.task.n_outputs, unseen)
     return fit, float(np.mean([own.rounds for own in learnt]))
-
-
-def _chosen(
-    kind: Kind, lesson: Callable[..., Lesson], recipe: Any, folds: Folds, key: tuple[int, int]
-) -> dict[str, Any]:
-    """Return the rounds that the stopping rows chose, or the setting that is best over all inner cuts.
-
-    An eighth of few rows chooses by chance: there the rounds are the mean of what all cuts choose.
-    """
-    if kind.settings is None or kind.judge is None:
-        by_all = recipe.chosen_by_all_cuts(len(folds.train_rows(*key)))
-        cuts = folds.inner_cuts(*key) if by_all else [(folds.inner_rows(*key), folds.stop_rows(*key))]
-        return {"rounds": round(float(np.mean([kind.learn(lesson(*cut)).rounds for cut in cuts])))}
-    losses = sum(kind.judge(lesson(train, held)) for train, held in folds.inner_cuts(*key))
-    return {"setting": kind.settings(recipe)[int(np.argmin(losses))]}
 
 
 def _rows(table: Table, rows: np.ndarray, target: TargetTransform | None) -> LabelledRows:

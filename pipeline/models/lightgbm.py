@@ -8,13 +8,13 @@ Columns of levels are split natively.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import Auto, Count, Rate, Share, TwoSizesRecipe, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ a little wider where our defaults lie beyond it.
 It has level_rows too, from 2 to 100, which is left out: tables without such levels have nothing to search there."""
 
 
-class Recipe(BoosterRecipe):
+class Recipe(TwoSizesRecipe):
     """How trees are grown; "auto" depends on the rows and the task. Small: up to 10 000 rows of a fold."""
+
+    SMALLER: ClassVar = {"leaves": (31, 31), "min_rows": (60, 60), "columns": (0.7, 0.7)}
 
     lr: Rate | Auto = Field(
         "auto", description="learning rate: 0.03 if small, else 0.05 for regression, 0.04 for classes"
@@ -93,7 +95,10 @@ def _learn(lesson: Lesson) -> Learnt:
         callbacks = [lightgbm.early_stopping(recipe.patience, verbose=False)]
     rounds = lesson.rounds or recipe.rounds
     model = lightgbm.train(_parameters(lesson), train, rounds, valid_sets=stop, callbacks=callbacks)
-    return Learnt(model, model.best_iteration if model.best_iteration > 0 else rounds)
+    if lesson.stop is None:
+        return Learnt(model, rounds)
+    (loss,) = model.best_score["valid_0"].values()
+    return Learnt(model, model.best_iteration, loss)
 
 
 def _parameters(lesson: Lesson) -> dict[str, Any]:

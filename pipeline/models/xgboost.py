@@ -7,13 +7,13 @@ Columns of levels are split natively.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from pipeline.models._fold_recipe import BEGINS_ANEW as BEGINS_ANEW
 from pipeline.models._fold_recipe import RUNGS as RUNGS
-from pipeline.models._fold_recipe import Auto, BoosterRecipe, Count, NotNegative, Rate, Share, prices, settler, verbs
+from pipeline.models._fold_recipe import Auto, Count, NotNegative, Rate, Share, TwoSizesRecipe, prices, settler, verbs
 from pipeline.models._fold_recipe import for_tuning as for_tuning
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ OBJECTIVES = {
 }
 
 
-class Recipe(BoosterRecipe):
+class Recipe(TwoSizesRecipe):
     """How trees are grown; "auto" depends on the rows and the task. Small: up to 10 000 rows of a fold."""
+
+    SMALLER: ClassVar = {"depth": (6, 6), "min_weight": (60.0, 15.0), "columns": (0.7, 0.7)}
 
     lr: Rate | Auto = Field(
         "auto", description="learning rate: 0.03 if small, else 0.05 for regression, 0.08 for classes"
@@ -102,7 +104,7 @@ def _learn(lesson: Lesson) -> Learnt:
     model = xgboost.train(parameters, train, rounds, **stopping)
     if lesson.stop is None:
         return Learnt(model, rounds)
-    return Learnt(model[: model.best_iteration + 1], model.best_iteration + 1)
+    return Learnt(model[: model.best_iteration + 1], model.best_iteration + 1, float(model.best_score))
 
 
 def _matrix(X: Any, y: Any = None, weight: Any = None) -> Any:

@@ -1,0 +1,92 @@
+"""Boosters on tables that are mostly noise: folds that stop early look at smaller trees, and take what is better."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from heard import Heard
+from small_folds import alternating
+
+from pipeline.metrics import log_loss, rmse
+from pipeline.models import lightgbm, xgboost
+from pipeline.models._fold_recipe import EARLY
+from pipeline.models._folds import Kind, Learnt, Lesson
+from pipeline.models._inner import chosen
+from pipeline.types import CrossFit, Metric, Table, Task
+
+N = 22_000
+FOLDS = alternating(N, 2, every=8)
+SIZES = {lightgbm: {"leaves": 100}, xgboost: {"depth": 9}}
+VALUES, CLASSES = (
+    Task("regression", Metric.from_module(rmse)),
+    Task("binary", Metric.from_module(log_loss), ("no", "yes")),
+)
+each = pytest.mark.parametrize("model", SIZES, ids=lambda model: model.__name__.rpartition(".")[2])
+
+
+def table(task: Task, noise: float) -> Table:
+    generator = np.random.default_rng(0)
+    X = pd.DataFrame(generator.normal(size=(N, 4)), columns=list("abcd"))
+    y = X["a"].to_numpy() + np.abs(X["b"].to_numpy()) + noise * generator.normal(size=N)
+    target = y if task is VALUES else (y > 1).astype(np.int64)
+    return Table(task, X, X[:20], target, np.arange(N), np.arange(20))
+
+
+def fit(model: ModuleType, data: Table, **settings: Any) -> CrossFit:
+    recipe = model.Recipe(patience=20, **settings)
+    return model.cross_fit({"entry": recipe}, data, FOLDS, seed=0, log=Heard())["entry"]
+
+
+@each
+@pytest.mark.parametrize("task", [VALUES, CLASSES], ids=["values", "classes"])
+def test_on_noise_smaller_trees_are_taken_and_are_better(model: ModuleType, task: Task) -> None:
+    data = table(task, noise=2.0)
+    smaller, large = (fit(model, data, smaller=wanted) for wanted in (True, False))
+    assert smaller.fold_errors.mean() < large.fold_errors.mean()
+    assert (smaller.epochs * model.settled(model.Recipe(), task, N // 2).lr < EARLY).all()
+
+
+@each
+def test_trees_whose_size_is_stated_keep_it(model: ModuleType) -> None:
+    data = table(VALUES, noise=2.0)
+    np.testing.assert_array_equal(
+        fit(model, data, **SIZES[model]).oof, fit(model, data, smaller=False, **SIZES[model]).oof
+    )
+
+
+@each
+def test_they_are_looked_at_where_the_table_is_large_and_nothing_says_otherwise(model: ModuleType) -> None:
+    def looks(n_rows: int, **settings: Any) -> bool:
+        return bool(model.settled(model.Recipe(**settings), VALUES, n_rows).smaller)
+
+    assert [looks(10_000), looks(10_001)] == [False, True]
+    assert not looks(50_000, smaller=False)
+    assert not any(looks(50_000, **{name: 1}) for name in model.Recipe.SMALLER)
+
+
+@each
+def test_only_what_stops_early_looks_at_them(model: ModuleType) -> None:
+    settled = model.settled(model.Recipe(), VALUES, 50_000)
+    rounds = EARLY / settled.lr
+    other = settled.instead(rounds - 1, VALUES)
+    assert {name: getattr(other, name) for name in model.Recipe.SMALLER} == {
+        name: own[0] for name, own in model.Recipe.SMALLER.items()
+    }
+    assert settled.instead(rounds, VALUES) is None
+
+
+@pytest.mark.parametrize(("loss", "taken"), [(0.9, True), (1.1, False)])
+def test_the_stopping_rows_decide(loss: float, taken: bool) -> None:
+    recipe = lightgbm.settled(lightgbm.Recipe(), VALUES, 50_000)
+    other = recipe.instead(10, VALUES)
+
+    def learn(lesson: Lesson) -> Learnt:
+        return Learnt(None, 40, loss) if lesson.recipe == other else Learnt(None, 10, 1.0)
+
+    kind = Kind("fake", learn, *[lambda *_: None] * 3)  # type: ignore[arg-type]
+    found = chosen(kind, recipe, lambda *_: Lesson(recipe, VALUES, None, None, 0), FOLDS, (0, 0))  # type: ignore[arg-type]
+    assert found == ({"rounds": 40, "recipe": other} if taken else {"rounds": 10})
