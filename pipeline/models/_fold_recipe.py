@@ -61,18 +61,6 @@ SMALL = 10_000
 On House Prices, Mercedes and Titanic they beat both the meta-tuned defaults (of tables of 1,000 to 500,000 rows) and
 those of AutoGluon, clearly on the first two; chosen there."""
 
-EARLY = 20.0
-"""Rounds x learning rate below which a fold looks at smaller trees as well: where rows stop large ones early, their
-leaves hold mostly noise.
-
-Errors on a fifth of the rows, of large and of smaller trees. LightGBM, two fits by other seeds averaged: s4e4 .1494 and
-.1488, its Rings above 9 (log loss) .3428 and .3422, its Sex .7660 and .7652, Friedman's function with noise of .5, 1,
-3, 6 and 15: .585 and .552, 1.074 and 1.047, 3.088 and 3.059, 6.123 and 6.094, 15.23 and 15.19, all at 3 to 24. XGBoost
-likewise: .1506 and .1496, .3429 and .3404, .7666 and .7659, 1.107 and 1.057, 6.192 and 6.113. Of what stops later, each
-of five of otto's classes against the others, at 13 to 32: .2367 and .2398, .2091 and .2110, .2269 and .2280, .0694 and
-.0692, .0620 and .0626; at 45 to 150 smaller trees lose 1.6 to 5 % (otto's features from the others) and 40 % (Walmart's
-sales)."""
-
 
 class FoldRecipe(BaseModel):
     """What every such model has; a subclass says `n_seeds`, and `stop_on`: "inner", "fold" or "none"."""
@@ -113,7 +101,14 @@ def encoding_seconds(recipe: EncodedRecipe, n_train: int, n_columns: int) -> flo
 
 
 class BoosterRecipe(FoldRecipe):
-    """What every booster has."""
+    """What every booster has.
+
+    SMALLER: of each field that says how large trees are, what it is for smaller ones, of values and of classes. EARLY:
+    rounds x learning rate below which a fold looks at them, too, and takes what its stopping rows prefer.
+    """
+
+    SMALLER: ClassVar[Mapping[str, tuple[Any, Any]]]
+    EARLY: ClassVar[float] = 20.0
 
     lr: Rate | Auto = Field("auto", description="learning rate")
     loss: Literal["auto", "squared", "absolute"] = Field(
@@ -122,6 +117,10 @@ class BoosterRecipe(FoldRecipe):
     )
     n_seeds: Count = Field(1, description="fits averaged in each fold, each by a seed of its own")
     rounds: Count = Field(3000, description="trees (for each class one), fewer where rows choose them")
+    smaller: bool | Auto = Field(
+        "auto",
+        description="whether folds that stop early try smaller trees, too; auto: unless small, or size is stated",
+    )
     patience: Count = Field(200, description="rounds without improvement before it stops looking")
     stop_on: Literal["inner", "fold", "none"] = Field(
         "inner",
@@ -162,9 +161,12 @@ class BoosterRecipe(FoldRecipe):
         """Say whether the rounds are the mean of what all inner cuts choose, in a fold that trains on so many rows."""
         return n_fit_rows <= FEW
 
-    def instead(self, found: float, task: Task) -> Self | None:  # noqa: ARG002
-        """Return the recipe, settled as this one, that a fold looks at as well where it has found so many rounds."""
-        return None
+    def instead(self, found: float, task: Task) -> Self | None:
+        """Return the recipe of smaller trees, once settled, where large ones found few rounds for their rate."""
+        assert not isinstance(self.lr, str)
+        if not self.smaller or found * self.lr >= self.EARLY:
+            return None
+        return self.model_copy(update={name: own[task.kind != "regression"] for name, own in self.SMALLER.items()})
 
     def shortened(self, share: float) -> Self:
         """Return the recipe, settled, as it is judged at a rung: at a high learning rate, the same for nearly all.
@@ -178,27 +180,6 @@ class BoosterRecipe(FoldRecipe):
         lr = max(self.lr, min(FASTEST, USUAL / share))
         rounds, patience = self.rounds * self.lr / lr, self.patience * share
         return self.model_copy(update={"lr": lr, "rounds": max(1, round(rounds)), "patience": max(1, round(patience))})
-
-
-class TwoSizesRecipe(BoosterRecipe):
-    """What boosters have of which a fold that stops early looks at smaller trees as well, and takes the better ones.
-
-    SMALLER: of each field that says how large trees are, the value for regression and the one for classes.
-    """
-
-    SMALLER: ClassVar[Mapping[str, tuple[Any, Any]]]
-
-    smaller: bool | Auto = Field(
-        "auto",
-        description="whether folds that stop early try smaller trees, too; auto: unless small, or size is stated",
-    )
-
-    def instead(self, found: float, task: Task) -> Self | None:
-        """Return the recipe of smaller trees, where large ones found few rounds for their rate."""
-        assert not isinstance(self.lr, str)
-        if not self.smaller or found * self.lr >= EARLY:
-            return None
-        return self.model_copy(update={name: own[task.kind != "regression"] for name, own in self.SMALLER.items()})
 
 
 Recipe = TypeVar("Recipe", bound=BoosterRecipe)
@@ -219,7 +200,7 @@ def settler(**auto: tuple[Any, Any, Any]) -> Callable[[Recipe, Task, int], Recip
         place = 0 if n_rows <= SMALL else 1 if task.kind == "regression" else 2
         chosen = {n: own[place] for n, own in auto.items() if getattr(recipe, n) == "auto"}
         chosen = {n: value(n_rows) if callable(value) else value for n, value in chosen.items()}
-        if isinstance(recipe, TwoSizesRecipe) and recipe.smaller == "auto":
+        if recipe.smaller == "auto":
             chosen["smaller"] = place > 0 and recipe.SMALLER.keys() <= chosen.keys()
         if "lr" in chosen:
             chosen["lr"] = max(chosen["lr"], min(FASTEST, LEARNT / recipe.rounds))
