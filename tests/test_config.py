@@ -300,6 +300,14 @@ def test_an_unknown_competition_or_experiment_names_the_nearest(
     assert f"did you mean '{right}'?" in caught.value.hint
 
 
+@pytest.mark.parametrize(("kind", "part"), [("models", "Recipe"), ("blenders", "Options"), ("splitters", "Options")])
+def test_what_toml_writes_as_a_list_is_one(kind: str, part: str) -> None:
+    """Settings are read by their types, and TOML has no tuples: one that was stated would be refused."""
+    for name in plugins.names(kind):
+        fields = getattr(plugins.load(plugins.find(kind, name, where=kind)), part).model_fields
+        assert not [field for field, info in fields.items() if "tuple[" in str(info.annotation)], name
+
+
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(b"title = '\xff'")

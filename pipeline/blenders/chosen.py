@@ -27,8 +27,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    among: tuple[Literal["mean", "shrunk", "greedy", "best", "stack"], ...] = Field(
-        ("mean", "shrunk", "greedy", "best"), min_length=1, description="blenders; of equals the first is taken"
+    among: list[Literal["mean", "shrunk", "greedy", "best", "stack"]] = Field(
+        ["mean", "shrunk", "greedy", "best"], min_length=1, description="blenders; of equals the first is taken"
     )
 
     @property

@@ -21,6 +21,7 @@ inference", for the average; Huber 1981, "Robust Statistics", for the cut.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,8 +37,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pulls: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003),
+    pulls: list[Annotated[float, Field(gt=0)]] = Field(
+        [3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003],
         description="pulls towards equal weights that are tried beside an infinite one, as shares of the entries' mean "
         "squared error",
     )
@@ -63,7 +64,7 @@ def fit_weights(seen: Seen, *, seed: int, options: Options) -> np.ndarray:  # no
     return between(lambda parts: _path(judged.grams[parts].sum(axis=0), options.pulls), judged)
 
 
-def _path(gram: np.ndarray, pulls: tuple[float, ...]) -> np.ndarray:
+def _path(gram: np.ndarray, pulls: Sequence[float]) -> np.ndarray:
     """Return the weights (1 + n_pulls, n_entries): equal ones, and those of each pull."""
     scale = np.trace(gram) / len(gram)
     relative = gram / scale if scale > 0 else gram

@@ -30,8 +30,8 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     nested: ClassVar[bool] = True
 
-    pulls: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003),
+    pulls: list[Annotated[float, Field(gt=0)]] = Field(
+        [3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003],
         description="pulls towards equal weights that are tried beside an infinite one, as shares of the entries' mean "
         "squared error, of classes of their mean log loss",
     )
